@@ -1,0 +1,163 @@
+"""Every error Loom raises on purpose: one short tree, each message saying what happened, with which value, and what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+class LoomError(Exception):
+    """The root of everything Loom raises on purpose."""
+
+
+class InvalidTopic(LoomError, ValueError):
+    """A topic or pattern that NATS would not accept; the message names the offending token."""
+
+
+class InvalidEvent(LoomError, ValueError):
+    """An event whose fields cannot be used, or bytes that are not an event."""
+
+
+class PayloadTooLarge(LoomError, ValueError):
+    """A payload above the limit of the boundary it was about to cross."""
+
+    def __init__(self, size: int, limit: int, where: str = "this boundary") -> None:
+        super().__init__(
+            f"payload of {size:,} bytes is over the limit of {limit:,} bytes at {where}; "
+            "send a reference (a file, a frame handle) or raise the limit there"
+        )
+        self.size, self.limit = size, limit
+
+
+class WouldBlock(LoomError):
+    """A ``_nowait`` call that could only go on by waiting."""
+
+
+class Overloaded(LoomError):
+    """A publisher that waited for room in a queue until its timeout, or was refused at once.
+
+    Attributes: ``subscriber`` (name), ``queue`` (its QoS) and ``depth`` (events waiting in it).
+    """
+
+    def __init__(self, subscriber: str, queue: str, depth: int, why: str = "is full") -> None:
+        super().__init__(
+            f"{queue} queue of {subscriber!r} {why} ({depth} events); "
+            "publish slower, raise its capacity, or use offer() and count the refusals"
+        )
+        self.subscriber, self.queue, self.depth = subscriber, queue, depth
+
+
+class Closed(LoomError):
+    """An operation on something that has been closed."""
+
+
+class ConfigError(LoomError, ValueError):
+    """A configuration that cannot be used; the message names the place and the nearest valid word."""
+
+
+class MissingExtra(LoomError, ImportError):
+    """An optional package that is needed now and not installed."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        super().__init__(f"{package!r} is not installed; run: {install_command(extra)}")
+        self.extra, self.package = extra, package
+
+
+def install_command(extra: str) -> str:
+    """The pip command that adds *extra* where this Loom was installed."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if os.path.isfile(os.path.join(root, "pyproject.toml")):
+        return f"cd {root} && {sys.executable} -m pip install '.[{extra}]'"
+    return f"{sys.executable} -m pip install 'loom-runtime[{extra}]'"
+
+
+class StateError(LoomError, TypeError):
+    """A state field whose type or value cannot be kept."""
+
+
+class SignatureError(LoomError, TypeError):
+    """A handler, action or source whose parameters Loom cannot call."""
+
+
+class ActionError(LoomError):
+    """The root of what can go wrong with an action."""
+
+
+class UnknownAction(ActionError, LookupError):
+    """No registered action has this name; the message offers the nearest ones."""
+
+
+class ActionDenied(ActionError):
+    """A grant, policy or person said no."""
+
+
+class ActionTimeout(ActionError, TimeoutError):
+    """An action that did not finish within its timeout."""
+
+
+class ActionFailed(ActionError):
+    """An action that raised. ``retryable`` says whether another attempt may help."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Deadlock(LoomError):
+    """A request whose chain already contains the agent it asks."""
+
+
+class HopLimit(LoomError):
+    """An event derived further than its hop limit allows."""
+
+
+class Diverged(LoomError):
+    """A step that ran again and asked for something else than the first time."""
+
+
+class RequestTimeout(LoomError, TimeoutError):
+    """A request nobody answered in time."""
+
+
+class ScopeCancelled(LoomError):
+    """The scope this work belongs to was cancelled."""
+
+
+class WorkerError(LoomError):
+    """The root of what can go wrong between Loom and a worker process."""
+
+
+class WorkerDied(WorkerError):
+    """A worker process that ended while it was needed."""
+
+
+class WorkerTimeout(WorkerError, TimeoutError):
+    """A worker that did not answer within the deadline."""
+
+
+class WorkerGarbage(WorkerError):
+    """Bytes from a worker that are not the protocol."""
+
+
+class WorkerRefused(WorkerError):
+    """A worker whose queue is full, or that does not know the method."""
+
+
+class ModelError(LoomError):
+    """The root of what can go wrong with a model."""
+
+
+class NoBackend(ModelError, LookupError):
+    """No model backend can do this task."""
+
+
+class ModelFailed(ModelError):
+    """A model backend that raised."""
+
+
+class StoreError(LoomError):
+    """A store that could not read or commit."""
+
+
+class StaleFrame(LoomError):
+    """A frame handle whose slot has been given to a newer frame."""
