@@ -1,0 +1,162 @@
+"""Where a topic leads: the compiled list of queues behind it, and the cache of those lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import NamedTuple
+
+from loom.bus._queue import Queue
+from loom.bus._trie import Trie
+from loom.event import Event, QoS
+from loom.event.topic import check_topic, is_exact, matches
+
+Where = Callable[[Event], bool]
+_serials = count(1).__next__
+
+
+class Entry:
+    """One pattern that leads to one queue, with its filters."""
+
+    __slots__ = ("errors", "filtered", "group", "pattern", "queue", "serial", "types", "where")
+
+    def __init__(
+        self,
+        pattern: tuple[str, ...],
+        queue: Queue,
+        types: frozenset[str] | None = None,
+        where: Where | None = None,
+        group: str | None = None,
+    ) -> None:
+        self.pattern = pattern
+        self.queue = queue
+        self.types = types
+        self.where = where
+        self.group = group
+        self.filtered = types is not None or where is not None
+        self.serial = _serials()
+        self.errors = 0
+
+    def wants(self, event: Event) -> bool:
+        """Whether the filters let *event* through; a filter that raises lets nothing through and is counted."""
+        if self.types is not None and event._type not in self.types:
+            return False
+        if self.where is None:
+            return True
+        try:
+            return bool(self.where(event))
+        except Exception:  # a stranger's code: counted here, shown in the subscription's statistics
+            self.errors += 1
+            return False
+
+
+class Route(NamedTuple):
+    """What the bus knows about one topic. ``only`` is the single plain queue, where there is nothing else to think of."""
+
+    only: Queue | None
+    direct: tuple[Queue, ...] | None
+    plain: tuple[Entry, ...]
+    groups: tuple[tuple[Entry, ...], ...]
+    retained: bool
+
+
+class Targets(NamedTuple):
+    """The queues one event goes to, the urgent ones apart."""
+
+    urgent: list[Queue]
+    others: list[Queue]
+
+
+def compile_route(entries: Iterable[Entry], observed: bool, retained: bool) -> Route:
+    """Sort the entries that match a topic into a Route."""
+    ordered = sorted(entries, key=lambda e: e.serial)
+    plain = tuple(e for e in ordered if e.group is None)
+    names = dict.fromkeys(e.group for e in ordered if e.group is not None)
+    groups = tuple(tuple(e for e in ordered if e.group == name) for name in names)
+    direct = None
+    if not (groups or observed or retained or any(e.filtered for e in plain)):
+        urgent_first = sorted(plain, key=lambda e: e.queue.qos is not QoS.REALTIME)
+        direct = tuple(e.queue for e in urgent_first)
+    return Route(direct[0] if direct and len(direct) == 1 else None, direct, plain, groups, retained)
+
+
+def choose(route: Route, event: Event) -> Targets:
+    """The queues *event* goes to: every plain entry that wants it and one member of each group."""
+    targets = Targets([], [])
+    for entry in route.plain:
+        if not entry.filtered or entry.wants(event):
+            targets[entry.queue.qos is not QoS.REALTIME].append(entry.queue)
+    for group in route.groups:
+        willing = [e.queue for e in group if not e.filtered or e.wants(event)]
+        if willing:
+            queue = least_loaded(willing)
+            targets[queue.qos is not QoS.REALTIME].append(queue)
+    return targets
+
+
+def least_loaded(queues: list[Queue]) -> Queue:
+    """The member of a group that has least to do; among equals the one that has had least so far."""
+    return min(queues, key=lambda q: (len(q.items) + q.in_flight + q.waiting, q.accepted))
+
+
+class Router:
+    """Patterns in, routes out: a trie for topics seen first, a bounded cache with targeted invalidation for the rest."""
+
+    __slots__ = ("_by_first", "_capacity", "_retained", "_trie", "cache", "observed")
+
+    def __init__(self, capacity: int = 8192) -> None:
+        self.cache: dict[str, Route] = {}
+        self.observed = False
+        self._by_first: dict[str, set[str]] = {}
+        self._capacity = capacity
+        self._trie: Trie[Entry] = Trie()
+        self._retained: Trie[bool] = Trie()
+
+    def add(self, entry: Entry) -> None:
+        """Let *entry* take part."""
+        self._trie.add(entry.pattern, entry)
+        self._invalidate(entry.pattern)
+
+    def remove(self, entry: Entry) -> None:
+        """Let *entry* take part no longer."""
+        self._trie.remove(entry.pattern, entry)
+        self._invalidate(entry.pattern)
+
+    def retain(self, pattern: tuple[str, ...]) -> None:
+        """Mark the topics of *pattern* as those whose last value is kept."""
+        self._retained.add(pattern, True)
+        self._invalidate(pattern)
+
+    def find(self, topic: str) -> Route:
+        """The route of *topic*; raises InvalidTopic. The caller looks into ``cache`` first."""
+        entries = self._trie.match(check_topic(topic))
+        route = compile_route(entries, self.observed, bool(self._retained.match(topic)))
+        if len(self.cache) >= self._capacity:
+            self._forget(next(iter(self.cache)))
+        self.cache[topic] = route
+        self._by_first.setdefault(topic.partition(".")[0], set()).add(topic)
+        return route
+
+    def clear(self) -> None:
+        """Forget every compiled route."""
+        self.cache.clear()
+        self._by_first.clear()
+
+    def _invalidate(self, pattern: tuple[str, ...]) -> None:
+        if is_exact(pattern):
+            topic = ".".join(pattern)
+            if topic in self.cache:
+                self._forget(topic)
+            return
+        first = pattern[0]
+        near = self.cache if first in ("*", ">") else self._by_first.get(first, ())
+        for topic in [t for t in near if matches(pattern, t.split("."))]:
+            self._forget(topic)
+
+    def _forget(self, topic: str) -> None:
+        del self.cache[topic]
+        first = topic.partition(".")[0]
+        topics = self._by_first[first]
+        topics.discard(topic)
+        if not topics:
+            del self._by_first[first]
