@@ -22,7 +22,7 @@ demo:
 
 test:
 	@scripts/setup demo test
-	@$(PY) -m pytest --required tests/required.txt $(ARGS)
+	@$(PY) -m pytest --required=tests/required.txt $(ARGS)
 
 check:
 	@scripts/setup demo test
@@ -38,7 +38,7 @@ bench:
 
 bench-peers:
 	@scripts/setup peers
-	@.venv-peers/bin/python -m benchmarks.peers $(ARGS)
+	@.venv-peers/bin/python -m benchmarks --peers $(ARGS)
 
 mutants:
 	@scripts/setup demo test
@@ -46,7 +46,7 @@ mutants:
 
 proto:
 	@scripts/setup demo test
-	@scripts/proto
+	@$(PY) scripts/proto $(ARGS)
 
 pins:
 	@scripts/setup pins

@@ -1,0 +1,5 @@
+import sys
+
+from mutants._harness import main
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+"""Which module may import which package from outside the standard library; any other such import fails.
+
+A *leaf* may import at its top, because nothing of Loom imports a leaf at its own top: it is loaded late, inside a
+function or by name. Every other module may import what the table grants it inside a function only.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+SRC = Path(__file__).parent.parent.parent / "src"
+
+# Imported by what stands here, by nothing else. `loom.v1` is generated from proto/ and needs protobuf.
+MAY_IMPORT: dict[str, set[str]] = {
+    "google": set(),
+    "loom.v1": set(),
+    "numpy": set(),
+    "PIL": set(),
+    "ai_edge_litert": set(),
+    "rich": set(),
+}
+LEAVES: set[str] = set()
+
+
+class Import(NamedTuple):
+    module: str  # who imports
+    package: str  # what
+    late: bool  # inside a function
+    line: int
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted((SRC / "loom").rglob("*.py")):
+        name = ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+        if not name.startswith("loom.v1"):
+            found[name] = ast.parse(path.read_text(), str(path))
+    return found
+
+
+def walk(node: ast.AST, late: bool) -> Iterator[tuple[ast.stmt, bool]]:
+    """Every import statement below the node that runs, and whether it runs inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, late
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            yield from walk(ast.Module(child.orelse, []), late)
+        else:
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from walk(child, late or inside)
+
+
+def names(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    assert isinstance(statement, ast.ImportFrom)
+    assert statement.level == 0, f"relative import in line {statement.lineno}"
+    base = statement.module or ""
+    return [base, *(f"{base}.{alias.name}" for alias in statement.names)]
+
+
+def by_name(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Modules named in `import_module("...")` and `__import__("...")`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in ("import_module", "__import__", "find_spec") and isinstance(node.args[0].value, str):
+                yield node.args[0].value, node.lineno
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    found: list[Import] = []
+    for module, tree in modules().items():
+        for statement, late in walk(tree, late=False):
+            found += [Import(module, name, late, statement.lineno) for name in names(statement)]
+        found += [Import(module, name, True, line) for name, line in by_name(tree)]
+    return tuple(found)
+
+
+def guarded(package: str) -> str | None:
+    """The table's row for an imported name, the package itself when it has none, None for loom and the stdlib."""
+    if package == "loom.v1" or package.startswith("loom.v1."):
+        return "loom.v1"
+    top = package.partition(".")[0]
+    return None if top == "loom" or top in sys.stdlib_module_names else top
+
+
+def test_only_the_modules_of_the_table_import_from_outside_the_standard_library() -> None:
+    stray = {
+        f"{i.module}:{i.line} imports {i.package}"
+        for i in imports()
+        if (row := guarded(i.package)) and i.module not in MAY_IMPORT.get(row, set())
+    }
+    assert stray == set()
+
+
+def test_all_but_leaves_import_them_inside_functions() -> None:
+    early = {f"{i.module}:{i.line}" for i in imports() if guarded(i.package) and not i.late}
+    assert {place for place in early if place.partition(":")[0] not in LEAVES} == set()
+
+
+def test_leaves_are_imported_late() -> None:
+    early = [i for i in imports() if i.package in LEAVES and not i.late and i.module not in LEAVES]
+    assert [f"{i.module}:{i.line} imports {i.package}" for i in early] == []
+
+
+def test_the_table_names_only_what_is_there() -> None:
+    used = {(guarded(i.package), i.module) for i in imports()}
+    unused = {(row, module) for row, allowed in MAY_IMPORT.items() for module in allowed} - used
+    assert unused == set()
+    assert set(modules()) >= LEAVES

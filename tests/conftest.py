@@ -1,0 +1,72 @@
+"""What every test shares: the required list.
+
+`--required=FILE` (what `make test` and `.ci/run` pass) fails the run when a test that the file names was skipped,
+deselected, expected to fail, or is not there. A line is a node id or the beginning of one; `#` opens a comment.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--required", metavar="FILE", default=None, help="fail when a test named in FILE did not pass"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    named = config.getoption("--required")
+    if named:
+        config.pluginmanager.register(Required(read_required(Path(named))), "loom-required")
+
+
+def read_required(path: Path) -> list[str]:
+    """The entries of a required list, without comments and blank lines."""
+    lines = (line.split(" #")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+class Required:
+    """Remembers how each test ended and holds the list against it."""
+
+    def __init__(self, entries: list[str]) -> None:
+        self.entries = entries
+        self.ended: dict[str, str] = {}
+        self.problems: list[str] = []
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self.ended[item.nodeid] = "not run"
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.ended.update((item.nodeid, "deselected") for item in items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self.ended[report.nodeid] = "expected to fail" if hasattr(report, "wasxfail") else "skipped"
+        elif report.when == "call" or report.failed:
+            self.ended[report.nodeid] = report.outcome
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.problems = unmet(self.entries, self.ended)
+        if self.problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.problems:
+            terminalreporter.section("required tests that did not pass", red=True, bold=True)
+            for problem in self.problems:
+                terminalreporter.line(problem)
+
+
+def unmet(entries: Sequence[str], ended: dict[str, str]) -> list[str]:
+    """One line for each entry that names no test, or a test that did not pass."""
+    problems: list[str] = []
+    for entry in entries:
+        named = {nodeid: how for nodeid, how in ended.items() if nodeid.startswith(entry)}
+        if not named:
+            problems.append(f"{entry}: no such test")
+        problems += [f"{nodeid}: {how}" for nodeid, how in sorted(named.items()) if how != "passed"]
+    return problems
