@@ -1,0 +1,75 @@
+"""Strict JSON: what goes out comes back the same, and a value that cannot is named with its path."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+
+from loom.errors import InvalidEvent
+
+MAX_DEPTH = 100
+
+
+def dump(value: object, root: str = "payload") -> bytes:
+    """Compact UTF-8 JSON of *value*.
+
+    Raises InvalidEvent with path and type of the first value that JSON has no form for: another class, a key that
+    is no string, a number that is not finite, nesting over 100 deep (cycles among them). Tuples become lists.
+    """
+    _check(value, root, 0)
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:  # lone surrogates, integers of thousands of digits
+        raise InvalidEvent(f"{root} has no JSON form: {error}") from None
+
+
+def load(data: bytes | bytearray | memoryview, root: str = "payload") -> object:
+    """The value of UTF-8 JSON *data*; raises InvalidEvent for anything else, `NaN` and overflowing numbers too."""
+    try:
+        return json.loads(bytes(data), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(f"{root} is not JSON: {error}") from None
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    if value is None or isinstance(value, str | int):
+        return
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise InvalidEvent(f"{path} is {value!r}, which JSON has no number for; send None or a string")
+        return
+    if depth >= MAX_DEPTH:
+        raise InvalidEvent(f"{path} is nested over {MAX_DEPTH} deep, or contains itself")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InvalidEvent(f"{path} has the key {key!r} of type {_name(key)}; JSON keys are strings")
+            _check(inner, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _check(inner, f"{path}[{index}]", depth + 1)
+    else:
+        raise InvalidEvent(
+            f"{path} is of type {_name(value)}, which JSON has no form for; "
+            "send plain dicts, lists, strings and numbers, or bytes or an array as the whole payload"
+        )
+
+
+def _name(value: object) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _refuse(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"number {text[:20]} does not fit a float")
+    return number

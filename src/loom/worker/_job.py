@@ -1,0 +1,86 @@
+"""A call on its way: waiting, running, answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from loom.event import QoS
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One call. *body* keeps its frames alive until the call is over, *value* is their wire form."""
+
+    id: int
+    method: str
+    body: object
+    value: Any
+    qos: QoS
+    nbytes: int
+    enqueued: float
+    deadline: float | None
+    answer: asyncio.Future[object]
+    items: Items | None = None
+    started: float | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def finish(self, result: object = None, error: Exception | None = None) -> None:
+        """Give the caller its answer, unless it has one or has gone."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if not self.answer.done():
+            if error is not None:
+                self.answer.set_exception(error)
+                self.answer.exception()  # seen: a stream may be dropped before it asks
+            else:
+                self.answer.set_result(result)
+        if self.items is not None:
+            self.items.wake()
+
+    def remaining_ms(self, now: float) -> int | None:
+        """What is left of the deadline, at least 1."""
+        return None if self.deadline is None else max(1, int((self.deadline - now) * 1000))
+
+
+@dataclass(slots=True)
+class Items:
+    """What a streaming call has brought and its reader not taken yet: at most *window* items."""
+
+    window: int
+    ready: deque[object] = field(default_factory=deque)
+    credit: int = 0
+    owed: int = 0
+    waiter: asyncio.Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.credit = self.window
+
+    def put(self, item: object) -> bool:
+        """Add one; False when the worker had no credit for it."""
+        if self.credit <= 0:
+            return False
+        self.credit -= 1
+        self.ready.append(item)
+        self.wake()
+        return True
+
+    def take(self) -> object:
+        """The oldest item; its credit is owed to the worker."""
+        self.owed += 1
+        return self.ready.popleft()
+
+    def settle(self) -> int:
+        """Credits to give back now: gathered, to send fewer messages, but never so late that the flow stops."""
+        if self.owed * 2 < self.window:
+            return 0
+        count, self.owed = self.owed, 0
+        self.credit += count
+        return count
+
+    def wake(self) -> None:
+        """Something happened that the reader waits for."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
