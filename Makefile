@@ -2,6 +2,7 @@
 PY := .venv/bin/python
 ARGS ?=
 
+.NOTPARALLEL:
 .PHONY: help demo test check bench bench-peers mutants proto pins format clean
 
 help:

@@ -15,14 +15,14 @@ SRC = Path(__file__).parent.parent.parent / "src"
 
 # Imported by what stands here, by nothing else. `loom.v1` is generated from proto/ and needs protobuf.
 MAY_IMPORT: dict[str, set[str]] = {
-    "google": set(),
-    "loom.v1": set(),
-    "numpy": set(),
+    "google": {"loom.event.codec", "loom.event._codec_payload", "loom.worker._wire"},
+    "loom.v1": {"loom.event.codec", "loom.worker._wire"},
+    "numpy": {"loom.event._codec_buffer", "loom.worker.frame"},
     "PIL": set(),
     "ai_edge_litert": set(),
     "rich": set(),
 }
-LEAVES: set[str] = set()
+LEAVES = {"loom.event.codec", "loom.worker._wire"}
 
 
 class Import(NamedTuple):
