@@ -161,3 +161,11 @@ class StoreError(LoomError):
 
 class StaleFrame(LoomError):
     """A frame handle whose slot has been given to a newer frame."""
+
+
+class NoResponders(LoomError):
+    """A request on a topic that no agent listens to."""
+
+
+class RequestFailed(LoomError):
+    """A request whose receiver gave it up; the message carries its error."""

@@ -46,13 +46,12 @@ class QueueStatistics(NamedTuple):
 class Ticket:
     """A publisher's place in the line before a full queue; its event enters the queue when its turn comes."""
 
-    __slots__ = ("chain", "event", "granted", "wake")
+    __slots__ = ("event", "granted", "wake")
 
-    def __init__(self, event: Event, wake: Callable[[], None], chain: object = None) -> None:
+    def __init__(self, event: Event, wake: Callable[[], None]) -> None:
         self.event = event
         self.wake = wake
         self.granted = False
-        self.chain = chain
 
 
 class Queue:

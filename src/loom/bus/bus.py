@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
-from loom.bus._queue import Aggregate, Overflow, Queue, QueueStatistics, Ticket
+from loom.bus._queue import Aggregate, Overflow, Queue, QueueStatistics
 from loom.bus._route import Entry, Route, Router, Where, choose
 from loom.bus._ticketing import Line
 from loom.bus.subscription import Subscription
@@ -233,6 +233,11 @@ class Bus:
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
+    @property
+    def inbox_length(self) -> int:
+        """Events other threads have published that are still on their way in."""
+        return len(self._inbox)
+
     def queues(self) -> list[Queue]:
         """Every queue attached now."""
         return list(self._entries)
@@ -254,12 +259,10 @@ class Bus:
             queue.notify()
         self._entries.clear()
 
-    def refused_lines(self, event: Event, queues: Sequence[Queue], wake: Callable[[], None], chain: object) -> list[Ticket]:
-        """Stand in line without waiting: the tickets of *event* before *queues*, each waking *wake* when granted."""
-        tickets = [Ticket(event, wake, chain) for _ in queues]
-        for queue, ticket in zip(queues, tickets, strict=True):
-            queue.stand_in_line(ticket)
-        return tickets
+    def receivers(self, event: Event) -> list[Queue]:
+        """The queues *event* would go to now."""
+        urgent, others = choose(self._routes.get(event._topic) or self._find(event._topic), event)
+        return urgent + others
 
     def deliver(self, event: Event) -> list[Queue]:
         """Deliver to all that can take it now and return the queues the publisher would have to wait for."""

@@ -31,7 +31,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class Origin(NamedTuple):
-    """What an event inherits from the step that made it; one object serves all events of a step."""
+    """What an event inherits from the step that made it; one object serves all events of a step.
+
+    ``trail`` is the chain of (topic, id) behind the event, as long as its hop count; it stays in this process.
+    """
 
     label: Label = PUBLIC
     thread: str | None = None
@@ -39,6 +42,7 @@ class Origin(NamedTuple):
     cause: str | None = None
     hop: int = 0
     trace: str | None = None
+    trail: tuple[tuple[str, str], ...] = ()
 
 
 class OriginFields(TypedDict, total=False):

@@ -1,0 +1,83 @@
+"""The Action: one capability, made from a function."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from loom.actions.schema import schema_of
+from loom.errors import ConfigError, SignatureError
+
+F = TypeVar("F", bound=Callable[..., Any])
+ACTION = "__loom_action__"
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z")
+
+
+class Approval(StrEnum):
+    """Whether an action may run: at once, never, or when somebody has said yes."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A capability: name and version, the function behind it, its schema and how it may be called.
+
+    *timeout* is in seconds for one attempt, *attempts* how often a retryable failure is tried. An *idempotent* action
+    may be repeated after an unknown outcome. An action that is not *interruptible* finishes even if its scope is
+    cancelled.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    version: str = "1"
+    timeout: float = 30.0
+    approval: Approval = Approval.ALLOW
+    attempts: int = 3
+    idempotent: bool = False
+    interruptible: bool = True
+    description: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    takes_key: bool = False
+
+
+def action(
+    name: str,
+    *,
+    version: str = "1",
+    timeout: float = 30.0,
+    approval: Approval | str = Approval.ALLOW,
+    attempts: int = 3,
+    idempotent: bool = False,
+    interruptible: bool = True,
+) -> Callable[[F], F]:
+    """Make the decorated function a capability that agents act and call by *name*.
+
+    The function takes keyword arguments; one called ``idempotency_key`` receives the effect's stable key. It may raise
+    ``ActionFailed(..., retryable=True)`` to be tried again. Raises ConfigError, SignatureError.
+    """
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ConfigError(f"action name {name!r}: use dotted words such as 'tts.speak'")
+    if not timeout > 0 or attempts < 1:
+        raise ConfigError(f"action {name!r}: timeout must be above 0 seconds and attempts at least 1")
+
+    def mark(function: F) -> F:
+        if not callable(function) or inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            raise SignatureError(f"action {name!r} must be a plain or async function")
+        schema = schema_of(function, name)
+        takes_key = schema["properties"].pop("idempotency_key", None) is not None
+        schema["required"] = [r for r in schema["required"] if r != "idempotency_key"]
+        made = Action(
+            name, function, version, timeout, Approval(approval), attempts, idempotent, interruptible,
+            inspect.getdoc(function) or "", schema, takes_key,
+        )  # fmt: skip
+        setattr(function, ACTION, made)
+        return function
+
+    return mark

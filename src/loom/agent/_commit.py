@@ -1,0 +1,143 @@
+"""The commit of a step, and the bounded outbox from which its effects leave."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from loom.actions import Invocation
+from loom.agent._requests import REPLY_TO
+from loom.agent._waits import path_between
+from loom.agent.context import Context, waits_for
+from loom.bus import Queue, Ticket
+from loom.errors import StateError
+from loom.event import HOP_LIMIT, PUBLIC, Event
+from loom.event.scope import CancelledScopes
+from loom.store import StepCommit
+
+if TYPE_CHECKING:
+    from loom.agent._cell import Cell
+
+_NOTHING: tuple[()] = ()
+
+
+def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
+    """Keep what the step changed. None when it is kept already; raises StateError, StoreError and then nothing is kept."""
+    if result is not None and ctx.replies is None:
+        ctx.replies = result
+    attributes = cell.instance.__dict__
+    snapshot = cell.spec.snapshot
+    state = snapshot.capture(attributes) if snapshot.fields else _NO_STATE
+    if len(attributes) > len(state) and (strange := snapshot.strangers(attributes)):
+        raise StateError(
+            f"{cell.name}.{strange[0]} was assigned but is not declared; annotate it in the class to keep it, "
+            f"or call it _{strange[0]} to forget it"
+        )
+    label = cell.label
+    if ctx.label is not PUBLIC and state != cell.committed:
+        label = label.join(ctx.label)
+    effects = [(a.key, a.action.name) for a in ctx.acts] if ctx.acts else _NOTHING
+    step = StepCommit(cell.name, ctx._event._id, state, label, ctx.outputs or _NOTHING, effects)
+    waiting = cell.services.store.commit((step,))
+    if waiting is None:
+        cell.committed, cell.label = state, label
+        return None
+    return _after(waiting, cell, state, label)
+
+
+async def _after(waiting: Awaitable[None], cell: Cell, state: dict[str, Any], label: Any) -> None:
+    await waiting
+    cell.committed, cell.label = state, label
+
+
+_NO_STATE: dict[str, Any] = {}
+
+
+class Outbox:
+    """What an agent has committed and not yet handed over: events before full queues, acts before a full executor.
+
+    While it holds anything the agent takes no further BATCHED or BACKGROUND event, so it is bounded by the output of
+    one step; REALTIME steps and timers may add until the agent's ``outbox`` limit, then they are refused as dead letters.
+    """
+
+    __slots__ = ("_acts", "_cell", "standing")
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self.standing: list[tuple[Queue, Ticket]] = []
+        self._acts: deque[Invocation] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.standing or self._acts)
+
+    def send(self, ctx: Context) -> None:
+        """Let the effects of a committed step leave, in order."""
+        for event in ctx.outputs or _NOTHING:
+            self.push(event)
+        for kind, seconds, event in ctx.timers or _NOTHING:
+            self._cell.add_timer(kind, seconds, event)
+        for invocation in ctx.acts or _NOTHING:
+            self._act(invocation)
+        metadata = ctx._event._metadata
+        if ctx.replies is not None and metadata and REPLY_TO in metadata:
+            self._cell.services.requests.answer(metadata[REPLY_TO], ctx._derive("loom.reply", ctx.replies, {}))
+
+    def push(self, event: Event) -> None:
+        """Deliver *event* to all who have room and stand in line before the others."""
+        cell = self._cell
+        if event._origin.hop > HOP_LIMIT:
+            cell.services.bury(cell.name, event, "hop_limit", f"derived {event.hop} times; the limit is {HOP_LIMIT}")
+            return
+        if event._origin.scope in cell.services.cancelled:
+            return
+        for queue in cell.services.bus.deliver(event):
+            if len(self.standing) >= cell.spec.outbox:
+                cell.services.bury(cell.name, event, "outbox_full", f"{queue.name!r} is full and so is the outbox")
+                queue.put(event)
+                continue
+            self._stand(event, queue)
+
+    def forget(self, cancelled: CancelledScopes) -> None:
+        """Give up the acts of cancelled scopes; the queues have turned away the events already."""
+        if self._acts is not None:
+            self._acts = deque(a for a in self._acts if a.scope not in cancelled) or None
+        self._arrived()
+
+    def _stand(self, event: Event, queue: Queue) -> None:
+        cell = self._cell
+        cycle = None if queue.owner is None else path_between(queue.owner, cell, waits_for)
+        if cycle is not None:
+            names = " -> ".join([cell.name, *(c.name for c in cycle)])
+            queue.put(event)  # has no room: counts the refusal
+            cell.services.bury(cell.name, event, "cycle", f"{queue.name!r} is full and its agent waits for this one: {names}")
+            return
+        ticket = Ticket(event, self._arrived)
+        self.standing.append((queue, ticket))
+        queue.stand_in_line(ticket)
+
+    def _arrived(self) -> None:
+        """Forget the tickets that were granted or turned away; wake the agent when nothing is left."""
+        self.standing = [(q, t) for q, t in self.standing if not t.granted and not q.closed]
+        if not self:
+            self._cell.wake()
+            self._cell.services.scheduler.on_idle()
+
+    def _act(self, invocation: Invocation) -> None:
+        if self._acts is None and self._cell.services.executor.submit(invocation):
+            return
+        if self._acts is None:
+            self._acts = deque()
+            self._cell.services.spawn(self._drain_acts())
+        self._acts.append(invocation)
+
+    async def _drain_acts(self) -> None:
+        executor = self._cell.services.executor
+        while self._acts:
+            if executor.submit(self._acts[0]):
+                self._acts.popleft()
+            else:
+                await executor.room()
+        self._acts = None
+        self._arrived()
+

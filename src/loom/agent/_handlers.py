@@ -1,0 +1,155 @@
+"""What a handler is: the decorators that mark one, and the checks made before an agent runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import dis
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from loom.bus import Overflow
+from loom.errors import ConfigError, SignatureError
+from loom.event import Event, QoS
+from loom.event.topic import check_pattern
+
+F = TypeVar("F", bound=Callable[..., Any])
+MARK = "__loom_handlers__"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What wakes a handler and how its events are queued."""
+
+    pattern: str = ""
+    qos: QoS = QoS.BATCHED
+    capacity: int | None = None
+    overflow: Overflow | None = None
+    types: frozenset[str] | None = None
+    where: Callable[[Event], bool] | None = None
+    group: str | None = None
+    interrupts: bool = False
+    timeout: float | None = None
+    sample: int = 10
+    aggregate: Callable[[Event, Event], Event] | None = None
+    shed_at: int | None = None
+    every: float | None = None
+    at: dt.time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler of an agent: its name, the function, the trigger, and how many arguments it takes after self."""
+
+    name: str
+    function: Callable[..., Any]
+    trigger: Trigger
+    arguments: int
+    is_async: bool
+    uses: tuple[str, ...] = field(default=())
+
+
+def on(
+    pattern: str,
+    *,
+    qos: QoS = QoS.BATCHED,
+    capacity: int | None = None,
+    overflow: Overflow | None = None,
+    types: str | list[str] | tuple[str, ...] | None = None,
+    where: Callable[[Event], bool] | None = None,
+    group: str | None = None,
+    interrupts: bool = False,
+    timeout: float | None = None,
+    sample: int = 10,
+    aggregate: Callable[[Event, Event], Event] | None = None,
+    shed_at: int | None = None,
+) -> Callable[[F], F]:
+    """Call the decorated method (or function: then it is an agent by itself) for events on topics of *pattern*.
+
+    The queue is the handler's own: *qos*, *capacity*, *overflow*, *shed_at*, *types*, *where* and *group* as in
+    ``Bus.subscribe``. *interrupts* (REALTIME only) cancels and rolls back a slower step of the same agent that is
+    running, which is run again afterwards. *timeout* in seconds ends a call that takes longer, as a failure.
+    """
+    check_pattern(pattern)
+    if interrupts and QoS(qos) is not QoS.REALTIME:
+        raise ConfigError(f"interrupts=True needs qos=QoS.REALTIME (pattern {pattern!r})")
+    kept = None if types is None else frozenset([types] if isinstance(types, str) else types)
+    trigger = Trigger(
+        pattern, QoS(qos), capacity, overflow, kept, where, group, interrupts, timeout, sample, aggregate, shed_at
+    )
+    return lambda function: _mark(function, trigger)
+
+
+def every(seconds: float, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
+    """Call the decorated method each *seconds*, first after one interval; a beat that comes too early is merged."""
+    if not seconds > 0:
+        raise ConfigError(f"@every needs more than 0 seconds, not {seconds!r}")
+    return lambda function: _mark(function, Trigger(qos=QoS(qos), capacity=1, every=float(seconds)))
+
+
+def at(time_of_day: str, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
+    """Call the decorated method every day at *time_of_day* (``"07:30"`` or ``"07:30:15"``), in local time."""
+    try:
+        moment = dt.time.fromisoformat(time_of_day)
+    except (ValueError, TypeError):
+        raise ConfigError(f"@at needs a time of day such as '07:30', not {time_of_day!r}") from None
+    return lambda function: _mark(function, Trigger(qos=QoS(qos), capacity=1, at=moment))
+
+
+def _mark(function: F, trigger: Trigger) -> F:
+    marks = [*getattr(function, MARK, ()), trigger]
+    setattr(function, MARK, tuple(marks))
+    return function
+
+
+def handlers_of(cls: type) -> tuple[Handler, ...]:
+    """The marked methods of an agent class in the order of definition; raises SignatureError."""
+    found: dict[str, Callable[..., Any]] = {}
+    for owner in reversed(cls.__mro__):
+        for name, value in vars(owner).items():
+            if hasattr(value, MARK):
+                found[name] = value
+            elif name in found and callable(value):
+                del found[name]
+    return tuple(h for name, f in found.items() for h in compile_handler(f, f"{cls.__qualname__}.{name}", method=True))
+
+
+def compile_handler(function: Callable[..., Any], name: str, *, method: bool) -> Iterator[Handler]:
+    """One Handler for each mark of *function*."""
+    arguments = count_arguments(function, name, "event, ctx", most=2, method=method)
+    is_async = inspect.iscoroutinefunction(function)
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise SignatureError(f"{name} is a generator; a handler is a plain or async function, and publishes with ctx.publish")
+    uses = tuple(capabilities_in(function))
+    for number, trigger in enumerate(getattr(function, MARK)):
+        yield Handler(name if not number else f"{name}#{number + 1}", function, trigger, arguments, is_async, uses)
+
+
+def count_arguments(function: Callable[..., Any], name: str, wanted: str, *, most: int, method: bool) -> int:
+    """How many positional arguments *function* takes after self; SignatureError unless it is between 1 and *most*."""
+    kinds = inspect.Parameter
+    parameters = list(inspect.signature(function).parameters.values())
+    plain = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
+    needed = [p for p in plain if p.default is kinds.empty]
+    low = 1 if method else 0
+    if required or len(needed) > most + low or len(needed) < low:
+        shown = f"(self, {wanted})" if method else f"({wanted})"
+        raise SignatureError(f"{name}{inspect.signature(function)} cannot be called; write {name.split('.')[-1]}{shown}")
+    variadic = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
+    return most if variadic else min(len(plain) - low, most)
+
+
+def capabilities_in(function: Callable[..., Any]) -> Iterator[str]:
+    """The names of actions that *function* calls by a literal, as in ``ctx.act("tts.speak", ...)``."""
+    waiting = False
+    for instruction in dis.get_instructions(function):
+        name = instruction.opname
+        if name.startswith(("LOAD_METHOD", "LOAD_ATTR")):
+            waiting = instruction.argval in ("act", "call")
+        elif waiting and name == "LOAD_CONST" and isinstance(instruction.argval, str):
+            yield instruction.argval
+            waiting = False
+        elif name not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG", "COPY_FREE_VARS"):
+            waiting = False

@@ -1,0 +1,82 @@
+"""What every agent of one runtime shares."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loom.actions import Executor
+from loom.agent._requests import Requests
+from loom.agent._scheduler import Scheduler
+from loom.agent._timers import Timers
+from loom.bus import Bus
+from loom.clock import Clock
+from loom.event import Event
+from loom.event.scope import CancelledScopes
+from loom.store import Store
+from loom.telemetry import Observers
+
+if TYPE_CHECKING:
+    from loom.agent._cell import Cell
+
+
+class DeadLetter(NamedTuple):
+    """An event nobody could handle: who gave it up, why, and the chain of (topic, id) that led to it."""
+
+    agent: str
+    event: Event
+    reason: str
+    error: str
+    chain: tuple[tuple[str, str], ...]
+    timestamp_ms: int
+
+
+@dataclass(slots=True)
+class Services:
+    """Bus, scheduler, executor, timers and the rest, handed to each agent."""
+
+    bus: Bus
+    clock: Clock
+    random: Random
+    store: Store
+    executor: Executor
+    scheduler: Scheduler
+    timers: Timers
+    requests: Requests
+    observers: Observers
+    ask: Callable[..., Awaitable[Any]]
+    run: Callable[..., Awaitable[Any]]
+    spawn: Callable[[Any], None]
+    cancelled: CancelledScopes = field(default_factory=CancelledScopes)
+    cells: dict[str, Cell] = field(default_factory=dict)
+    dead_letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=1000))
+    dead: int = 0
+    current: Cell | None = None
+
+    def announce(self, agent: str, what: str, payload: dict[str, Any], cause: Event | None = None) -> None:
+        """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""
+        if self.bus.closed:
+            return
+        topic = f"loom.agent.{agent}.{what}"
+        origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
+        self.bus.offer(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]
+
+    def bury(self, agent: str, event: Event, reason: str, error: str = "") -> None:
+        """Keep *event* as a dead letter, count it and announce it."""
+        self.dead += 1
+        chain = (*event.origin.trail, (event.topic, event.id))
+        self.dead_letters.append(DeadLetter(agent, event, reason, error, chain, self.clock.now_ms()))
+        self.observers.tell("dead_letter", agent, event, reason)
+        if event.hop < 64:  # whoever listens to dead letters and fails must not dig for ever
+            self.announce(agent, "dead_letter", {"topic": event.topic, "id": event.id, "reason": reason, "error": error}, event)
+
+    def cancel(self, scope: str) -> int:
+        """Take down everything inside *scope* that exists now; returns how many events, steps and actions ended."""
+        self.cancelled.add(scope)
+        ended = self.bus.cancel(lambda event: event.origin.scope in self.cancelled)
+        for cell in list(self.cells.values()):
+            ended += cell.cancel()
+        return ended + self.executor.cancel(lambda s: s in self.cancelled)

@@ -1,0 +1,256 @@
+"""Persistent state: which annotations can be kept, and a copy that checks as it copies.
+
+A step works on the agent's own attributes; what was captured after the last commit is what a failed step returns to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import types
+import typing
+from collections import deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+from loom.errors import StateError
+
+Copier = Callable[[Any], Any]
+LEAVES = (
+    bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID,
+)  # fmt: skip
+_CONTAINERS: dict[Any, type] = {list: list, set: set, frozenset: frozenset, deque: deque, tuple: tuple, dict: dict}
+_DEPTH = 60
+
+
+class Field:
+    """One persistent attribute: its name, how it is copied, and the type for which no copy is needed."""
+
+    __slots__ = ("copier", "default", "factory", "leaf", "name")
+
+    def __init__(self, name: str, annotation: object, default: object, factory: Callable[[], Any] | None) -> None:
+        self.name = name
+        self.copier = copier_of(annotation, name)
+        self.leaf: type | None = annotation if annotation in LEAVES else None  # type: ignore[assignment]
+        self.default = default
+        self.factory = factory
+
+    def initial(self) -> Any:
+        """A fresh default, never shared between instances."""
+        return self.copier(self.factory() if self.factory is not None else self.default)
+
+
+def fields_of(cls: type, base: type) -> tuple[Field, ...]:
+    """The state fields of an agent class, those of its parents first; raises StateError naming the field."""
+    found: dict[str, Field] = {}
+    for owner in reversed(cls.__mro__):
+        if owner in base.__mro__:
+            continue
+        try:
+            hints = typing.get_type_hints(owner, include_extras=False)
+        except NameError as error:
+            raise StateError(f"{cls.__qualname__}: an annotation cannot be resolved ({error}); import the name") from None
+        for name in owner.__dict__.get("__annotations__", {}):
+            if not name.startswith("_") and get_origin(hints[name]) is not ClassVar and hints[name] is not ClassVar:
+                found[name] = _field(cls, name, hints[name])
+    return tuple(found.values())
+
+
+def _field(cls: type, name: str, annotation: object) -> Field:
+    value = getattr(cls, name, _MISSING)
+    if value is _MISSING:
+        raise StateError(f"{cls.__qualname__}.{name} has no default; a state field begins with a value: {name}: ... = ...")
+    factory = None
+    if isinstance(value, dataclasses.Field):
+        factory = None if value.default_factory is dataclasses.MISSING else value.default_factory
+        value = value.default
+    try:
+        field = Field(name, annotation, value, factory)
+        field.initial()
+    except StateError as error:
+        raise StateError(f"{cls.__qualname__}.{name}: {error}") from None
+    return field
+
+
+_MISSING = object()
+
+
+def copier_of(annotation: Any, where: str, depth: int = 0) -> Copier:
+    """A function that copies and checks values of *annotation*; raises StateError for a type that cannot be kept."""
+    if depth > 12:
+        raise StateError(f"{where} is nested too deeply")
+    if annotation is None:
+        annotation = type(None)
+    if annotation in (Any, object):
+        return _copy_any
+    if annotation in LEAVES:
+        return _leaf(annotation, where)
+    origin = get_origin(annotation) or annotation
+    if origin in (Union, types.UnionType):
+        return _union([copier_of(a, where, depth + 1) for a in get_args(annotation)], annotation, where)
+    if origin is Literal:
+        return _literal(get_args(annotation), where)
+    if origin in _CONTAINERS:
+        return _container(origin, get_args(annotation), where, depth)
+    if isinstance(annotation, type):
+        return _of_class(annotation, where, depth)
+    raise StateError(_cannot(annotation, where))
+
+
+def _of_class(cls: type, where: str, depth: int) -> Copier:
+    if issubclass(cls, enum.Enum):
+        return _leaf(cls, where)
+    if dataclasses.is_dataclass(cls):
+        return _dataclass(cls, where, depth)
+    if typing.is_typeddict(cls):
+        return _copy_any
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _instance(cls, where, lambda v: type(v)(*(_copy_any(x) for x in v)))
+    raise StateError(_cannot(cls, where))
+
+
+def _cannot(annotation: object, where: str) -> str:
+    name = getattr(annotation, "__qualname__", None) or str(annotation)
+    return (
+        f"{where} is annotated {name}, which cannot be kept; use str, numbers, bytes, datetimes, enums, dataclasses or "
+        f"containers of these, or make it ephemeral by a leading underscore (_{where.split('[')[0]})"
+    )
+
+
+def _wrong(value: object, wanted: object, where: str) -> StateError:
+    name = getattr(wanted, "__qualname__", None) or str(wanted)
+    return StateError(f"{where} is annotated {name} but holds {value!r:.80} ({type(value).__qualname__})")
+
+
+def _leaf(cls: type, where: str) -> Copier:
+    def copy(value: Any) -> Any:
+        if isinstance(value, cls) and (cls is not int or not isinstance(value, bool)):
+            return value
+        if cls is float and type(value) is int:
+            return value
+        raise _wrong(value, cls, where)
+
+    return copy
+
+
+def _literal(allowed: tuple[Any, ...], where: str) -> Copier:
+    def copy(value: Any) -> Any:
+        if value in allowed:
+            return value
+        raise StateError(f"{where} must be one of {', '.join(map(repr, allowed))}, not {value!r:.80}")
+
+    return copy
+
+
+def _instance(cls: type, where: str, copy_it: Copier) -> Copier:
+    def copy(value: Any) -> Any:
+        if isinstance(value, cls):
+            return copy_it(value)
+        raise _wrong(value, cls, where)
+
+    return copy
+
+
+def _union(members: list[Copier], annotation: object, where: str) -> Copier:
+    def copy(value: Any) -> Any:
+        for member in members:
+            try:
+                return member(value)
+            except StateError:
+                continue
+        raise _wrong(value, annotation, where)
+
+    return copy
+
+
+def _container(origin: Any, args: tuple[Any, ...], where: str, depth: int) -> Copier:
+    if not args:
+        return _instance(origin, where, _copy_any)
+    if origin is dict:
+        key, value = (copier_of(a, f"{where}[...]", depth + 1) for a in args)
+        return _instance(dict, where, lambda v: {key(k): value(x) for k, x in v.items()})
+    if origin is tuple and args[-1] is not Ellipsis:
+        items = [copier_of(a, f"{where}[{i}]", depth + 1) for i, a in enumerate(args)]
+        return _instance(tuple, where, lambda v: _fixed_tuple(v, items, where))
+    item = copier_of(args[0], f"{where}[...]", depth + 1)
+    if origin is deque:
+        return _instance(deque, where, lambda v: deque((item(x) for x in v), v.maxlen))
+    make = _CONTAINERS[origin]
+    return _instance(make, where, lambda v: make([item(x) for x in v]))
+
+
+def _fixed_tuple(value: tuple[Any, ...], items: list[Copier], where: str) -> tuple[Any, ...]:
+    if len(value) != len(items):
+        raise StateError(f"{where} must have {len(items)} items, not {len(value)}")
+    return tuple(copy(x) for copy, x in zip(items, value, strict=True))
+
+
+def _dataclass(cls: type, where: str, depth: int) -> Copier:
+    hints = typing.get_type_hints(cls)
+    parts = [(f.name, copier_of(hints[f.name], f"{where}.{f.name}", depth + 1)) for f in dataclasses.fields(cls)]
+
+    def copy(value: Any) -> Any:
+        twin = object.__new__(type(value))
+        for name, part in parts:
+            object.__setattr__(twin, name, part(getattr(value, name)))
+        return twin
+
+    return _instance(cls, where, copy)
+
+
+def _copy_any(value: Any, depth: int = 0) -> Any:
+    """Copy a value of a container without a stated item type: anything made of the types that can be kept."""
+    kind = type(value)
+    if kind in LEAVES or isinstance(value, enum.Enum):
+        return value
+    if depth > _DEPTH:
+        raise StateError(f"a value is nested deeper than {_DEPTH} levels, or contains itself")
+    if isinstance(value, Mapping) and isinstance(value, dict):
+        return {_copy_any(k, depth + 1): _copy_any(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, deque):
+        return deque((_copy_any(v, depth + 1) for v in value), value.maxlen)
+    if kind in _CONTAINERS:
+        return kind(_copy_any(v, depth + 1) for v in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _dataclass(kind, kind.__qualname__, depth)(value)
+    if isinstance(value, (tuple, *LEAVES)):
+        return value
+    raise StateError(f"{value!r:.80} of type {kind.__qualname__} cannot be kept in state")
+
+
+class Snapshot:
+    """Captures and restores the fields of one class."""
+
+    __slots__ = ("_copied", "_leaves", "fields", "names")
+
+    def __init__(self, fields: tuple[Field, ...]) -> None:
+        self.fields = fields
+        self.names = frozenset(f.name for f in fields)
+        self._leaves = [(f.name, f.leaf, f.copier) for f in fields if f.leaf is not None]
+        self._copied = [(f.name, f.copier) for f in fields if f.leaf is None]
+
+    def capture(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        """A checked copy of the state in *attributes*; raises StateError naming the field that holds a wrong type."""
+        state = {}
+        for name, leaf, copier in self._leaves:
+            value = attributes[name]
+            state[name] = value if type(value) is leaf else copier(value)
+        for name, copier in self._copied:
+            state[name] = copier(attributes[name])
+        return state
+
+    def restore(self, attributes: dict[str, Any], state: dict[str, Any]) -> None:
+        """Put a captured state back, and take away public attributes that are no fields; the capture stays untouched."""
+        for name, copier in self._copied:
+            attributes[name] = copier(state[name])
+        for name, _, _ in self._leaves:
+            attributes[name] = state[name]
+        for name in [n for n in attributes if n not in state and not n.startswith("_")]:
+            del attributes[name]
+
+    def strangers(self, attributes: dict[str, Any]) -> list[str]:
+        """Public attributes that were assigned without being annotated."""
+        return [n for n in attributes if not n.startswith("_") and n not in self.names]

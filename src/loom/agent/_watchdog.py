@@ -1,0 +1,106 @@
+"""The watchdog: names the handler that blocks the loop, with its stack, while it still does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+
+class Blocked(NamedTuple):
+    """A loop that does not turn: for how long (seconds), which handler was running, and where it stood."""
+
+    seconds: float
+    handler: str
+    stack: str
+
+
+class Beat:
+    """The pure part: when was the loop last seen turning, and is it time to complain?"""
+
+    __slots__ = ("_asked", "_limit", "_told")
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._asked: float | None = None
+        self._told = False
+
+    def ask(self, now: float) -> None:
+        """The loop was asked for a beat at *now*."""
+        if self._asked is None:
+            self._asked = now
+            self._told = False
+
+    def answered(self) -> None:
+        """The loop turned."""
+        self._asked = None
+
+    @property
+    def open(self) -> bool:
+        """Whether an answer is outstanding."""
+        return self._asked is not None
+
+    def overdue(self, now: float) -> float | None:
+        """Seconds the loop has been silent if that is over the limit and was not told yet."""
+        if self._asked is None or self._told or now - self._asked < self._limit:
+            return None
+        self._told = True
+        return now - self._asked
+
+
+def blame(frame: FrameType | None, handlers: Mapping[CodeType, str]) -> str:
+    """The name of the handler on the stack that ends in *frame*; ``the loop`` if none is."""
+    while frame is not None:
+        if frame.f_code in handlers:
+            return handlers[frame.f_code]
+        frame = frame.f_back
+    return "the loop"
+
+
+class Watchdog:
+    """A thread that asks the loop for a beat and, when none comes within *limit* seconds, looks who is in the way."""
+
+    def __init__(
+        self, limit: float, handlers: Mapping[CodeType, str], report: Callable[[Blocked], None], now: Callable[[], float]
+    ) -> None:
+        self._beat = Beat(limit)
+        self._limit = limit
+        self._handlers = handlers
+        self._report = report
+        self._now = now
+        self._stop = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._thread_id = threading.get_ident()
+        self._thread = threading.Thread(target=self._watch, name="loom-watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        self._thread.join(timeout=1)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._limit / 2):
+            if not self._beat.open:
+                self._beat.ask(self._now())
+                try:
+                    self._loop.call_soon_threadsafe(self._beat.answered)
+                except RuntimeError:  # the loop was closed: nothing left to watch
+                    return
+                continue
+            silent = self._beat.overdue(self._now())
+            if silent is not None:
+                self._tell(silent)
+
+    def _tell(self, silent: float) -> None:
+        frame = sys._current_frames().get(self._thread_id)
+        stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+        blocked = Blocked(silent, blame(frame, self._handlers), stack)
+        try:
+            self._loop.call_soon_threadsafe(self._report, blocked)
+        except RuntimeError:  # the loop was closed in between
+            return

@@ -1,0 +1,103 @@
+"""The Agent: one event at a time, persistent state in annotated fields, a context for everything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from loom.agent._handlers import MARK, Handler, compile_handler, count_arguments, handlers_of
+from loom.agent._state import Snapshot, fields_of
+from loom.agent._supervision import Restart, Retry
+from loom.errors import ConfigError, SignatureError, StateError
+
+if TYPE_CHECKING:
+    from loom.agent.context import Context
+    from loom.event import Event
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+
+class Agent:
+    """Subclass it, annotate the state, mark handlers with ``@on``, ``@every`` and ``@at``, and ``loom.add`` the class.
+
+    Annotated fields with a default are the persistent state; names that begin with an underscore are ephemeral; no
+    others are allowed. Class keywords: ``name``, ``window`` (how many recent events ``ctx.recent`` holds, 0 by default),
+    ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere).
+    """
+
+    _spec: ClassVar[AgentSpec | None] = None
+    _options: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__()
+        unknown = options.keys() - {"name", "window", "retry", "restart", "outbox"}
+        if unknown:
+            raise ConfigError(
+                f"class {cls.__qualname__}: no agent option {sorted(unknown)[0]!r}; use name, window, retry, restart or outbox"
+            )
+        cls._options = {**cls._options, **options}
+        cls._spec = None
+
+    def __init__(self, **fields: Any) -> None:
+        """Make an agent whose state begins with *fields* instead of the defaults; raises StateError for a wrong one."""
+        snapshot = spec_of(type(self)).snapshot
+        unknown = fields.keys() - snapshot.names
+        if unknown:
+            raise StateError(f"{type(self).__qualname__} has no state field {sorted(unknown)[0]!r}")
+        for field in snapshot.fields:
+            self.__dict__[field.name] = field.copier(fields[field.name]) if field.name in fields else field.initial()
+
+    async def on_start(self, ctx: Context) -> None:
+        """Called before the first event, and again after a restart, with the committed state in place."""
+
+    async def on_stop(self, ctx: Context) -> None:
+        """Called when the runtime drains or the agent is about to restart."""
+
+    async def on_error(self, event: Event, error: Exception, ctx: Context) -> None:
+        """Called when *event* is given up after its last attempt; a step of its own."""
+
+
+class AgentSpec:
+    """A compiled agent class or function: its handlers, state fields and policies."""
+
+    __slots__ = ("cls", "handlers", "hooks", "name", "outbox", "restart", "retry", "snapshot", "window")
+
+    def __init__(self, cls: type[Agent], name: str, handlers: tuple[Handler, ...], options: dict[str, Any]) -> None:
+        self.cls = cls
+        self.name = check_name(options.get("name") or name)
+        self.handlers = handlers
+        self.snapshot = Snapshot(fields_of(cls, Agent))
+        self.window = int(options.get("window", 0))
+        self.retry: Retry = options.get("retry") or Retry()
+        self.restart: Restart = options.get("restart") or Restart()
+        self.outbox = int(options.get("outbox", 1024))
+        self.hooks = tuple(h for h in ("on_start", "on_stop", "on_error") if getattr(cls, h) is not getattr(Agent, h))
+        for hook in self.hooks:
+            wanted, most = ("event, error, ctx", 3) if hook == "on_error" else ("ctx", 1)
+            count_arguments(getattr(cls, hook), f"{cls.__qualname__}.{hook}", wanted, most=most, method=True)
+
+
+def spec_of(cls: type[Agent]) -> AgentSpec:
+    """The compiled form of an agent class; raises StateError, SignatureError, ConfigError."""
+    spec = cls.__dict__.get("_spec")
+    if spec is None:
+        spec = AgentSpec(cls, cls.__name__, handlers_of(cls), cls._options)
+        cls._spec = spec
+    result: AgentSpec = spec
+    return result
+
+
+def function_spec(function: Callable[..., Any]) -> AgentSpec:
+    """The compiled form of a function marked with ``@on``: an agent without state."""
+    name = getattr(function, "__name__", "agent")
+    if not hasattr(function, MARK):
+        raise SignatureError(f"{name} is not marked; decorate it with @on(...), @action(...) or @source(...)")
+    return AgentSpec(Agent, name, tuple(compile_handler(function, name, method=False)), {})
+
+
+def check_name(name: str) -> str:
+    """An agent's name: one topic token of letters, digits, ``-`` and ``_``."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ConfigError(f"agent name {name!r}: use letters, digits, '-' and '_', at most 128 of them")
+    return name

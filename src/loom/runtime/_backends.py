@@ -1,0 +1,22 @@
+"""The one table of what is loaded late: by name, when first needed, with the extra that brings its package."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from loom.errors import MissingExtra
+
+LATE = {
+    "router": ("loom.router", "Router", "worker"),
+    "run_in_process": ("loom.worker", "run_in_process", "worker"),
+}
+
+
+def load(name: str) -> Any:
+    """The object behind *name* in the table; raises MissingExtra when its package is not installed."""
+    module, attribute, extra = LATE[name]
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise MissingExtra(extra, error.name or module) from error

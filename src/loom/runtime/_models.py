@@ -1,0 +1,67 @@
+"""Models as the runtime sees them: a router that is made when the first one is added or asked."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from loom.errors import ConfigError, NoBackend
+from loom.event import Label, QoS
+from loom.runtime._backends import load
+
+
+class Models:
+    """Adds models, asks the router, runs functions elsewhere."""
+
+    def __init__(self) -> None:
+        self._models: list[Any] = []
+        self._router: Any = None
+
+    def add(self, model: Any) -> None:
+        """Add a backend."""
+        self._models.append(model)
+        self._router = None
+
+    def __iter__(self) -> Any:
+        return iter(self._models)
+
+    async def ask(
+        self,
+        task: str,
+        input: Any,
+        *,
+        label: Label | None = None,
+        timeout: float | None = None,
+        qos: QoS = QoS.BATCHED,
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The output of whichever backend the router picks."""
+        if not self._models:
+            raise NoBackend(f"no model can do {task!r}: none is added; loom.add_model(...) adds one")
+        from loom.models import ModelRequest
+
+        if self._router is None:
+            self._router = load("router")(self._models)
+        request = ModelRequest(task, input, label=label or Label(), timeout=timeout, qos=qos, options=options or {})
+        reply = await self._router.ask(request)
+        return reply.output
+
+    async def run(
+        self, function: Callable[..., Any], arguments: Sequence[Any], *, where: str, timeout: float | None
+    ) -> Any:
+        """Run *function* in a worker process or a thread."""
+        if where == "process":
+            return await load("run_in_process")(function, *arguments, timeout=timeout)
+        if where == "thread":
+            async with asyncio.timeout(timeout):
+                return await asyncio.to_thread(function, *arguments)
+        raise ConfigError(f"run(..., where={where!r}): use 'process' or 'thread'")
+
+    async def close(self) -> None:
+        """Close every backend."""
+        for model in self._models:
+            closed = model.close()
+            if inspect.isawaitable(closed):
+                await closed

@@ -1,0 +1,334 @@
+"""The Loom: one runtime with its bus, agents, actions, sources and models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from random import Random
+from types import CodeType, TracebackType
+from typing import Any
+
+from loom.actions import Action, Approval, Executor, Invocation, Registry
+from loom.adapters import Source
+from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Requests, Scheduler, Services, Timers
+from loom.agent._watchdog import Blocked, Watchdog
+from loom.agent.agent import check_name
+from loom.bus import Bus, Subscription
+from loom.clock import Clock, SystemClock
+from loom.errors import Closed, ConfigError
+from loom.event import Event, Label
+from loom.runtime._approvals import Approvals
+from loom.runtime._assembly import check_uses, sort_out
+from loom.runtime._models import Models
+from loom.runtime._sources import SourceRunner
+from loom.runtime.statistics import Statistics, snapshot
+from loom.store import MemoryStore, Store
+
+log = logging.getLogger("loom")
+
+
+class Loom:
+    """A runtime. ``async with Loom() as loom`` starts it and drains it at the end.
+
+    *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop the
+    handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
+    action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults.
+    """
+
+    def __init__(
+        self,
+        name: str = "loom",
+        *,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        seed: int | None = None,
+        drain: float = 10.0,
+        watchdog: float | None = 0.25,
+        concurrency: int = 1024,
+        approvals: Mapping[str, Approval | str] | None = None,
+        approval_timeout: float = 300.0,
+    ) -> None:
+        self.name = check_name(name)
+        self.clock = clock or SystemClock()
+        self.random = Random(seed)
+        self.bus = Bus(self.clock)
+        self.registry = Registry()
+        self.approvals = Approvals(self.bus, approval_timeout)
+        self.left: int = 0
+        self._drain = drain
+        self._watch = watchdog
+        self._state = "new"
+        self._cells: dict[str, Cell] = {}
+        self._codes: dict[CodeType, str] = {}
+        self._sources: dict[str, SourceRunner] = {}
+        self._stirred: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._watchdog: Watchdog | None = None
+        self.models = Models()
+        policy = {n: Approval(a) for n, a in (approvals or {}).items()}
+        executor = Executor(self.registry, self.bus.observers, self.approvals.ask, random=self.random, policy=policy)
+        self._services = Services(
+            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(concurrency), Timers(self.clock),
+            Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn, cells=self._cells,
+        )  # fmt: skip
+        executor.on_idle = self._services.scheduler.on_idle = self._stir
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def add(self, *things: Any, name: str | None = None, grants: Iterable[str] | None = None) -> Loom:
+        """Add agents (classes, instances, functions marked ``@on``), actions and sources; returns the runtime.
+
+        *name* renames a single agent, *grants* limits the actions it may use (``["tts.*"]``; None: all). Raises
+        StateError, SignatureError, UnknownAction, ConfigError, and then nothing of this call is added.
+        """
+        parts = [(thing, sort_out(thing)) for thing in things]
+        if name is not None and len(parts) != 1:
+            raise ConfigError("add(..., name=) takes one thing at a time")
+        for _, part in parts:
+            if isinstance(part, Action):
+                self.registry.add(part)
+        for thing, part in parts:
+            if isinstance(part, AgentSpec):
+                check_uses(part, self.registry)
+                self._check_free(name or part.name, self._cells)
+            elif isinstance(part, Source):
+                self._check_free(name or part.name, self._sources)
+        for thing, part in parts:
+            if isinstance(part, AgentSpec):
+                self._add_agent(part, thing, name or part.name, grants)
+            elif isinstance(part, Source):
+                self._add_source(part, name or part.name)
+        return self
+
+    def add_model(self, model: Any) -> Loom:
+        """Add a model backend; ``ctx.ask`` and ``loom.ask`` find it by its tasks."""
+        self.models.add(model)
+        return self
+
+    def _check_free(self, name: str, taken: Mapping[str, object]) -> None:
+        check_name(name)
+        if name in taken:
+            raise ConfigError(f"there is already one called {name!r}; add(..., name=...) gives this one another name")
+        if self._state in ("draining", "stopped"):
+            raise Closed(f"cannot add {name!r}: the runtime is {self._state}")
+
+    def _add_agent(self, spec: AgentSpec, thing: Any, name: str, grants: Iterable[str] | None) -> None:
+        instance = thing if isinstance(thing, Agent) else spec.cls()
+        cell = Cell(spec, instance, self._services, name, grants)
+        kept = self._services.store.load(name)
+        if kept is not None:
+            cell.committed, cell.label = dict(kept[0]), kept[1]
+            spec.snapshot.restore(instance.__dict__, cell.committed)
+        self._cells[name] = cell
+        for handler in spec.handlers:
+            self._codes[handler.function.__code__] = f"{name}.{handler.name.rpartition('.')[2]}"
+        cell.connect()
+        if self._state == "running":
+            self._spawn(self._start_cell(cell))
+
+    def _add_source(self, part: Source, name: str) -> None:
+        runner = self._sources[name] = SourceRunner(part, self.bus, self.random)
+        if self._state == "running":
+            runner.start()
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Loom:
+        """Start agents, then sources. Events published before are waiting for the agents already."""
+        if self._state != "new":
+            raise Closed(f"the runtime is {self._state}; make a new Loom() to start again")
+        self._state = "running"
+        if self._watch is not None:
+            self._watchdog = Watchdog(self._watch, self._codes, self._blocked, self.clock.monotonic)
+        for cell in list(self._cells.values()):
+            await self._start_cell(cell)
+        for runner in self._sources.values():
+            runner.start()
+        return self
+
+    async def stop(self, timeout: float | None = None) -> int:
+        """Drain and stop: sources first, then accepted work within *timeout* seconds, then the agents' ``on_stop``.
+
+        Returns how many accepted events were left undone (0 unless the time ran out or an agent is parked).
+        """
+        if self._state == "stopped":
+            return self.left
+        self._state = "draining"
+        await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
+        seconds = self._drain if timeout is None else timeout
+        await self._idle_within(seconds)
+        for cell in list(self._cells.values()):
+            cell.drop_timers()
+            await self._stop_cell(cell)
+        await self._idle_within(min(seconds, 1.0))
+        self.left = sum(len(q) + q.in_flight for cell in self._cells.values() for q in cell.queues())
+        if self.left:
+            log.warning("stopped with %d accepted events undone; give stop() more time or see loom.statistics()", self.left)
+        await self._close()
+        return self.left
+
+    async def _close(self) -> None:
+        self._state = "stopped"
+        services = self._services
+        await services.executor.close()
+        await services.scheduler.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        services.timers.close()
+        for cell in self._cells.values():
+            cell.disconnect()
+        self.bus.close()
+        await self.models.close()
+        services.store.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
+
+    async def __aenter__(self) -> Loom:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop(0.0 if kind is not None else None)
+
+    # --- using ---------------------------------------------------------------------------------------------------
+
+    async def publish(self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any) -> Event:
+        """Publish an event (type: the topic's last token, unless said) and return it; waits for room as ``bus.publish``."""
+        return await self.bus.publish(self._event(topic, payload, fields), None, timeout)
+
+    def publish_nowait(self, topic: str | Event, payload: Any = None, **fields: Any) -> Event:
+        """Publish at once or raise WouldBlock."""
+        return self.bus.publish_nowait(self._event(topic, payload, fields))
+
+    def offer(self, topic: str | Event, payload: Any = None, **fields: Any) -> int:
+        """Publish to those who have room; returns how many queues took it."""
+        return self.bus.offer(self._event(topic, payload, fields))
+
+    def publish_threadsafe(self, topic: str | Event, payload: Any = None, **fields: Any) -> bool:
+        """Publish from another thread without waiting; False when refused."""
+        return self.bus.publish_threadsafe(self._event(topic, payload, fields))
+
+    def subscribe(self, pattern: str, **options: Any) -> Subscription:
+        """A subscription to read events from; options as ``Bus.subscribe``."""
+        return self.bus.subscribe(pattern, **options)
+
+    def cancel(self, scope: str) -> int:
+        """Take down a scope: queued events, running steps, actions; returns how many ended."""
+        return self._services.cancel(scope)
+
+    async def call(self, capability: str, /, **arguments: Any) -> Any:
+        """Run an action now; raises UnknownAction, ActionDenied, ActionTimeout, ActionFailed."""
+        action = self.registry.find(capability)
+        return await self._services.executor.call(Invocation(action, arguments, Event("call").id))
+
+    async def ask(self, task: str, input: Any = None, *, timeout: float | None = None, label: Label | None = None, **options: Any) -> Any:
+        """Let a model do *task* on *input* and return its output."""
+        return await self.models.ask(task, input, timeout=timeout, label=label, options=options)
+
+    async def idle(self) -> None:
+        """Return when every accepted event is handled and every action has ended; timers that are not due do not count."""
+        while not self._quiet():
+            if self._stirred is None or self._stirred.done():
+                self._stirred = asyncio.get_running_loop().create_future()
+            await self._stirred
+
+    def approve(self, question: str, allow: bool = True) -> bool:
+        """Answer an approval that was requested on ``loom.approval.requested``."""
+        return self.approvals.answer(question, allow)
+
+    async def unpark(self, agent: str) -> None:
+        """Start a parked agent again with a clean record."""
+        cell = self.agent(agent)
+        if cell.status != "parked":
+            raise ConfigError(f"{agent!r} is {cell.status}, not parked")
+        if cell.health is not None:
+            cell.health.forgive()
+        await cell.revive()
+
+    def agent(self, name: str) -> Cell:
+        """The running agent called *name*; raises ConfigError."""
+        if name not in self._cells:
+            raise ConfigError(f"no agent {name!r}; there are {', '.join(sorted(self._cells)) or 'none'}")
+        return self._cells[name]
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """The last events nobody could handle, oldest first."""
+        return list(self._services.dead_letters)
+
+    @property
+    def observers(self) -> Any:
+        """Where observers are attached."""
+        return self.bus.observers
+
+    def statistics(self) -> Statistics:
+        """A snapshot of everything that is counted."""
+        return snapshot(self._state, self._services, self._sources)
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _event(self, topic: str | Event, payload: Any, fields: dict[str, Any]) -> Event:
+        if self._state in ("draining", "stopped"):
+            raise Closed(f"the runtime is {self._state}; nothing is accepted from outside any more")
+        if isinstance(topic, Event):
+            return topic
+        if "type" in fields:
+            return Event(payload=payload, topic=topic, **fields)
+        return Event(topic[topic.rfind(".") + 1 :], payload, topic=topic, **fields)
+
+    async def _start_cell(self, cell: Cell) -> None:
+        try:
+            await cell.hook("on_start")
+        except Exception as error:  # a stranger's on_start: told, retried with back-off
+            log.error("%s could not start: %s: %s", cell.name, type(error).__name__, error)
+            self._spawn(cell.restart())
+            return
+        if cell.status == "new":
+            cell.run()
+            self._services.announce(cell.name, "started", {})
+
+    async def _stop_cell(self, cell: Cell) -> None:
+        if cell.status != "running":
+            return
+        try:
+            async with asyncio.timeout(self._drain):
+                await cell.hook("on_stop")
+        except Exception as error:  # a stranger's on_stop must not keep the others from stopping
+            log.error("%s could not stop cleanly: %s: %s", cell.name, type(error).__name__, error)
+
+    async def _idle_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.idle()
+        except TimeoutError:
+            return
+
+    def _quiet(self) -> bool:
+        services = self._services
+        if services.executor.pending or self.bus.inbox_length or not services.scheduler.idle():
+            return False
+        return all(cell.quiet() for cell in self._cells.values())
+
+    def _stir(self) -> None:
+        if self._stirred is not None and not self._stirred.done():
+            self._stirred.set_result(None)
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
+        self._stir()
+
+    def _blocked(self, blocked: Blocked) -> None:
+        agent = blocked.handler.partition(".")[0]
+        log.warning("%s blocked the loop for %.2f s at\n%s", blocked.handler, blocked.seconds, blocked.stack)
+        if agent in self._cells:
+            self._services.announce(agent, "blocked", blocked._asdict())

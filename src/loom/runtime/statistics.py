@@ -1,0 +1,58 @@
+"""A snapshot of everything a runtime counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loom.agent import Services
+from loom.bus import QueueStatistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loom.runtime._sources import SourceRunner
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatistics:
+    """One agent: its status and how its steps ended."""
+
+    name: str
+    status: str
+    committed: int
+    failed: int
+    cancelled: int
+    interrupted: int
+    given_up: int
+    waiting_output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts since the runtime was made; ``queues`` obey the law of the queue."""
+
+    state: str
+    steps: int
+    dead_letters: int
+    unrouted: int
+    refused_threadsafe: int
+    timers: int
+    agents: dict[str, AgentStatistics]
+    queues: list[QueueStatistics]
+    actions: dict[str, int]
+    actions_pending: int
+    sources: dict[str, int]
+
+
+def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]) -> Statistics:
+    """Read every counter now."""
+    agents = {
+        cell.name: AgentStatistics(cell.name, cell.status, *cell.counts, len(cell.standing))
+        for cell in services.cells.values()
+    }
+    return Statistics(
+        state, services.scheduler.steps, services.dead, services.bus.unrouted, services.bus.refused_threadsafe,
+        len(services.timers), agents, services.bus.statistics(), dict(services.executor.counts), services.executor.pending,
+        {name: runner.published for name, runner in sources.items()},
+    )  # fmt: skip

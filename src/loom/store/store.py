@@ -1,0 +1,38 @@
+"""The Store protocol: one batch in, all of it or nothing kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from loom.event import Event, Label
+
+
+class StepCommit(NamedTuple):
+    """Everything one step changes. ``state`` is the agent's whole state after it, or None if it has none.
+
+    ``label`` is the label of that state, ``effects`` the (key, capability) pairs of the actions that leave with it.
+    """
+
+    agent: str
+    event_id: str | None
+    state: Mapping[str, Any] | None
+    label: Label
+    outbox: Sequence[Event]
+    effects: Sequence[tuple[str, str]]
+
+
+class Store(Protocol):
+    """Keeps what steps commit. ``commit`` either keeps the whole batch or raises StoreError and keeps nothing."""
+
+    def commit(self, batch: Sequence[StepCommit]) -> Awaitable[None] | None:
+        """Keep *batch*. None means it is kept already; an awaitable is waited for before any output leaves."""
+        ...
+
+    def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
+        """The state of *agent* as last committed and its label, or None."""
+        ...
+
+    def close(self) -> None:
+        """Release what the store holds."""
+        ...
