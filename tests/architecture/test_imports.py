@@ -17,12 +17,21 @@ SRC = Path(__file__).parent.parent.parent / "src"
 MAY_IMPORT: dict[str, set[str]] = {
     "google": {"loom.event.codec", "loom.event._codec_payload", "loom.worker._wire"},
     "loom.v1": {"loom.event.codec", "loom.worker._wire"},
-    "numpy": {"loom.event._codec_buffer", "loom.worker.frame"},
+    "numpy": {"loom.event._codec_buffer", "loom.models._blazeface", "loom.worker.frame"},
     "PIL": set(),
     "ai_edge_litert": set(),
     "rich": set(),
 }
-LEAVES = {"loom.event.codec", "loom.worker._wire"}
+LEAVES = {
+    "loom.event.codec",
+    "loom.models._blazeface",
+    "loom.worker._child",
+    "loom.worker._link",
+    "loom.worker._session",
+    "loom.worker._wire",
+    "loom.worker.pool",
+    "loom.worker.worker",
+}
 
 
 class Import(NamedTuple):
