@@ -1,13 +1,15 @@
-"""What every test shares: the required list.
+"""What every test shares: the required list, and a guard against calls that block the event loop.
 
 `--required=FILE` (what `make test` and `.ci/run` pass) fails the run when a test that the file names was skipped,
 deselected, expected to fail, or is not there. A line is a node id or the beginning of one; `#` opens a comment.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +22,21 @@ def pytest_configure(config: pytest.Config) -> None:
     named = config.getoption("--required")
     if named:
         config.pluginmanager.register(Required(read_required(Path(named))), "loom-required")
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A coroutine test fails when Loom calls something that blocks (a file, a socket, a sleep) on its event loop.
+
+    `@pytest.mark.blocks("why")` switches it off, for a handler that blocks on purpose.
+    """
+    if request.node.get_closest_marker("blocks") or not inspect.iscoroutinefunction(
+        getattr(request, "function", None)
+    ):
+        yield
+        return
+    with blockbuster_ctx("loom"):
+        yield
 
 
 def read_required(path: Path) -> list[str]:
