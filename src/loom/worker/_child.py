@@ -19,6 +19,7 @@ from loom.errors import LoomError, WorkerGarbage, WorkerRefused
 from loom.worker import _wire
 from loom.worker._link import Link
 from loom.worker._memory import ArenaLayout, ArenaMemory
+from loom.worker._resident import resident
 from loom.worker.host import CallContext, Handler, Host
 
 FD_VARIABLE = "LOOM_WORKER_FD"
@@ -143,7 +144,7 @@ class Child:
         while not pause.wait(self._init.heartbeat_ms / 1000):
             if self._busy.is_set():
                 try:
-                    self._link.send(heartbeat={"rss": _rss()})
+                    self._link.send(heartbeat={"rss": resident(os.getpid()) or _peak()})
                 except OSError:
                     os._exit(0)  # the host is gone, and the call may never look
 
@@ -161,13 +162,9 @@ def _json_attributes(error: LoomError) -> bytes:
         return b""
 
 
-def _rss() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _peak() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _limit_memory(limit: int) -> None:

@@ -15,6 +15,7 @@ from loom.worker import _wire
 from loom.worker._framing import FrameDecoder, frame
 from loom.worker._output import OutputRing
 from loom.worker._process import Process, describe_exit
+from loom.worker._resident import resident
 from loom.worker._vigilance import Allowance, overdue
 from loom.worker.arena import Arena
 from loom.worker.frame import Frame, FrameHandle
@@ -72,6 +73,10 @@ class Session(asyncio.Protocol):
     def ready(self) -> bool:
         """Greeted, and not lost."""
         return self._hello.done() and self._burial is None
+
+    def memory(self) -> int:
+        """Resident bytes of the process now; what its last heartbeat said where the system does not tell."""
+        return resident(self.pid) or self.rss
 
     async def start(self) -> None:
         """Start the process and wait for its Hello; raises what the start failed with."""

@@ -116,8 +116,10 @@ def importable(fn: Callable[..., object]) -> tuple[str, str]:
     if not module or not qualname:
         raise ConfigError(f"{fn!r} has no name that another process could import; {advice}")
     if module == "__main__":
-        raise ConfigError(f"{qualname} is defined in the script that runs (__main__), which another process cannot import; "
-                          "move it into a module beside the script")  # fmt: skip
+        raise ConfigError(
+            f"{qualname} is defined in the script that runs (__main__), which another process cannot import; "
+            "move it into a module beside the script"
+        )
     if "<" in qualname:
         kind = "a lambda" if "<lambda>" in qualname else "defined inside another function"
         raise ConfigError(f"{module}.{qualname} is {kind}, which another process cannot import; {advice}")

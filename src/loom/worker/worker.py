@@ -201,7 +201,7 @@ class Worker:
             "pending": self._pending.depths(),
             "running": int(self._current is not None),
             "pid": session.pid if session else 0,
-            "rss": session.rss if session else 0,
+            "rss": session.memory() if session else 0,
             "output_lines": self._output.total,
         }
 

@@ -1,0 +1,6 @@
+"""Models: what a backend is, and those that run in a worker process. Standard library; each runtime is a leaf."""
+
+from loom.models.model import Model, ModelReply, ModelRequest
+from loom.models.worker_model import WorkerModel
+
+__all__ = ["Model", "ModelReply", "ModelRequest", "WorkerModel"]
