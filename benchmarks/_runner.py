@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -68,6 +69,9 @@ def discover(kind: str) -> list[str]:
 
 
 def _child(name: str, out: Path) -> int:
+    logging.getLogger("loom").setLevel(
+        logging.CRITICAL
+    )  # a benchmark blocks the loop on purpose; the watchdog says so
     module = importlib.import_module(f"benchmarks.{name}")
     benches = [thing for thing in vars(module).values() if is_bench(thing)]
     out.write_text(json.dumps([asdict(ratio) for bench in benches for ratio in bench()]))
@@ -145,9 +149,21 @@ def _row(ratio: Ratio, stored: dict[str, float]) -> tuple[str, ...]:
 
 def machine() -> str:
     """One line: date, machine and interpreter of this run."""
-    cpus = os.cpu_count()
-    system = f"{platform.system()} {platform.machine()}, {cpus} cores, {platform.python_implementation()}"
-    return f"{time.strftime('%Y-%m-%d', time.gmtime())}, {system} {platform.python_version()}, `make bench`"
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {_processor()}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{time.strftime('%Y-%m-%d', time.gmtime())}, {system}, {python}"
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        "unknown processor",
+    )
 
 
 def read_stored(path: Path = STORED) -> dict[str, float]:
