@@ -209,6 +209,10 @@ class CallContext:
             self._note(self._link.poll(left))
         return self._cancelled
 
+    def listen(self, seconds: float) -> None:
+        """Wait until the host says something - a slot, credit, a cancel - but at most *seconds*."""
+        self._note(self._link.poll(seconds))
+
     def refresh(self) -> None:
         """Take in what the host has said meanwhile."""
         while (message := self._link.poll()) is not None:
