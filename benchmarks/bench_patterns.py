@@ -96,13 +96,9 @@ def patterns() -> Iterator[Ratio]:
 
 @bench
 def changes() -> Iterator[Ratio]:
-    sides = {
-        "cold": cold,
-        "overflowing": overflowing,
-        "exact": subscribe_exact,
-        "wildcard": subscribe_wildcard,
-    }
-    got = interleave(3, **sides)
+    got = interleave(
+        3, cold=cold, overflowing=overflowing, exact=subscribe_exact, wildcard=subscribe_wildcard
+    )
 
     def row(name: str, side: str, bar: float | None = None) -> Ratio:
         return Ratio(f"patterns.{name}", got.median(side), bar, "lower", "us", slack=5.0)
