@@ -17,9 +17,9 @@ SRC = Path(__file__).parent.parent.parent / "src"
 MAY_IMPORT: dict[str, set[str]] = {
     "google": {"loom.event.codec", "loom.event._codec_payload", "loom.worker._wire"},
     "loom.v1": {"loom.event.codec", "loom.worker._wire"},
-    "numpy": {"loom.event._codec_buffer", "loom.models._blazeface", "loom.worker.frame"},
-    "PIL": set(),
-    "ai_edge_litert": set(),
+    "numpy": {"loom.event._codec_buffer", "loom.models._blazeface", "loom.models.face", "loom.worker.frame"},
+    "PIL": {"loom.adapters._camera_pictures", "loom.adapters._camera_scenes", "loom.models.face"},
+    "ai_edge_litert": {"loom.models.face"},
     "rich": set(),
 }
 LEAVES = {
