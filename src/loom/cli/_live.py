@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loom.cli._output import columns
-from loom.cli._rate import Rate
+from loom.cli._rate import Speedometer
 from loom.cli._screen import live
 from loom.errors import MissingExtra
 
@@ -23,11 +23,11 @@ EVERY = 0.25
 
 async def watch(camera: Any) -> None:
     """Draw what *camera* reads until cancelled."""
-    rate = Rate()
+    speed = Speedometer()
 
     def lines() -> list[str]:
         now = camera.reading()
-        return live(now, columns(), rate(now.meter.pages, now.seconds))
+        return live(now, columns(), speed(now))
 
     await draw(lines)
 

@@ -16,8 +16,8 @@ _KEPT = 8192  # pages that may be on their way; the queue holds half of that
 class Meter(Observer):
     """How long it takes from a frame to the greeter's answer, and from a page to its place in the index.
 
-    REALTIME durations are kept by phase (``quiet`` and ``flood`` in turns), so that one run shows what the flood costs. They
-    begin when the camera took the frame, on the steady clock that all processes of a machine share.
+    REALTIME durations are kept by phase (``quiet`` and ``flood`` in turns), so that one run shows what the flood
+    costs. They begin when the camera took the frame, on the steady clock that all processes of a machine share.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -28,7 +28,9 @@ class Meter(Observer):
         self.looked_at = 0
         self.pages = 0
         self.failed = 0
-        self.found = self.expected = self.right = self.judged = self.false = 0  # faces; frames that were right, of how many
+        self.found = self.expected = self.right = self.judged = self.false = (
+            0  # faces; frames that were right, of how many
+        )
         self.pictures: dict[str, Counter[int]] = {}  # how often each had how many faces
         self._clock = clock
         self._counts_from = 0.0

@@ -1,18 +1,31 @@
-"""How fast a count grows, smoothed over the last readings."""
+"""How fast counts grow, smoothed over the last readings."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
+
+from loom.cli._camera_run import Reading
 
 
-class Rate:
-    """Call it with a count and the time in seconds; it answers how much the count grew per second lately."""
+class Speed(NamedTuple):
+    """Per second: frames, pages, and events that any queue accepted."""
+
+    frames: float
+    pages: float
+    events: float
+
+
+class Speedometer:
+    """Call it with each reading; it answers how fast things went since the oldest one that it keeps."""
 
     def __init__(self, readings: int = 8) -> None:
-        self._seen: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=readings)
+        self._seen: deque[tuple[float, Speed]] = deque([(0.0, Speed(0, 0, 0))], maxlen=readings)
 
-    def __call__(self, number: float, seconds: float) -> float:
-        """The growth per second since the oldest reading that is kept."""
-        before, at = self._seen[0]
-        self._seen.append((number, seconds))
-        return (number - before) / (seconds - at) if seconds > at else 0.0
+    def __call__(self, now: Reading) -> Speed:
+        """The growth per second lately."""
+        counts = Speed(now.meter.frames, now.meter.pages, sum(queue.accepted for queue in now.queues))
+        at, before = self._seen[0]
+        self._seen.append((now.seconds, counts))
+        elapsed = max(now.seconds - at, 1e-6)
+        return Speed(*((after - earlier) / elapsed for after, earlier in zip(counts, before, strict=True)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from loom.bus import QueueStatistics
 from loom.cli._camera_run import Reading
 from loom.cli._output import count, megabytes, milliseconds
+from loom.cli._rate import Speed
 from loom.cli._verdict import Check
 from loom.telemetry import Histogram
 
@@ -15,52 +17,79 @@ LABEL = 11
 MOST_PICTURES = 20
 
 
-def live(now: Reading, width: int, pages_per_second: float) -> list[str]:
+def live(now: Reading, width: int, speed: Speed) -> list[str]:
     """The whole view of a running demo."""
     phase = "quiet" if now.phase == "quiet" else "background flood"
     head = f"loom demo camera · {min(now.seconds, now.of_seconds):.1f} of {now.of_seconds:g} s · {phase}"
-    flood = f"{count(now.meter.pages)} pages, {count(pages_per_second)}/s"
-    lines = [head[:width], "", *counts(now, width), *latencies(now), "", *field("flood", flood, width)]
-    return [*lines, "", *queues(now.queues, width), "", *field("memory", memory(now), width), *_said(now, width)]
+    flood = f"{count(now.meter.pages)} pages, {count(speed.pages)}/s"
+    lines = [head[:width], "", *field("events", f"{count(speed.events)}/s", width), *counts(now, width)]
+    lines += [*field("flood", flood, width), "", *latencies(now), "", *queues(now.queues, width), ""]
+    return [
+        *lines,
+        *field("workers", workers(now), width),
+        *field("memory", memory(now), width),
+        *_said(now, width),
+    ]
 
 
-def line(now: Reading, pages_per_second: float) -> str:
+def line(now: Reading, speed: Speed) -> str:
     """A running demo in one line."""
     meter = now.meter
     times = meter.realtime[now.phase]
-    latency = f"p50 {milliseconds(times.quantile(0.5))} p99 {milliseconds(times.quantile(0.99))} ms" if times.count else "no face yet"
-    flood = "" if now.phase == "quiet" else f" · flood {count(meter.pages)} pages ({count(pages_per_second)}/s)"
-    rate = meter.frames / now.seconds if now.seconds else 0.0
-    return f"{now.seconds:5.1f} s · {count(meter.frames)} frames ({rate:.0f}/s) · {count(meter.found)} faces · REALTIME {latency}{flood}"
+    p50, p99 = milliseconds(times.quantile(0.5)), milliseconds(times.quantile(0.99))
+    parts = [
+        f"{now.seconds:5.1f} s",
+        f"{count(meter.frames)} frames ({count(speed.frames)}/s)",
+        f"{count(meter.found)} faces",
+        f"REALTIME p50 {p50} p99 {p99} ms" if times.count else "REALTIME: no face yet",
+    ]
+    if now.phase == "flood":
+        parts.append(f"flood {count(meter.pages)} pages ({count(speed.pages)}/s)")
+    return " · ".join(parts)
 
 
 def summary(last: Reading, checks: Iterable[Check], width: int) -> list[str]:
     """What a finished demo has shown, with the numbers that prove it."""
-    lines = ["", *counts(last, width), *_pictures(last, width), *latencies(last), "", *queues(last.queues, width), ""]
-    lines += field("memory", memory(last), width)
+    lines = ["", *counts(last, width), *_pictures(last, width)]
+    lines += field("flood", f"{count(last.meter.pages)} pages indexed", width)
+    lines += ["", *latencies(last), "", *queues(last.queues, width), ""]
+    lines += [*field("workers", workers(last), width), *field("memory", memory(last), width)]
     if last.unreadable_count:
-        lines += field("unreadable", f"{last.unreadable_count} pictures, the others were used:", width)
+        lines += field("unreadable", f"{last.unreadable_count} pictures; the others were used", width)
         lines += [part for each in last.unreadable for part in field("", each, width)]
-    return [*lines, "", *(part for check in checks for part in field("yes" if check.ok else "NO", check.text, width, 5))]
+    lines.append("")
+    for check in checks:
+        lines += field("yes" if check.ok else "NO", check.text, width, 5)
+    return lines
 
 
 def counts(now: Reading, width: int) -> list[str]:
     """Frames, faces and greetings."""
     meter = now.meter
-    lost = sum(q.merged + q.dropped + q.expired + q.cancelled for q in now.queues if q.name.startswith("Detector"))
-    frames = f"{count(meter.frames + now.shed)} made, {count(now.shed)} shed by the camera, {count(lost)} superseded by newer ones, "
-    faces = f"{count(meter.found)} found"
+    lost = sum(sum(losses(queue).values()) for queue in now.queues if queue.name.startswith("Detector"))
+    frames = [
+        f"{count(meter.frames + now.shed)} made",
+        f"{count(now.shed)} shed by the camera",
+        f"{count(lost)} superseded by newer ones",
+        f"{count(meter.looked_at)} looked at",
+    ]
+    faces = [f"{count(meter.found)} found"]
     if meter.judged:
-        faces += f", {count(meter.expected)} expected, {count(meter.false)} where there is none"
-    lines = field("frames", frames + f"{count(meter.looked_at)} looked at", width) + field("faces", faces, width)
-    return lines + field("greetings", f"{count(now.said_count)}", width)
+        faces += [f"{count(meter.expected)} expected", f"{count(meter.false)} where there is none"]
+    lines = field("frames", ", ".join(frames), width) + field("faces", ", ".join(faces), width)
+    return lines + field("greetings", count(now.said_count), width)
 
 
 def latencies(now: Reading) -> list[str]:
-    """The table of durations, 40 columns wide."""
+    """The table of durations by QoS, 40 columns wide."""
     meter = now.meter
-    rows = [("frame to greeting", meter.realtime["quiet"]), ("… with flood", meter.realtime["flood"]), ("page to index", meter.background)]
-    return ["", f"{'milliseconds':18}{'p50':>7}{'p99':>7}{'max':>8}", *(_row(name, times) for name, times in rows if times.count)]
+    rows = [
+        ("REALTIME greeting", meter.realtime["quiet"]),
+        ("… with flood", meter.realtime["flood"]),
+        ("BACKGROUND page", meter.background),
+    ]
+    head = f"{'milliseconds':18}{'p50':>7}{'p99':>7}{'max':>8}"
+    return [head, *(_row(name, times) for name, times in rows if times.count)]
 
 
 def queues(each: Iterable[QueueStatistics], width: int) -> list[str]:
@@ -70,14 +99,27 @@ def queues(each: Iterable[QueueStatistics], width: int) -> list[str]:
         depth = f"{count(queue.queued)}/{count(queue.capacity)}"
         row = f"{queue.name[:16]:17}{depth:>11}{count(queue.delivered):>11}"
         lost = ", ".join(f"{count(number)} {why}" for why, number in losses(queue).items())
-        lines += [row] if not lost else [f"{row}  {lost}"] if len(row) + 2 + len(lost) <= width else [row, f"  {lost}"[:width]]
+        if lost and len(row) + 2 + len(lost) <= width:
+            lines.append(f"{row}  {lost}")
+        else:
+            lines += [row, f"  {lost}"[:width]] if lost else [row]
     return lines
 
 
 def losses(queue: QueueStatistics) -> dict[str, int]:
     """What a queue lost, by reason."""
-    others = {"merged": queue.merged, "expired": queue.expired, "cancelled": queue.cancelled, "refused": queue.refused}
+    others = {
+        "merged": queue.merged,
+        "expired": queue.expired,
+        "cancelled": queue.cancelled,
+        "refused": queue.refused,
+    }
     return {why: number for why, number in {**queue.dropped_by, **others}.items() if number}
+
+
+def workers(now: Reading) -> str:
+    """The state of each worker process."""
+    return ", ".join(f"{name} {_state(worker)}" for name, worker in now.workers.items())
 
 
 def memory(now: Reading) -> str:
@@ -87,12 +129,19 @@ def memory(now: Reading) -> str:
 
 def field(label: str, text: str, width: int, indent: int = LABEL) -> list[str]:
     """A label and its text, wrapped under itself."""
-    return textwrap.wrap(text, width, initial_indent=f"{label:{indent}}", subsequent_indent=" " * indent) or [label]
+    return textwrap.wrap(text, width, initial_indent=f"{label:{indent}}", subsequent_indent=" " * indent) or [
+        label
+    ]
 
 
 def _row(name: str, times: Histogram) -> str:
     p50, p99 = milliseconds(times.quantile(0.5)), milliseconds(times.quantile(0.99))
     return f"{name:18}{p50:>7}{p99:>7}{milliseconds(times.maximum):>8}"
+
+
+def _state(worker: Mapping[str, Any]) -> str:
+    state = "busy" if worker["running"] else "ready" if worker["pid"] else "not running"
+    return f"{state}, died {worker['deaths']} times" if worker["deaths"] else state
 
 
 def _said(now: Reading, width: int) -> list[str]:

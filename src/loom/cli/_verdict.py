@@ -30,7 +30,10 @@ def _work(last: Reading) -> Iterator[Check]:
     yield Check(meter.looked_at > 0, f"frames went through the detector: {count(meter.looked_at)}")
     if meter.judged:
         share = meter.right / meter.judged
-        yield Check(share >= RIGHT, f"the right number of faces in {share:.1%} of {count(meter.judged)} frames (at least {RIGHT:.0%})")
+        yield Check(
+            share >= RIGHT,
+            f"the right number of faces in {share:.1%} of {count(meter.judged)} frames (at least {RIGHT:.0%})",
+        )
     if meter.expected or not meter.judged:
         done = last.actions.get("done", 0)
         greeted = done == last.said_count and (done > 0 or not meter.found)
@@ -42,14 +45,17 @@ def _latency(last: Reading) -> Iterator[Check]:
     yield Check(last.meter.pages > 0, f"the flood was handled: {count(last.meter.pages)} pages")
     if quiet.count and flood.count:
         before, during = quiet.quantile(TYPICAL), flood.quantile(TYPICAL)
-        text = f"the flood did not make it late: {TYPICAL:.0%} within {milliseconds(during)} ms with it, {milliseconds(before)} ms without"
+        times = f"{milliseconds(during)} ms with it, {milliseconds(before)} ms without"
+        text = f"the flood did not make it late: {TYPICAL:.0%} of greetings within {times}"
         yield Check(during <= before + NOTICEABLE, text)
 
 
 def _books(last: Reading) -> Iterator[Check]:
     unbalanced = [queue.name for queue in last.queues if not queue.balanced()]
     text = f"the books balance for all {len(last.queues)} queues"
-    yield Check(not unbalanced, text if not unbalanced else f"the books do not balance: {', '.join(unbalanced)}")
+    yield Check(
+        not unbalanced, text if not unbalanced else f"the books do not balance: {', '.join(unbalanced)}"
+    )
     yield Check(last.left == 0, f"accepted events left undone: {last.left}")
     failed = last.meter.failed + last.dead_letters
     yield Check(failed == 0, f"steps that failed and dead letters: {failed}")

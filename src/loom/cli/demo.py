@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from loom.cli._output import columns, complain, is_terminal, milliseconds, say
+from loom.cli._output import columns, complain, is_terminal, say
 from loom.errors import ConfigError, LoomError, MissingExtra
 
 DEMOS = ("camera",)
@@ -47,7 +47,9 @@ async def _run(plan: Any, options: argparse.Namespace) -> int:
 
     quiet = options.json
     watch = None if quiet else _watcher(options.plain)
-    camera = CameraRun(plan, (lambda text: None) if quiet or watch is not _plain else lambda text: say(f"  “{text}”"))
+    camera = CameraRun(
+        plan, (lambda text: None) if quiet or watch is not _plain else lambda text: say(f"  “{text}”")
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _interrupted, camera.stop)
     try:
@@ -89,14 +91,14 @@ def _watcher(plain: bool) -> Callable[..., Any]:
 
 async def _plain(camera: Any) -> None:
     """A line every other second."""
-    from loom.cli._rate import Rate
+    from loom.cli._rate import Speedometer
     from loom.cli._screen import field, line
 
-    rate = Rate()
+    speed = Speedometer()
     while True:
         await asyncio.sleep(2.0)
         now = camera.reading()
-        for part in field("", line(now, rate(now.meter.pages, now.seconds)), columns(), 0):
+        for part in field("", line(now, speed(now)), columns(), 0):
             say(part)
 
 
@@ -113,17 +115,22 @@ def _tell(last: Any, checks: Any, as_json: bool) -> None:
 def _document(last: Any, checks: Any) -> dict[str, Any]:
     """The summary for programs; durations in milliseconds, memory in bytes."""
     meter = last.meter
-    times = {"realtime_quiet": meter.realtime["quiet"], "realtime_flood": meter.realtime["flood"], "background": meter.background}
-    quantiles = {
-        name: {"count": t.count, "p50": float(milliseconds(t.quantile(0.5))), "p99": float(milliseconds(t.quantile(0.99))),
-               "max": float(milliseconds(t.maximum))} for name, t in times.items()
-    }  # fmt: skip
+    times = {
+        "realtime_quiet": meter.realtime["quiet"],
+        "realtime_flood": meter.realtime["flood"],
+        "background": meter.background,
+    }
+    quantiles = {name: _quantiles(each) for name, each in times.items()}
     queues = {q.name: {**q._asdict(), "balanced": q.balanced()} for q in last.queues}
     return {
         "ok": all(check.ok for check in checks),
         "seconds": round(last.seconds, 3),
         "frames": {"made": meter.frames + last.shed, "shed": last.shed, "looked_at": meter.looked_at},
-        "faces": {"found": meter.found, "expected": meter.expected if meter.judged else None, "false": meter.false},
+        "faces": {
+            "found": meter.found,
+            "expected": meter.expected if meter.judged else None,
+            "false": meter.false,
+        },
         "pictures": {name: seen.most_common(1)[0][0] for name, seen in meter.pictures.items()},
         "unreadable": {"count": last.unreadable_count, "last": last.unreadable},
         "greetings": last.said_count,
@@ -137,6 +144,11 @@ def _document(last: Any, checks: Any) -> dict[str, Any]:
     }
 
 
+def _quantiles(times: Any) -> dict[str, float]:
+    at = {"p50": times.quantile(0.5), "p99": times.quantile(0.99), "max": times.maximum}
+    return {"count": times.count, **{name: round(seconds * 1000, 2) for name, seconds in at.items()}}
+
+
 def _interrupted(stop: Callable[[], None]) -> None:
     """The first signal ends the demo in order; the next one ends the process."""
     loop = asyncio.get_running_loop()
@@ -147,7 +159,9 @@ def _interrupted(stop: Callable[[], None]) -> None:
 
 def _plainly(error: LoomError) -> LoomError:
     """Errors of the camera's worker say what is wrong with the folder; the user gave it, so the command is wrong."""
-    return error if isinstance(error, ConfigError | MissingExtra) else LoomError(f"the camera stopped: {error}")
+    return (
+        error if isinstance(error, ConfigError | MissingExtra) else LoomError(f"the camera stopped: {error}")
+    )
 
 
 def _positive(text: str) -> float:

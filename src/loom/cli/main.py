@@ -74,7 +74,9 @@ def _command(name: str, given: list[str]) -> int:
     from loom.errors import ConfigError, LoomError
 
     module = import_module(f"loom.cli.{name}")
-    parser = Parser(prog=f"loom {name}", formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = Parser(
+        prog=f"loom {name}", formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     module.describe(parser)
     try:
         options = parser.parse_args(given)

@@ -23,7 +23,9 @@ KINDS = (("actions", Action), ("agents", AgentSpec), ("sources", Source))
 
 def build(project: Project) -> Loom:
     """The runtime that *project* describes; imports the project's code, starts nothing. Raises ConfigError."""
-    actions = [(part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")]
+    actions = [
+        (part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")
+    ]
     loom = Loom(**{"approvals": _approvals(actions), **project.settings})
     for part, thing in actions:
         _add(project, part, loom, thing)
@@ -37,15 +39,19 @@ def build(project: Project) -> Loom:
 
 
 def notes(project: Project, loom: Loom) -> list[str]:
-    """What is allowed but perhaps not meant: actions that an agent names and is not granted, a project without agents."""
-    found = [] if project.of("agents") else [f"{project.file}: there is no [agents.NAME], so nothing will react"]
+    """What is allowed but perhaps not meant: an agent that names an action it is not granted, no agents at all."""
+    found = (
+        [] if project.of("agents") else [f"{project.file}: there is no [agents.NAME], so nothing will react"]
+    )
     for part in project.of("agents"):
         grants = part.values.get("grants", ())
         used = {name for handler in loom.agent(part.name).spec.handlers for name in handler.uses}
         for name in sorted(used):
             if not granted(name, grants):
                 where = str(project.wrong(("agents", part.name, "grants"), "")).removesuffix(" ")
-                found.append(f"{where} agent {part.name!r} uses {name!r} and is not granted it; add it to grants = [...]")
+                found.append(
+                    f"{where} agent {part.name!r} uses {name!r} and is not granted it; add it to grants = [...]"
+                )
     return found
 
 
@@ -81,7 +87,10 @@ def _add_agent(project: Project, part: Part, loom: Loom) -> None:
     state = part.values.get("state")
     if state is not None:
         if not (isinstance(thing, type) and issubclass(thing, Agent)):
-            raise project.wrong((part.kind, part.name, "state"), f"{part.use} has no state to begin with; it is no Agent class")
+            raise project.wrong(
+                (part.kind, part.name, "state"),
+                f"{part.use} has no state to begin with; it is no Agent class",
+            )
         try:
             thing = thing(**state)
         except LoomError as error:
@@ -99,7 +108,10 @@ def _source(project: Project, part: Part) -> Any:
         thing = _called(project, part, thing)
     elif part.values:
         key = next(iter(part.values))
-        raise project.wrong((part.kind, part.name, key), f"{part.use} takes no {key!r}: it is a ready source, not a function that makes one")
+        raise project.wrong(
+            (part.kind, part.name, key),
+            f"{part.use} takes no {key!r}: it is a ready source, not a function that makes one",
+        )
     return _sorted_out(project, part, thing, Source)
 
 
@@ -109,7 +121,9 @@ def _called(project: Project, part: Part, factory: Any) -> Any:
     if not callable(factory):
         raise project.wrong(where, f"{part.use} is {type(factory).__name__}, not something that can be made")
     if ":" in part.use and not defined_in(project, factory):
-        raise project.wrong(where, f"{part.use} was imported into the project, not defined there; write a function around it")
+        raise project.wrong(
+            where, f"{part.use} was imported into the project, not defined there; write a function around it"
+        )
     arguments = dict(part.values)
     _check_arguments(project, part, factory)
     if "name" in inspect.signature(factory).parameters:
@@ -128,7 +142,11 @@ def _check_arguments(project: Project, part: Part, factory: Callable[..., Any]) 
     parameters = inspect.signature(factory).parameters
     hints = _hints(factory)
     kinds = inspect.Parameter
-    known = {name: p for name, p in parameters.items() if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)}
+    known = {
+        name: p
+        for name, p in parameters.items()
+        if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    }
     open_ended = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
     for key, value in part.values.items():
         if key not in known and not open_ended:
@@ -136,8 +154,12 @@ def _check_arguments(project: Project, part: Part, factory: Callable[..., Any]) 
             raise project.wrong((part.kind, part.name, key), f"no key {key!r} for {part.use!r}; {advice}")
         for wanted in (str, bool, int, float, list, dict):
             if hints.get(key) in (wanted, wanted | None):
-                check_type(project, (part.kind, part.name, key), value, (int, float) if wanted is float else wanted)
-    missing = [n for n, p in known.items() if p.default is kinds.empty and n not in part.values and n != "name"]
+                check_type(
+                    project, (part.kind, part.name, key), value, (int, float) if wanted is float else wanted
+                )
+    missing = [
+        n for n, p in known.items() if p.default is kinds.empty and n not in part.values and n != "name"
+    ]
     if missing:
         raise project.wrong((part.kind, part.name), f"{part.use!r} needs {missing[0]} = ...")
 

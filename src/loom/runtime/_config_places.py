@@ -54,7 +54,9 @@ def _dotted(text: str, index: int) -> tuple[Path, int]:
     parts: list[str] = []
     while (match := _KEY.match(text, index)) is not None:
         bare, basic, literal = match.groups()
-        parts.append(bare if bare is not None else literal if literal is not None else basic.replace('\\"', '"'))
+        parts.append(
+            bare if bare is not None else literal if literal is not None else basic.replace('\\"', '"')
+        )
         index = match.end()
         if index >= len(text) or text[index] != ".":
             break
@@ -83,7 +85,9 @@ def _value_end(text: str, index: int) -> int:
 def _string_end(text: str, index: int) -> int:
     quote = text[index]
     if text[index : index + 3] in _TRIPLE:
-        end = re.compile(r'(?:\\.|[^\\])*?"""+' if quote == '"' else r".*?'''+", re.DOTALL).match(text, index + 3)
+        end = re.compile(r'(?:\\.|[^\\])*?"""+' if quote == '"' else r".*?'''+", re.DOTALL).match(
+            text, index + 3
+        )
     else:
         end = re.compile(r'(?:\\.|[^"\\])*"' if quote == '"' else r"[^']*'").match(text, index + 1)
     return end.end() if end else len(text)

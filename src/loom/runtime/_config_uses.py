@@ -28,7 +28,9 @@ def find_use(project: Project, part: Part) -> Any:
     path = (part.kind, part.name, "use")
     if ":" in part.use or "/" in part.use:
         if not _USE.match(part.use):
-            raise project.wrong(path, f"use = {part.use!r} is not of the form \"module:Name\", as in \"agents:Greeter\"")
+            raise project.wrong(
+                path, f'use = {part.use!r} is not of the form "module:Name", as in "agents:Greeter"'
+            )
         return _from_project(project, part)
     builtins = BUILTINS.get(part.kind, {})
     if part.use in builtins:
@@ -37,9 +39,15 @@ def find_use(project: Project, part: Part) -> Any:
     if part.use in points:
         return points[part.use].load()
     known = sorted({*builtins, *points})
-    hint = f"did you mean {near}?" if (near := nearest(part.use, known)) else f"there are {', '.join(known) or 'none'}"
+    hint = (
+        f"did you mean {near}?"
+        if (near := nearest(part.use, known))
+        else f"there are {', '.join(known) or 'none'}"
+    )
     singular = part.kind.removesuffix("s")
-    raise project.wrong(path, f"no {singular} {part.use!r} is built in or installed; {hint} One of your own: \"module:Name\"")
+    raise project.wrong(
+        path, f'no {singular} {part.use!r} is built in or installed; {hint} One of your own: "module:Name"'
+    )
 
 
 def defined_in(project: Project, thing: object) -> bool:
@@ -73,7 +81,10 @@ def _module(project: Project, path: tuple[str, ...], name: str) -> ModuleType:
         made = f"{made}.{part}" if made else part
         spec = PathFinder.find_spec(made, search)
         if spec is None or not _inside(project, spec.origin):
-            raise project.wrong(path, f"no module {made!r} in {project.folder.resolve()}; code comes from the project's folder only")
+            raise project.wrong(
+                path,
+                f"no module {made!r} in {project.folder.resolve()}; code comes from the project's folder only",
+            )
         module = _loaded(project, path, made, spec)
         search = list(spec.submodule_search_locations or ())
     assert module is not None
@@ -82,8 +93,12 @@ def _module(project: Project, path: tuple[str, ...], name: str) -> ModuleType:
 
 def _loaded(project: Project, path: tuple[str, ...], name: str, spec: ModuleSpec) -> ModuleType:
     present = sys.modules.get(name)
-    if name.partition(".")[0] in sys.stdlib_module_names or (present is not None and not _inside(project, present.__file__)):
-        raise project.wrong(path, f"{spec.origin} has the name of another module, {name!r}; give the file another name")
+    if name.partition(".")[0] in sys.stdlib_module_names or (
+        present is not None and not _inside(project, present.__file__)
+    ):
+        raise project.wrong(
+            path, f"{spec.origin} has the name of another module, {name!r}; give the file another name"
+        )
     if present is not None:
         return present
     folder = str(project.folder.resolve())

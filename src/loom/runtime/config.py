@@ -28,7 +28,14 @@ PARTS: dict[str, dict[str, type]] = {
     "models": {"use": str},
 }
 OPEN = ("sources", "models")  # other keys are settings of what `use` names
-WORDS = {str: "text in quotes", int: "a whole number", list: "a list", dict: "a table", NUMBER: "a number", bool: "true or false"}
+WORDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    list: "a list",
+    dict: "a table",
+    NUMBER: "a number",
+    bool: "true or false",
+}
 APPROVALS = ("allow", "ask", "deny")
 
 
@@ -73,7 +80,9 @@ def read_project(file: str | Path) -> Project:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"no file {path}; `loom new NAME` makes a project, `loom run PATH` runs one") from None
+        raise ConfigError(
+            f"no file {path}; `loom new NAME` makes a project, `loom run PATH` runs one"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except OSError as error:
@@ -93,7 +102,11 @@ def parse_project(text: str, file: Path) -> Project:
     lines = places(text)
     project = Project(file, document.get("loom", {}), (), lines)
     _check_tables(project, document)
-    parts = tuple(_part(project, kind, name, values) for kind in PARTS for name, values in document.get(kind, {}).items())
+    parts = tuple(
+        _part(project, kind, name, values)
+        for kind in PARTS
+        for name, values in document.get(kind, {}).items()
+    )
     return Project(file, dict(project.settings), parts, lines)
 
 
@@ -154,11 +167,13 @@ def _part(project: Project, kind: str, name: str, values: object) -> Part:
         if key in known:
             check_type(project, (*path, key), value, known[key])
         elif kind not in OPEN:
-            raise project.wrong((*path, key), f"no key {key!r} in [{dotted(path)}]; {nearest_key(key, known)}")
+            raise project.wrong(
+                (*path, key), f"no key {key!r} in [{dotted(path)}]; {nearest_key(key, known)}"
+            )
     if not values.get("use"):
         near = difflib.get_close_matches("use", values, n=1, cutoff=0.5)
         hint = f", did you mean it by {near[0]!r}?" if near else ""
-        raise project.wrong((*path, near[0]) if near else path, f"[{dotted(path)}] needs use = \"...\"{hint}")
+        raise project.wrong((*path, near[0]) if near else path, f'[{dotted(path)}] needs use = "..."{hint}')
     _check_words(project, path, values)
     return Part(kind, name, values["use"], {key: value for key, value in values.items() if key != "use"})
 
@@ -168,4 +183,6 @@ def _check_words(project: Project, path: KeyPath, values: Mapping[str, Any]) -> 
         check_type(project, (*path, "grants"), grant, str)
     if path[0] == "actions" and values.get("approval", "allow") not in APPROVALS:
         wrong = values["approval"]
-        raise project.wrong((*path, "approval"), f"approval is {shown(wrong)}; {nearest_key(wrong, APPROVALS)}")
+        raise project.wrong(
+            (*path, "approval"), f"approval is {shown(wrong)}; {nearest_key(wrong, APPROVALS)}"
+        )
