@@ -1,7 +1,10 @@
 """The event bus: topics to bounded queues, with quality of service and backpressure."""
 
-from loom.bus._queue import OVERFLOWS, Overflow, Queue, QueueStatistics, Ticket
+from loom.bus._policy import OVERFLOWS, Overflow
+from loom.bus._queue import Queue
 from loom.bus._route import Entry
+from loom.bus._statistics import QueueStatistics
+from loom.bus._ticket import Ticket
 from loom.bus.bus import Bus
 from loom.bus.subscription import Subscription
 

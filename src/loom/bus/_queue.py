@@ -2,56 +2,21 @@
 
 The law, true after every call: ``offered = accepted + refused`` and
 ``accepted = queued + in_flight + delivered + merged + dropped + expired + cancelled``.
+Whoever is told of a loss or an arrival is told last, when the queue is in order again: it may publish.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
-from loom.errors import ConfigError
+from loom.bus._policy import Aggregate, Overflow, Policy, resolve_overflow, resolve_qos
+from loom.bus._statistics import QueueStatistics
+from loom.bus._ticket import Ticket
 from loom.event import Event, QoS
 
-Overflow = Literal["drop_oldest", "drop_newest", "latest", "sample", "aggregate", "wait"]
-OVERFLOWS = ("drop_oldest", "drop_newest", "latest", "sample", "aggregate")
-Aggregate = Callable[[Event, Event], Event]
-
-
-class QueueStatistics(NamedTuple):
-    """A snapshot of one queue. Counts are events since it was made; ``dropped_by`` says why."""
-
-    name: str
-    qos: QoS
-    capacity: int
-    offered: int
-    accepted: int
-    refused: int
-    queued: int
-    in_flight: int
-    delivered: int
-    merged: int
-    dropped: int
-    expired: int
-    cancelled: int
-    waiting: int
-    dropped_by: dict[str, int]
-
-    def balanced(self) -> bool:
-        """Whether the law of the queue holds."""
-        ends = self.delivered + self.merged + self.dropped + self.expired + self.cancelled
-        return self.offered == self.accepted + self.refused and self.accepted == self.queued + self.in_flight + ends
-
-
-class Ticket:
-    """A publisher's place in the line before a full queue; its event enters the queue when its turn comes."""
-
-    __slots__ = ("event", "granted", "wake")
-
-    def __init__(self, event: Event, wake: Callable[[], None]) -> None:
-        self.event = event
-        self.wake = wake
-        self.granted = False
+log = logging.getLogger("loom.bus")
 
 
 class Queue:
@@ -63,9 +28,10 @@ class Queue:
     """
 
     __slots__ = (
-        "_aggregate", "_by_topic", "_clock", "_every", "_sampled", "_tickets", "accepted", "arrivals", "cancelled",
-        "capacity", "closed", "delivered", "dropped", "expired", "idle", "in_flight", "items", "limit", "merged", "name",
-        "notify", "on_loss", "overflow", "owner", "qos", "refused", "shed_at", "simple",
+        "_aggregate", "_by_topic", "_clock", "_every", "_sampled", "accepted", "arrivals", "cancelled",
+        "capacity", "closed", "delivered", "dropped", "errors", "expired", "idle", "in_flight", "items", "limit",
+        "merged", "name", "notify", "on_accept", "on_loss", "overflow", "owner", "qos", "refused", "shed_at",
+        "simple", "tickets",
     )  # fmt: skip
 
     def __init__(
@@ -81,17 +47,19 @@ class Queue:
         arrivals: Callable[[], int] | None = None,
     ) -> None:
         self.name = name
-        self.qos = QoS(qos)
+        self.qos = resolve_qos(name, qos)
         self.capacity = self.qos.default_capacity if capacity is None else capacity
-        self.overflow = _check(self, overflow, sample, aggregate, shed_at)
+        self.overflow = resolve_overflow(name, self.qos, overflow)
+        Policy(name, self.qos, self.capacity, self.overflow, sample, aggregate, shed_at)
         self.items: deque[Event] = deque()
         self.shed_at = shed_at
         self.accepted = self.refused = self.delivered = self.in_flight = 0
-        self.merged = self.expired = self.cancelled = 0
+        self.merged = self.expired = self.cancelled = self.errors = 0
         self.dropped: Counter[str] = Counter()
         self.closed = False
         self.idle = True
         self.notify: Callable[[], None] = _nobody
+        self.on_accept: Callable[[Queue, Event], None] | None = None
         self.on_loss: Callable[[Queue, Event, str], None] | None = None
         self.owner: object = None
         self.arrivals: deque[int] | None = None if arrivals is None else deque()
@@ -100,7 +68,7 @@ class Queue:
         self._sampled = 0
         self._aggregate = aggregate
         self._by_topic: Counter[str] | None = None if shed_at is None else Counter()
-        self._tickets: deque[Ticket] = deque()
+        self.tickets: deque[Ticket] = deque()
         self.simple = arrivals is None and shed_at is None and self.overflow != "latest"
         self.limit = 0
         self._relimit()
@@ -113,8 +81,7 @@ class Queue:
         For REALTIME the answer is True: overflow is decided here, and a loss is counted with its reason.
         """
         if self.closed or not self.has_room(event):
-            self.refused += 1
-            self._lost(event, "closed" if self.closed else "refused")
+            self._refuse(event)
             return False
         self._accept(event)
         return True
@@ -123,38 +90,39 @@ class Queue:
         """Whether *event* would be accepted now without waiting and without overtaking anybody."""
         if self.qos is QoS.REALTIME:
             return True
-        if self._tickets or len(self.items) >= self.capacity:
+        if self.tickets or len(self.items) >= self.capacity:
             return False
         return self._by_topic is None or self._by_topic[event._topic] < (self.shed_at or 0)
 
     def stand_in_line(self, ticket: Ticket) -> None:
         """Let *ticket* wait behind those already waiting; its event enters, and it is woken, when there is room."""
-        self._tickets.append(ticket)
+        ticket.places.append(self)
+        self.tickets.append(ticket)
         self.limit = 0
         self.grant()
 
     def leave_line(self, ticket: Ticket) -> bool:
-        """Withdraw a ticket; False if it was granted before. The event counts as refused."""
-        if ticket.granted:
+        """Withdraw a ticket from wherever it stands; False if it was granted before. Counts as refused here."""
+        if ticket.granted or self not in ticket.places:
             return False
-        self._tickets.remove(ticket)
-        self.refused += 1
-        self._lost(ticket.event, "refused")
+        self._grant_others(ticket.leave_all())
         self.grant()
+        self._refuse(ticket.event)
         return True
 
     def grant(self) -> None:
         """Let those in line enter while there is room."""
-        tickets = self._tickets
+        tickets = self.tickets
         while tickets and (self.closed or self._room_for_first()):
-            ticket = tickets.popleft()
+            ticket = tickets[0]
             if self.closed:
-                self.refused += 1
-                self._lost(ticket.event, "closed")
-            else:
-                self._accept(ticket.event)
-                ticket.granted = True
+                self._turn_away(ticket)
+                continue
+            ticket.granted = True
+            places = ticket.leave_all()
+            self._accept(ticket.event)
             ticket.wake()
+            self._grant_others(places)
         self._relimit()
 
     # --- leaving --------------------------------------------------------------------------------------------------
@@ -171,7 +139,7 @@ class Queue:
                 self._lost(event, "expired")
                 continue
             self.in_flight += 1
-            if self._tickets:
+            if self.tickets:
                 self.grant()
             return event
         return None
@@ -179,7 +147,7 @@ class Queue:
     def take_batch(self, most: int, now_ms: float) -> list[Event]:
         """Hand over up to *most* events at once, oldest first."""
         items = self.items
-        if self.simple and not self._tickets and self.qos is not QoS.REALTIME and len(items) <= most:
+        if self.simple and not self.tickets and self.qos is not QoS.REALTIME and len(items) <= most:
             batch = list(items)
             items.clear()
             self.in_flight += len(batch)
@@ -205,41 +173,61 @@ class Queue:
         self._lost(event, "cancelled")
 
     def put_back(self, event: Event, arrival: int = 0) -> None:
-        """Return one event in flight to the head of the queue, as if it had not been taken."""
+        """Return one event in flight to the head of the queue, as if it had not been taken.
+
+        In a closed queue it ends as cancelled. If others have taken its room meanwhile, a BATCHED or BACKGROUND queue
+        holds it beyond its capacity until the next take, since it may lose nothing; a REALTIME queue drops it.
+        """
+        if self.closed:
+            self.settle_cancelled(event)
+            return
         self.in_flight -= 1
+        if self.qos is QoS.REALTIME and len(self.items) >= self.capacity:
+            self._drop(event, "drop_oldest")
+            return
         self.items.appendleft(event)
         if self.arrivals is not None:
             self.arrivals.appendleft(arrival)
         if self._by_topic is not None:
             self._by_topic[event._topic] += 1
+        if self.idle:
+            self.notify()
 
     def cancel(self, doomed: Callable[[Event], bool]) -> int:
-        """Take out every queued event, and turn away every waiting one, for which *doomed* is true; returns how many."""
+        """Take out every queued event, and end every waiting one, for which *doomed* is true; returns how many."""
         gone = [i for i, event in enumerate(self.items) if doomed(event)]
-        for index in reversed(gone):
-            event = self._pull(index)
-            self.cancelled += 1
-            self._lost(event, "cancelled")
-        left = [t for t in self._tickets if doomed(t.event)]
+        left = [ticket for ticket in self.tickets if doomed(ticket.event)]
+        events = self._pull_all(gone)
+        self.cancelled += len(gone) + len(left)
+        self.accepted += len(left)
         for ticket in left:
-            self._tickets.remove(ticket)
-            self._enter_cancelled(ticket)
-        if gone or left:
+            ticket.granted = True
+            events.append(ticket.event)
+            self._grant_others(ticket.leave_all())
+            ticket.wake()
+        if events:
             self.grant()
-        return len(gone) + len(left)
+        for event in events:
+            self._lost(event, "cancelled")
+        return len(events)
 
     def close(self) -> None:
-        """End the queue: what is queued is cancelled, who waits is turned away, what is in flight counts as delivered."""
+        """End the queue: what is queued ends as cancelled, who waits is turned away, what is in flight may settle."""
         self.closed = True
         self.limit = 0
-        self.cancel(lambda event: True)
-        self.settle()
+        events = self._pull_all(range(len(self.items)))
+        self.cancelled += len(events)
         self.grant()
+        for event in events:
+            self._lost(event, "cancelled")
 
     # --- looking --------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __bool__(self) -> bool:
+        return True
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.items)
@@ -247,70 +235,86 @@ class Queue:
     @property
     def waiting(self) -> int:
         """Publishers standing in line."""
-        return len(self._tickets)
-
-    def line(self) -> Iterator[Ticket]:
-        """The tickets standing in line, first come first."""
-        return iter(self._tickets)
+        return len(self.tickets)
 
     def statistics(self) -> QueueStatistics:
         """A snapshot of the counts."""
         return QueueStatistics(
-            self.name, self.qos, self.capacity, self.accepted + self.refused, self.accepted, self.refused, len(self.items),
-            self.in_flight, self.delivered, self.merged, self.dropped.total(), self.expired, self.cancelled,
-            len(self._tickets), dict(self.dropped),
+            self.name, self.qos, self.capacity, self.accepted + self.refused, self.accepted, self.refused,
+            len(self.items), self.in_flight, self.delivered, self.merged, self.dropped.total(), self.expired,
+            self.cancelled, len(self.tickets), dict(self.dropped), self.errors,
         )  # fmt: skip
+
+    def failed(self, what: str) -> None:
+        """Count an exception of the subscriber's own code, and log it; of a flood each doubling only."""
+        self.errors += 1
+        if not self.errors & (self.errors - 1):
+            log.exception("%s of %r failed (%d so far)", what, self.name, self.errors)
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
     def _accept(self, event: Event) -> None:
         self.accepted += 1
-        if self.overflow == "latest" and self._replace_same_key(event):
-            return
-        if self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
+        if self.overflow == "latest" and (place := self._place_of_key(event)) is not None:
+            self._replace(place, event)
+        elif self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
             self._shed(event, [i for i, e in enumerate(self.items) if e._topic == event._topic], "shed")
         elif len(self.items) >= self.capacity:
             self._overflow(event)
         else:
             self._append(event)
+        if self.on_accept is not None:
+            self.on_accept(self, event)
 
     def _overflow(self, event: Event) -> None:
         if self.overflow == "drop_newest":
             self._drop(event, "drop_newest")
-        elif self.overflow == "aggregate" and self._aggregate is not None:
-            last = self.items[-1]
-            self.items[-1] = self._aggregate(last, event)._stamp(last._topic)
-            self.merged += 1
-            self._lost(event, "merged")
+        elif self.overflow == "aggregate":
+            self._merge(event)
         elif self.overflow == "sample" and self._skip_sample():
             self._drop(event, "sample")
         else:
             self._shed(event, range(len(self.items)), "drop_oldest")
 
-    def _shed(self, event: Event, candidates: range | list[int], reason: str) -> None:
-        """Make room by dropping the oldest of the least priority among the candidates, or *event* itself if it is least."""
+    def _shed(self, event: Event, candidates: Iterable[int], reason: str) -> None:
+        """Make room by dropping the oldest of the least priority among the candidates, or *event* if it is least."""
         items = self.items
-        victim = min(candidates, key=lambda i: items[i]._priority)
+        victim = min(candidates, key=[e._priority for e in items].__getitem__)
         if items[victim]._priority > event._priority:
             self._drop(event, reason)
             return
-        self._drop(self._pull(victim), reason)
+        gone = self._pull(victim)
         self._append(event)
+        self._drop(gone, reason)
+
+    def _merge(self, event: Event) -> None:
+        last = self.items[-1]
+        try:
+            merged = self._aggregate(last, event)._stamp(last._topic)  # type: ignore[misc]  # checked by Policy
+        except Exception:  # noqa: BLE001 - a stranger's function: counted and logged, the newcomer is lost
+            self.failed("aggregate")
+            self._drop(event, "aggregate_failed")
+            return
+        if not self.items or self.items[-1] is not last:  # the function itself used the queue
+            self._drop(event, "aggregate_failed")
+            return
+        self.items[-1] = merged
+        self.merged += 1
+        self._lost(event, "merged")
 
     def _skip_sample(self) -> bool:
         self._sampled += 1
         return self._sampled % self._every != 0
 
-    def _replace_same_key(self, event: Event) -> bool:
+    def _place_of_key(self, event: Event) -> int | None:
         key = event._key or event._topic
-        for index, queued in enumerate(self.items):
-            if (queued._key or queued._topic) == key:
-                self._pull(index)
-                self.merged += 1
-                self._lost(queued, "merged")
-                self._append(event)
-                return True
-        return False
+        return next((i for i, e in enumerate(self.items) if (e._key or e._topic) == key), None)
+
+    def _replace(self, place: int, event: Event) -> None:
+        gone = self._pull(place)
+        self.merged += 1
+        self._append(event)
+        self._lost(gone, "merged")
 
     # --- bookkeeping ----------------------------------------------------------------------------------------------
 
@@ -330,6 +334,22 @@ class Queue:
         self._forget(event, index)
         return event
 
+    def _pull_all(self, indices: Iterable[int]) -> list[Event]:
+        gone = set(indices)
+        if not gone:
+            return []
+        events = [e for i, e in enumerate(self.items) if i in gone]
+        kept = [e for i, e in enumerate(self.items) if i not in gone]
+        self.items.clear()
+        self.items.extend(kept)
+        if self.arrivals is not None:
+            arrivals = [a for i, a in enumerate(self.arrivals) if i not in gone]
+            self.arrivals.clear()
+            self.arrivals.extend(arrivals)
+        if self._by_topic is not None:
+            self._by_topic = Counter(e._topic for e in kept)
+        return events
+
     def _forget(self, event: Event, index: int) -> None:
         if self.arrivals is not None:
             del self.arrivals[index]
@@ -338,24 +358,33 @@ class Queue:
             if not self._by_topic[event._topic]:
                 del self._by_topic[event._topic]
 
+    def _refuse(self, event: Event) -> None:
+        self.refused += 1
+        self._lost(event, "closed" if self.closed else "refused")
+
     def _drop(self, event: Event, reason: str) -> None:
         self.dropped[reason] += 1
         self._lost(event, reason)
 
-    def _enter_cancelled(self, ticket: Ticket) -> None:
-        ticket.granted = True
-        self.accepted += 1
-        self.cancelled += 1
-        self._lost(ticket.event, "cancelled")
-        ticket.wake()
+    def _grant_others(self, places: Iterable[Queue]) -> None:
+        for queue in places:
+            if queue is not self:
+                queue.grant()
+
+    def _turn_away(self, ticket: Ticket) -> None:
+        """Send *ticket* off from this closed queue; another member of its group may still serve it."""
+        ticket.leave(self)
+        if not ticket.places:
+            self._refuse(ticket.event)
+            ticket.wake()
 
     def _room_for_first(self) -> bool:
         if len(self.items) >= self.capacity:
             return False
-        return self._by_topic is None or self._by_topic[self._tickets[0].event._topic] < (self.shed_at or 0)
+        return self._by_topic is None or self._by_topic[self.tickets[0].event._topic] < (self.shed_at or 0)
 
     def _relimit(self) -> None:
-        self.limit = self.capacity if self.simple and not self._tickets and not self.closed else 0
+        self.limit = self.capacity if self.simple and not self.tickets and not self.closed else 0
 
     def _lost(self, event: Event, reason: str) -> None:
         if self.on_loss is not None:
@@ -364,27 +393,3 @@ class Queue:
 
 def _nobody() -> None:
     """The notify of a queue nobody waits at."""
-
-
-def _check(
-    queue: Queue, overflow: Overflow | None, sample: int, aggregate: Aggregate | None, shed_at: int | None
-) -> Overflow:
-    if not isinstance(queue.capacity, int) or queue.capacity < 1:
-        raise ConfigError(f"capacity of {queue.name!r} must be a whole number of at least 1, not {queue.capacity!r}")
-    if shed_at is not None and shed_at < 1:
-        raise ConfigError(f"shed_at of {queue.name!r} must be at least 1, not {shed_at!r}")
-    if queue.qos is not QoS.REALTIME:
-        if overflow not in (None, "wait"):
-            raise ConfigError(
-                f"{queue.name!r} is {queue.qos}: its publishers wait and nothing is lost, so overflow={overflow!r} "
-                "has no meaning; use qos=QoS.REALTIME for it"
-            )
-        return "wait"
-    policy = overflow or "drop_oldest"
-    if policy not in OVERFLOWS:
-        raise ConfigError(f"no overflow policy {policy!r}; use one of {', '.join(OVERFLOWS)}")
-    if policy == "sample" and sample < 1:
-        raise ConfigError(f"sample of {queue.name!r} must be at least 1, not {sample!r}")
-    if policy == "aggregate" and aggregate is None:
-        raise ConfigError(f"{queue.name!r} uses overflow='aggregate' and needs aggregate=function(old, new)")
-    return policy

@@ -18,7 +18,7 @@ _serials = count(1).__next__
 class Entry:
     """One pattern that leads to one queue, with its filters."""
 
-    __slots__ = ("errors", "filtered", "group", "pattern", "queue", "serial", "types", "where")
+    __slots__ = ("filtered", "group", "pattern", "queue", "serial", "types", "where")
 
     def __init__(
         self,
@@ -35,36 +35,32 @@ class Entry:
         self.group = group
         self.filtered = types is not None or where is not None
         self.serial = _serials()
-        self.errors = 0
 
     def wants(self, event: Event) -> bool:
-        """Whether the filters let *event* through; a filter that raises lets nothing through and is counted."""
+        """Whether the filters let *event* through; a filter that raises lets nothing through, is counted and logged."""
         if self.types is not None and event._type not in self.types:
             return False
         if self.where is None:
             return True
         try:
             return bool(self.where(event))
-        except Exception:  # a stranger's code: counted here, shown in the subscription's statistics
-            self.errors += 1
+        except Exception:  # noqa: BLE001 - a stranger's code: counted and logged by failed()
+            self.queue.failed("where")
             return False
 
 
 class Route(NamedTuple):
-    """What the bus knows about one topic. ``only`` is the single plain queue, where there is nothing else to think of."""
+    """What the bus knows about one topic.
+
+    ``only`` is the single plain queue, where there is nothing else to think of; ``direct`` all queues, the urgent ones
+    first, where no event needs a closer look.
+    """
 
     only: Queue | None
     direct: tuple[Queue, ...] | None
     plain: tuple[Entry, ...]
     groups: tuple[tuple[Entry, ...], ...]
     retained: bool
-
-
-class Targets(NamedTuple):
-    """The queues one event goes to, the urgent ones apart."""
-
-    urgent: list[Queue]
-    others: list[Queue]
 
 
 def compile_route(entries: Iterable[Entry], observed: bool, retained: bool) -> Route:
@@ -75,32 +71,51 @@ def compile_route(entries: Iterable[Entry], observed: bool, retained: bool) -> R
     groups = tuple(tuple(e for e in ordered if e.group == name) for name in names)
     direct = None
     if not (groups or observed or retained or any(e.filtered for e in plain)):
-        urgent_first = sorted(plain, key=lambda e: e.queue.qos is not QoS.REALTIME)
-        direct = tuple(e.queue for e in urgent_first)
+        direct = tuple(urgent_first([e.queue for e in plain]))
     return Route(direct[0] if direct and len(direct) == 1 else None, direct, plain, groups, retained)
 
 
-def choose(route: Route, event: Event) -> Targets:
-    """The queues *event* goes to: every plain entry that wants it and one member of each group."""
-    targets = Targets([], [])
-    for entry in route.plain:
-        if not entry.filtered or entry.wants(event):
-            targets[entry.queue.qos is not QoS.REALTIME].append(entry.queue)
+def urgent_first(queues: list[Queue]) -> list[Queue]:
+    """The same queues with the REALTIME ones in front."""
+    return sorted(queues, key=lambda q: q.qos is not QoS.REALTIME)
+
+
+def choose(route: Route, event: Event) -> list[Queue]:
+    """The queues *event* goes to, urgent first: every plain entry that wants it and one member of each group."""
+    chosen = [e.queue for e in route.plain if not e.filtered or e.wants(event)]
     for group in route.groups:
-        willing = [e.queue for e in group if not e.filtered or e.wants(event)]
-        if willing:
-            queue = least_loaded(willing)
-            targets[queue.qos is not QoS.REALTIME].append(queue)
-    return targets
+        members = willing(group, event)
+        if members:
+            chosen.append(least_loaded(members, event))
+    return urgent_first(chosen)
 
 
-def least_loaded(queues: list[Queue]) -> Queue:
-    """The member of a group that has least to do; among equals the one that has had least so far."""
-    return min(queues, key=lambda q: (len(q.items) + q.in_flight + q.waiting, q.accepted))
+def willing(group: Iterable[Entry], event: Event) -> list[Queue]:
+    """The queues of those members of a group that are open and want *event*."""
+    return [e.queue for e in group if not e.queue.closed and (not e.filtered or e.wants(event))]
+
+
+def least_loaded(queues: list[Queue], event: Event) -> Queue:
+    """The member of a group that has room and least to do; among equals the one that has had least so far."""
+    return min(queues, key=lambda q: (_full(q, event), len(q.items) + q.in_flight + q.waiting, q.accepted))
+
+
+def _full(queue: Queue, event: Event) -> bool:
+    return len(queue.items) >= queue.capacity or not queue.has_room(event)
+
+
+def choices(route: Route, event: Event, full: list[Queue]) -> list[list[Queue]]:
+    """For each full queue what may take *event* in its place: itself first, then the other members of its group."""
+    found = []
+    groups = [willing(group, event) for group in route.groups]
+    for queue in full:
+        members = next((g for g in groups if queue in g), [])
+        found.append([queue, *(m for m in members if m is not queue and m.qos is not QoS.REALTIME)])
+    return found
 
 
 class Router:
-    """Patterns in, routes out: a trie for topics seen first, a bounded cache with targeted invalidation for the rest."""
+    """Patterns in, routes out: a trie for topics seen first, a bounded cache for the rest, invalidated by pattern."""
 
     __slots__ = ("_by_first", "_capacity", "_retained", "_trie", "cache", "observed")
 
@@ -108,7 +123,7 @@ class Router:
         self.cache: dict[str, Route] = {}
         self.observed = False
         self._by_first: dict[str, set[str]] = {}
-        self._capacity = capacity
+        self._capacity = max(1, capacity)
         self._trie: Trie[Entry] = Trie()
         self._retained: Trie[bool] = Trie()
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from loom.bus._queue import Queue, Ticket
+from loom.bus._queue import Queue
+from loom.bus._ticket import Ticket
 from loom.errors import Closed, Overloaded
 from loom.event import Event
 
 
 class Line:
-    """One event's places before the full queues it still has to enter."""
+    """One event's places before the full queues it still has to enter.
+
+    Each of *choices* is a queue, or the members of a group: the first of them that has room takes the event.
+    """
 
     __slots__ = ("_done", "_left", "_places")
 
-    def __init__(self, event: Event, queues: Sequence[Queue]) -> None:
+    def __init__(self, event: Event, choices: Sequence[Sequence[Queue]]) -> None:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._left = len(queues)
+        self._left = len(choices)
         self._places: list[tuple[Queue, Ticket]] = []
-        for queue in queues:
+        for queues in choices:
             ticket = Ticket(event, self._one_done)
-            self._places.append((queue, ticket))
-            queue.stand_in_line(ticket)
+            self._places.append((queues[0], ticket))
+            for queue in queues:
+                if not ticket.granted:
+                    queue.stand_in_line(ticket)
 
     async def wait(self, timeout: float | None) -> None:
         """Return when the event is in every queue; raise Overloaded at *timeout* seconds, Closed if a queue closed."""
@@ -32,7 +38,9 @@ class Line:
         except TimeoutError:
             late = self._leave()
             if late is not None:
-                raise Overloaded(late.name, late.qos, len(late.items), f"stayed full for {timeout} s") from None
+                raise Overloaded(
+                    late.name, late.qos, len(late.items), f"stayed full for {timeout} s"
+                ) from None
         except BaseException:  # cancellation: give the places back, then let it pass
             self._leave()
             raise
@@ -46,8 +54,8 @@ class Line:
             self._done.set_result(None)
 
     def _leave(self) -> Queue | None:
-        late = None
-        for queue, ticket in self._places:
-            if not ticket.granted and ticket in queue.line() and queue.leave_line(ticket):
-                late = late or queue
-        return late
+        """Leave every line; the first queue that had no room yet."""
+        left = [
+            queue for queue, ticket in self._places if ticket.places and ticket.places[0].leave_line(ticket)
+        ]
+        return left[0] if left else None

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from time import monotonic
-from typing import Any
+from typing import NoReturn
 
-from loom.bus._queue import Aggregate, Overflow, Queue, QueueStatistics
-from loom.bus._route import Entry, Route, Router, Where, choose
+from loom.bus._delivery import deliver, deliver_direct, require_room
+from loom.bus._inbox import Inbox
+from loom.bus._last import LastValues
+from loom.bus._policy import Aggregate, Overflow
+from loom.bus._queue import Queue
+from loom.bus._route import Entry, Route, Router, Where, choices, choose
+from loom.bus._statistics import QueueStatistics
 from loom.bus._ticketing import Line
 from loom.bus.subscription import Subscription
 from loom.clock import Clock, SystemClock
-from loom.errors import Closed, InvalidTopic, Overloaded, WouldBlock
+from loom.errors import Closed, InvalidEvent, InvalidTopic
 from loom.event import Event, QoS
-from loom.event.topic import check_pattern
+from loom.event.topic import check_pattern, check_topic
 from loom.telemetry import Observers
 
-SLICE = 0.001
-_EVERY = 64
+SLICE = 0.001  # seconds a publisher that never waits may keep the loop
+_EVERY = 64  # publishes between two looks at the clock
+_RUN = 512  # events appended at once
+_LOOKS = 64  # looks after which the loop gets its turn whatever the clock says: a virtual one may stand still
 
 
 class Bus:
@@ -35,63 +39,72 @@ class Bus:
         self, clock: Clock | None = None, *, topics: int = 8192, retained: int = 1024, inbox: int = 1024
     ) -> None:
         self._clock = clock or SystemClock()
+        self._monotonic = self._clock.monotonic
         self._router = Router(topics)
         self._routes = self._router.cache
         self._entries: dict[Queue, list[Entry]] = {}
-        self._last: OrderedDict[str, Event] = OrderedDict()
-        self._retained = retained
-        self._inbox: deque[Event] = deque()
-        self._inbox_limit = inbox
-        self._inbox_lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last = LastValues(retained)
+        self._inbox = Inbox(inbox, self._come_in)
         self._burst = _EVERY
+        self._looks = _LOOKS
         self._slice_end = 0.0
         self._names = 0
         self.closed = False
         self.unrouted = 0
-        self.refused_threadsafe = 0
         self.now_ms = self._clock.now_ms
         self.observers = Observers(self._observers_changed)
 
     # --- publishing -----------------------------------------------------------------------------------------------
 
-    async def publish(self, topic: str | Event, event: Event | None = None, timeout: float | None = None) -> Event:
+    async def publish(
+        self, topic: str | Event, event: Event | None = None, timeout: float | None = None
+    ) -> Event:
         """Deliver *event* on *topic* (or an event that carries its topic) and return it.
 
         REALTIME queues are served at once; then the call waits, in line, until every BATCHED and BACKGROUND queue has
         room. Raises Overloaded after *timeout* seconds (those that had room keep the event), Closed, InvalidTopic.
         """
-        if event is None:
-            event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
-        elif event._topic != topic:
-            event = event._stamp(topic)  # type: ignore[arg-type]
-        route = self._routes.get(topic)  # type: ignore[arg-type]
-        if route is not None and route.only is not None:
-            queue = route.only
-            if len(queue.items) < queue.limit:
-                queue.items.append(event)  # type: ignore[arg-type]
-                queue.accepted = accepted = queue.accepted + 1
-                if queue.idle:
-                    queue.notify()
-                if accepted & 63:
-                    return event  # type: ignore[return-value]
-                await self._breathe(len(queue.items) > queue.capacity >> 1)
+        try:
+            if event is None:
+                event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
+                route = self._routes.get(topic) or self._find(topic)
+            else:
+                route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
+                if event._topic != topic:
+                    event = event._stamp(topic)  # type: ignore[arg-type]
+        except AttributeError:
+            _blame(topic if event is None else event)
+        queue = route.only
+        if queue is not None and len(queue.items) < queue.limit:
+            queue.items.append(event)  # type: ignore[arg-type]
+            queue.accepted += 1
+            if queue.idle:
+                queue.notify()
+            self._burst = burst = self._burst - 1
+            if burst > 0:
                 return event  # type: ignore[return-value]
-        full = self._deliver(event, route or self._find(topic))  # type: ignore[arg-type]
+            await self._breathe(len(queue.items) > queue.capacity >> 1)
+            return event  # type: ignore[return-value]
+        full = self._deliver(event, route)  # type: ignore[arg-type]
         if full:
-            await Line(event, full).wait(timeout)  # type: ignore[arg-type]
+            await Line(event, choices(route, event, full)).wait(timeout)  # type: ignore[arg-type]
         self._burst -= 1
         if self._burst <= 0:
-            await self._breathe(route is not None and self._crowded(route))
+            await self._breathe(self._crowded(route))
         return event  # type: ignore[return-value]
 
     def publish_nowait(self, topic: str | Event, event: Event | None = None) -> Event:
         """Deliver an event at once to every queue, or raise WouldBlock and deliver it to none."""
-        if event is None:
-            event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
-        elif event._topic != topic:
-            event = event._stamp(topic)  # type: ignore[arg-type]
-        route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
+        try:
+            if event is None:
+                event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
+                route = self._routes.get(topic) or self._find(topic)
+            else:
+                route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
+                if event._topic != topic:
+                    event = event._stamp(topic)  # type: ignore[arg-type]
+        except AttributeError:
+            _blame(topic if event is None else event)
         queue = route.only
         if queue is not None and len(queue.items) < queue.limit:
             queue.items.append(event)  # type: ignore[arg-type]
@@ -99,20 +112,14 @@ class Bus:
             if queue.idle:
                 queue.notify()
             return event  # type: ignore[return-value]
-        urgent, others = self._targets(route, event)  # type: ignore[arg-type]
-        for other in others:
-            if len(other.items) >= other.limit and not other.has_room(event):  # type: ignore[arg-type]
-                other.put(event)  # type: ignore[arg-type]
-                raise WouldBlock(f"{other.qos} queue of {other.name!r} is full ({len(other.items)} events)")
-        for target in (*urgent, *others):
-            self._put(target, event)  # type: ignore[arg-type]
-        return event  # type: ignore[return-value]
+        return self._deliver_to_all_or_none(event, route)  # type: ignore[arg-type]
 
     def offer(self, topic: str | Event, event: Event | None = None) -> int:
-        """Deliver an event to every queue that can take it now; the others refuse and count. Returns how many took it."""
+        """Deliver an event to every queue that can take it now; the others refuse and count. Returns how many did."""
         event, route = self._resolve(topic, event)
-        urgent, others = self._targets(route, event)
-        return sum([self._put(queue, event) for queue in (*urgent, *others)])
+        targets = self._targets(route, event)
+        self._routed(route, event, len(targets))
+        return sum([queue.put(event) for queue in targets])
 
     async def publish_many(self, events: Sequence[Event], timeout: float | None = None) -> None:
         """Publish events that carry their topics, in order; one call costs far less than many.
@@ -135,21 +142,13 @@ class Bus:
         """Offer an event from another thread, as from an audio or camera callback; never waits.
 
         False, and counted in ``refused_threadsafe``, when *inbox* events are already on their way or the bus is closed.
+        Raises InvalidTopic in the calling thread.
         """
-        if event is None:
-            if not isinstance(topic, Event):
-                raise InvalidTopic(f"publish_threadsafe needs an Event, not {type(topic).__name__}")
-            event = topic
-        else:
-            event = event._stamp(str(topic))
-        with self._inbox_lock:
-            if self._loop is None or self.closed or len(self._inbox) >= self._inbox_limit:
-                self.refused_threadsafe += 1
-                return False
-            self._inbox.append(event)
-            if len(self._inbox) == 1:
-                self._loop.call_soon_threadsafe(self._drain_inbox)
-        return True
+        thing = topic if event is None else event
+        if not isinstance(thing, Event):
+            _blame(thing)
+        checked = check_topic(thing._topic if event is None else topic)  # type: ignore[arg-type]
+        return self._inbox.put(thing._stamp(checked))
 
     # --- subscribing ----------------------------------------------------------------------------------------------
 
@@ -179,7 +178,8 @@ class Bus:
         """
         self._names += 1
         queue = Queue(
-            name or f"{pattern}#{self._names}", qos, capacity, overflow, sample=sample, aggregate=aggregate, shed_at=shed_at
+            name or f"{pattern}#{self._names}", qos, capacity, overflow,
+            sample=sample, aggregate=aggregate, shed_at=shed_at,
         )  # fmt: skip
         entry = self.attach(pattern, queue, types=types, where=where, group=group)
         subscription = Subscription(self, entry)
@@ -202,9 +202,10 @@ class Bus:
         wanted = None if types is None else frozenset([types] if isinstance(types, str) else types)
         entry = Entry(check_pattern(pattern), queue, wanted, where, group)
         queue.on_loss = self._lost
+        queue.on_accept = self._accepted if self.observers.watches("accepted") else None
         self._entries.setdefault(queue, []).append(entry)
         self._router.add(entry)
-        self._loop = self._loop or _running_loop()
+        self._inbox.serve()
         return entry
 
     def detach(self, entry: Entry) -> None:
@@ -225,11 +226,10 @@ class Bus:
         return self._last.get(topic)
 
     def replay_last(self, entry: Entry) -> None:
-        """Put the retained values that match *entry* into its queue."""
-        for topic, event in self._last.items():
-            if entry in (*(r := self._routes.get(topic) or self._find(topic)).plain, *sum(r.groups, ())):
-                if not entry.filtered or entry.wants(event):
-                    self._put(entry.queue, event)
+        """Put the retained values that match *entry* into its queue; what has no room is counted as refused."""
+        for event in self._last.matching(entry.pattern):
+            if not entry.filtered or entry.wants(event):
+                entry.queue.put(event)
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
@@ -237,6 +237,11 @@ class Bus:
     def inbox_length(self) -> int:
         """Events other threads have published that are still on their way in."""
         return len(self._inbox)
+
+    @property
+    def refused_threadsafe(self) -> int:
+        """Events from other threads that were turned away before they reached a queue."""
+        return self._inbox.refused
 
     def queues(self) -> list[Queue]:
         """Every queue attached now."""
@@ -253,7 +258,8 @@ class Bus:
     def close(self) -> None:
         """Close every queue; publishing afterwards raises Closed."""
         self.closed = True
-        self._routes.clear()
+        self._inbox.close()
+        self._router.clear()
         for queue in self.queues():
             queue.close()
             queue.notify()
@@ -261,8 +267,7 @@ class Bus:
 
     def receivers(self, event: Event) -> list[Queue]:
         """The queues *event* would go to now."""
-        urgent, others = choose(self._routes.get(event._topic) or self._find(event._topic), event)
-        return urgent + others
+        return choose(self._routes.get(event._topic) or self._find(event._topic), event)
 
     def deliver(self, event: Event) -> list[Queue]:
         """Deliver to all that can take it now and return the queues the publisher would have to wait for."""
@@ -273,117 +278,86 @@ class Bus:
     def _find(self, topic: str) -> Route:
         if self.closed:
             raise Closed("the bus is closed; nothing can be published any more")
-        if not topic:
+        if topic == "":
             raise InvalidTopic("the event has no topic; publish(topic, event) gives it one")
-        self._loop = self._loop or _running_loop()
+        self._inbox.serve()
         return self._router.find(topic)
 
     def _resolve(self, topic: str | Event, event: Event | None) -> tuple[Event, Route]:
-        if event is None:
-            if not isinstance(topic, Event):
-                raise InvalidTopic(f"publish needs an Event, not {type(topic).__name__}")
-            event = topic
-        else:
-            event = event._stamp(str(topic))
-        return event, self._routes.get(event._topic) or self._find(event._topic)
+        thing = topic if event is None else event
+        if not isinstance(thing, Event):
+            _blame(thing)
+        on: str = thing._topic if event is None else topic  # type: ignore[assignment]
+        route = self._routes.get(on) or self._find(on)
+        return thing._stamp(on), route
 
     def _deliver(self, event: Event, route: Route) -> list[Queue]:
         if route.direct:
-            return self._deliver_direct(event, route.direct)
-        urgent, others = self._targets(route, event)
-        for queue in urgent:
-            self._put(queue, event)
-        full = []
-        for queue in others:
-            if queue.closed or queue.has_room(event):
-                self._put(queue, event)
-            else:
-                full.append(queue)
-        return full
-
-    def _deliver_direct(self, event: Event, queues: tuple[Queue, ...]) -> list[Queue]:
-        """Put *event* into plain queues, the urgent ones first; returns those that have no room."""
-        full = []
-        for queue in queues:
-            if len(queue.items) < queue.limit:
-                queue.items.append(event)
-                queue.accepted += 1
-                if queue.idle:
-                    queue.notify()
-            elif queue.closed or queue.has_room(event):
-                queue.put(event)
-            else:
-                full.append(queue)
-        return full
-
-    def _targets(self, route: Route, event: Event) -> tuple[Sequence[Queue], Sequence[Queue]]:
-        if route.direct is not None:
-            if not route.direct:
-                self.unrouted += 1
-            first = next((i for i, q in enumerate(route.direct) if q.qos is not QoS.REALTIME), len(route.direct))
-            return route.direct[:first], route.direct[first:]
+            return deliver_direct(event, route.direct)
         targets = choose(route, event)
-        if route.retained:
-            self._keep_last(event)
-        if self._router.observed:
-            self.observers.tell("routed", event, len(targets.urgent) + len(targets.others))
-        return targets
+        self._routed(route, event, len(targets))
+        return deliver(event, targets)
 
-    def _put(self, queue: Queue, event: Event) -> bool:
-        took = queue.put(event)
-        if took and self._router.observed:
-            self.observers.tell("accepted", queue.name, event)
-        return took
+    def _deliver_to_all_or_none(self, event: Event, route: Route) -> Event:
+        targets = self._targets(route, event)
+        require_room(event, targets)
+        self._routed(route, event, len(targets))
+        deliver(event, targets)
+        return event
+
+    def _targets(self, route: Route, event: Event) -> Sequence[Queue]:
+        return choose(route, event) if route.direct is None else route.direct
+
+    def _routed(self, route: Route, event: Event, queues: int) -> None:
+        if not queues:
+            self.unrouted += 1
+        if route.retained:
+            self._last.keep(event)
+        if self._router.observed:
+            self.observers.tell("routed", event, queues)
 
     def _run_of(self, events: Sequence[Event], start: int) -> int:
         """Append the longest run of events on one plain topic that fits its queue; returns its length."""
-        topic = events[start]._topic
-        route = self._routes.get(topic) or self._find(topic)
-        queue = route.only
-        if queue is None:
-            return 0
-        stop = min(len(events), start + queue.limit - len(queue.items))
-        run = events[start:stop]
-        for end, event in enumerate(run):
-            if event._topic != topic:
-                run = run[:end]
-                break
-        if not run:
-            return 0
+        try:
+            topic = events[start]._topic
+            queue = (self._routes.get(topic) or self._find(topic)).only
+            room = 0 if queue is None else queue.limit - len(queue.items)
+            if queue is None or room <= 0:
+                return 0
+            run = events[start : start + min(room, _RUN)]
+            for end, event in enumerate(run):
+                if event._topic != topic:
+                    run = run[:end]
+                    break
+        except AttributeError:
+            _blame(next((e for e in events if not isinstance(e, Event)), None))
         queue.items.extend(run)
         queue.accepted += len(run)
         if queue.idle:
             queue.notify()
         return len(run)
 
-    def _keep_last(self, event: Event) -> None:
-        self._last[event._topic] = event
-        self._last.move_to_end(event._topic)
-        if len(self._last) > self._retained:
-            self._last.popitem(last=False)
-
     async def _breathe(self, crowded: bool = False) -> None:
-        """Let the loop run if this slice is used up, or a queue fills: a publisher that never waits must not starve it."""
+        """Let the loop run if this slice is used up, or a queue fills: who never waits must not starve the others."""
         self._burst = _EVERY
-        if crowded or monotonic() > self._slice_end:
+        self._looks -= 1
+        if crowded or self._looks <= 0 or self._monotonic() > self._slice_end:
             await asyncio.sleep(0)
-            self._slice_end = monotonic() + SLICE
+            self._looks = _LOOKS
+            self._slice_end = self._monotonic() + SLICE
 
     def _crowded(self, route: Route) -> bool:
         return any(len(q.items) > q.capacity >> 1 for q in route.direct or ())
 
-    def _drain_inbox(self) -> None:
-        while True:
-            with self._inbox_lock:
-                if not self._inbox:
-                    return
-                batch = list(self._inbox)
-                self._inbox.clear()
-            for event in batch:
-                try:
-                    self.offer(event)
-                except (InvalidTopic, Closed):
-                    self.refused_threadsafe += 1
+    def _come_in(self, event: Event) -> bool:
+        try:
+            self.offer(event)
+        except Closed:
+            return False
+        return True
+
+    def _accepted(self, queue: Queue, event: Event) -> None:
+        self.observers.tell("accepted", queue.name, event)
 
     def _lost(self, queue: Queue, event: Event, reason: str) -> None:
         if self.observers.dropped:  # type: ignore[attr-defined]
@@ -391,14 +365,19 @@ class Bus:
 
     def _observers_changed(self) -> None:
         self._router.observed = self.observers.watches("routed", "accepted")
+        accepted = self._accepted if self.observers.watches("accepted") else None
+        for queue in self._entries:
+            queue.on_accept = accepted
         self._router.clear()
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+def _blame(thing: object) -> NoReturn:
+    """Say that something published is not an Event; re-raise if it is one and the error is our own."""
+    if isinstance(thing, Event):
+        raise  # noqa: PLE0704 - called while an AttributeError is handled
+    raise InvalidEvent(
+        f"publish takes an Event, not {type(thing).__name__}; make one: Event(type, payload)"
+    ) from None
 
 
-__all__ = ["Bus", "Overloaded"]
+__all__ = ["Bus", "Overflow"]

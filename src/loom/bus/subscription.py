@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from loom.bus._queue import Queue, QueueStatistics
-from loom.errors import Closed, WouldBlock
+from loom.bus._queue import Queue
+from loom.bus._statistics import QueueStatistics
+from loom.errors import Closed, ConfigError, WouldBlock
 from loom.event import Event
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 class Subscription:
     """Events of one pattern, in order, from a bounded queue of their own.
 
-    ``async for event in subscription`` ends when it is closed. An event counts as in flight until the next one is
-    asked for. Several tasks may take from one subscription; each event goes to one of them.
+    ``async for event in subscription`` ends when it is closed. Several tasks may take from one subscription; each
+    event goes to one of them. An event counts as in flight until the next one is asked for, by any of them.
     """
 
     __slots__ = ("_bus", "_entry", "_takers", "queue")
@@ -37,45 +38,49 @@ class Subscription:
     async def take(self) -> Event:
         """The next event; waits for one. Raises Closed once the subscription is closed."""
         queue = self.queue
-        if queue.in_flight and not self._takers:
+        if queue.in_flight:
             queue.settle()
         while True:
             event = queue.take(self._bus.now_ms())
             if event is not None:
                 return event
-            await self._wait(None)
+            await self._wait()
 
     def take_nowait(self) -> Event:
         """The next event, or WouldBlock."""
         self.queue.settle()
         event = self.queue.take(self._bus.now_ms())
-        if event is None:
-            raise Closed(f"{self.queue.name!r} is closed") if self.queue.closed else WouldBlock(
-                f"{self.queue.name!r} is empty; await take() to wait for an event"
-            )
-        return event
+        if event is not None:
+            return event
+        if self.queue.closed:
+            raise Closed(f"{self.queue.name!r} is closed")
+        raise WouldBlock(f"{self.queue.name!r} is empty; await take() to wait for an event")
 
     async def take_batch(self, most: int = 64, timeout: float | None = None) -> list[Event]:
         """Up to *most* events that are there; waits for the first, at most *timeout* seconds, then returns ``[]``."""
         queue = self.queue
-        if queue.in_flight and not self._takers:
+        if queue.in_flight:
             queue.settle()
-        while True:
-            batch = queue.take_batch(most, self._bus.now_ms())
-            if batch:
-                return batch
-            try:
-                await self._wait(timeout)
-            except TimeoutError:
-                return []
+        batch = queue.take_batch(most, self._bus.now_ms())
+        if batch:
+            return batch
+        if most < 1:
+            raise ConfigError(f"take_batch takes at least 1 event, not {most}")
+        if timeout is None:
+            return await self._next_batch(most)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._next_batch(most)
+        except TimeoutError:  # what came at the last moment is not left behind
+            return queue.take_batch(most, self._bus.now_ms())
 
     def close(self) -> None:
         """Stop receiving: queued events end as cancelled, waiting publishers are told, iteration ends."""
         if not self.queue.closed:
             self._bus.detach(self._entry)
             self.queue.close()
-            while self._takers:
-                self._wake()
+            self.queue.settle()
+            self._wake()
 
     def statistics(self) -> QueueStatistics:
         """A snapshot of the queue's counts."""
@@ -98,26 +103,34 @@ class Subscription:
     ) -> None:
         self.close()
 
-    async def _wait(self, timeout: float | None) -> None:
+    async def _next_batch(self, most: int) -> list[Event]:
+        while True:
+            await self._wait()
+            batch = self.queue.take_batch(most, self._bus.now_ms())
+            if batch:
+                return batch
+
+    async def _wait(self) -> None:
+        """Return when there may be something to take; raise Closed when there never will be."""
         if self.queue.closed:
             raise Closed(f"{self.queue.name!r} is closed")
         taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._takers.append(taker)
         self.queue.idle = True
         try:
-            if timeout is None:
-                await taker
-            else:
-                async with asyncio.timeout(timeout):
-                    await taker
+            await taker
         except BaseException:  # cancellation or timeout: whoever was woken in vain wakes the next one
             if taker in self._takers:
                 self._takers.remove(taker)
-            elif self.queue.items:
-                self._wake()
-            self.queue.idle = bool(self._takers)
+                self.queue.idle = bool(self._takers)
+            else:
+                self._pass_on()
             raise
-        if self._takers and self.queue.items:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Wake the next taker if there is still something for it."""
+        if self._takers and (self.queue.items or self.queue.closed):
             self._wake()
 
     def _wake(self) -> None:

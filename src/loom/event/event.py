@@ -62,11 +62,35 @@ ROOT = Origin()
 
 def _origin(fields: OriginFields) -> Origin:
     ready = fields.pop("origin", ROOT)
+    changes: dict[str, Any] = {**fields}
     try:
-        return ready._replace(**fields) if fields else ready
+        return ready._replace(**changes) if changes else ready
     except (TypeError, ValueError):
-        unknown = sorted(set(fields) - set(Origin._fields))
-        raise InvalidEvent(f"an event has no field {unknown[0]!r}; it has {', '.join(FIELDS)}") from None
+        unknown = min(set(fields) - set(Origin._fields))
+        raise InvalidEvent(f"an event has no field {unknown!r}; it has {', '.join(FIELDS)}") from None
+
+
+def _words(tags: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise InvalidEvent(f"tags must be strings in a list or tuple, not {tags!r}")
+    try:
+        return tuple(tags)
+    except TypeError:
+        raise InvalidEvent(f"tags must be strings in a list or tuple, not {tags!r}") from None
+
+
+def _frozen(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        return MappingProxyType(dict(metadata))
+    except (TypeError, ValueError):
+        raise InvalidEvent(f"metadata maps strings to strings; {metadata!r} is no mapping") from None
+
+
+def _milliseconds(stamp: float) -> int:
+    try:
+        return int(stamp)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidEvent(f"timestamp_ms must be Unix milliseconds, not {stamp!r}") from None
 
 
 class Event:
@@ -110,11 +134,11 @@ class Event:
         self._payload = payload
         self._topic = topic
         self._source = source
-        self._tags = tags
-        self._metadata = metadata
+        self._tags = _words(tags) if tags else ()
+        self._metadata = None if metadata is None else _frozen(metadata)
         self._confidence = confidence
         self._priority = priority
-        self._time = _time() if timestamp_ms is None else timestamp_ms
+        self._time = _time() if timestamp_ms is None else _milliseconds(timestamp_ms)
         self._id = id
         self._content_type = content_type
         self._key = key
@@ -175,12 +199,12 @@ class Event:
     @property
     def tags(self) -> tuple[str, ...]:
         """Free words about the event."""
-        return self._tags if type(self._tags) is tuple else tuple(self._tags)
+        return self._tags
 
     @property
     def metadata(self) -> Mapping[str, str]:
         """Read-only string facts about the event."""
-        return _EMPTY if self._metadata is None else MappingProxyType(dict(self._metadata))
+        return _EMPTY if self._metadata is None else self._metadata
 
     @property
     def nbytes(self) -> int:
@@ -199,8 +223,8 @@ class Event:
         fields = {name: getattr(self, name) for name in FIELDS if name != "id"}
         unknown = changes.keys() - set(FIELDS)
         if unknown:
-            raise InvalidEvent(f"an event has no field {sorted(unknown)[0]!r}; it has {', '.join(FIELDS)}")
-        return Event(**{**fields, **changes})
+            raise InvalidEvent(f"an event has no field {min(unknown)!r}; it has {', '.join(FIELDS)}")
+        return Event(origin=self._origin, **{**fields, **changes})  # the origin also holds the trail
 
     def _stamp(self, topic: str) -> Event:
         """This event on *topic*: itself if it had none yet, else a copy that keeps the id."""
@@ -241,8 +265,8 @@ def check(event: Event) -> Event:
     """Validate an event made from outside data; returns it, raises InvalidEvent naming the first bad field."""
     if not isinstance(event.type, str) or not event.type:
         raise InvalidEvent(f"type must be a non-empty string, not {event.type!r}")
-    if isinstance(event._tags, str) or not all(isinstance(t, str) for t in event.tags):
-        raise InvalidEvent(f"tags must be strings in a list or tuple, not {event._tags!r}")
+    if not all(isinstance(t, str) for t in event.tags):
+        raise InvalidEvent(f"tags must be strings in a list or tuple, not {event.tags!r}")
     if not isinstance(event.confidence, int | float) or not 0 <= event.confidence <= 1:
         raise InvalidEvent(f"confidence must be between 0 and 1, not {event.confidence!r}")
     if not isinstance(event.priority, int) or not 0 <= event.priority <= 100:

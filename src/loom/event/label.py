@@ -41,8 +41,8 @@ class Label(NamedTuple):
         """Read ``"private"`` or ``"private, untrusted"``; raises ValueError naming the word it does not know."""
         words = [w for w in text.replace("-", "_").replace(",", " ").upper().split() if w]
         untrusted = "UNTRUSTED" in words
-        names = [w for w in words if w not in ("UNTRUSTED", "TRUSTED")] or ["PUBLIC"]
-        if len(names) > 1 or names[0] not in Confidentiality.__members__:
+        names = [w for w in words if w not in ("UNTRUSTED", "TRUSTED")] or ["PUBLIC"] * bool(words)
+        if len(names) != 1 or names[0] not in Confidentiality.__members__:
             known = ", ".join(c.name.lower().replace("_", "-") for c in Confidentiality)
             raise ValueError(f"no label {text!r}; use one of {known}, with 'untrusted' after it if need be")
         return cls(Confidentiality[names[0]], untrusted)

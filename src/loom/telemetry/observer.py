@@ -13,7 +13,7 @@ class Observer:
     """Override what you want to see. Every method is called on the loop's thread and must be quick.
 
     ``queue`` is the name of a subscription. A reason for ``dropped`` is one of ``drop_oldest``, ``drop_newest``,
-    ``sample``, ``shed``, ``merged``, ``expired``, ``cancelled``, ``refused``, ``closed``.
+    ``sample``, ``shed``, ``aggregate_failed``, ``merged``, ``expired``, ``cancelled``, ``refused``, ``closed``.
     """
 
     def routed(self, event: Any, queues: int) -> None:
@@ -76,7 +76,8 @@ class Observers:
                 method(*facts)
             except Exception:  # a stranger's code must not disturb what it watches
                 self.errors += 1
-                log.exception("observer %r failed in %s", method, hook)
+                if not self.errors & (self.errors - 1):  # of a flood each doubling only
+                    log.exception("observer %r failed in %s (%d so far)", method, hook, self.errors)
 
     def watches(self, *hooks: str) -> bool:
         """Whether anybody overrides one of *hooks*."""
