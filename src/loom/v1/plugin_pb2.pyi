@@ -98,16 +98,18 @@ class Arena(_message.Message):
     def __init__(self, name: _Optional[str] = ..., fd: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., stride: _Optional[int] = ..., offset: _Optional[int] = ..., producer: _Optional[bool] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "name", "methods", "pid")
+    __slots__ = ("protocol", "name", "methods", "pid", "rss")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
+    RSS_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     name: str
     methods: _containers.RepeatedScalarFieldContainer[str]
     pid: int
-    def __init__(self, protocol: _Optional[int] = ..., name: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ...) -> None: ...
+    rss: int
+    def __init__(self, protocol: _Optional[int] = ..., name: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., pid: _Optional[int] = ..., rss: _Optional[int] = ...) -> None: ...
 
 class Value(_message.Message):
     __slots__ = ("json", "data", "buffer", "frame", "fields")

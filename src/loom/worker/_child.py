@@ -45,6 +45,7 @@ class Child:
         self._link = link
         self._init = init
         self._busy = threading.Event()
+        self._served = False
         self._handlers: Mapping[str, Handler] = {}
         self._host = Host(init.name, {}, link)
 
@@ -57,7 +58,7 @@ class Child:
         except Exception as error:  # noqa: BLE001 - a factory is a stranger's code
             self._fail(0, error)
             return 3
-        hello = {"protocol": _wire.PROTOCOL, "name": self._init.name, "pid": os.getpid()}
+        hello = {"protocol": _wire.PROTOCOL, "name": self._init.name, "pid": os.getpid(), "rss": resident()}
         self._link.send(hello={**hello, "methods": sorted(self._handlers)})
         self._busy.clear()
         return self._serve()
@@ -85,6 +86,7 @@ class Child:
                 if not self._call(content):
                     return 0
                 self._busy.clear()
+                self._served = True
             elif kind == "lease":
                 self._grant(content)
             elif kind == "shutdown":
@@ -142,9 +144,10 @@ class Child:
     def _beat(self) -> None:
         pause = threading.Event()
         while not pause.wait(self._init.heartbeat_ms / 1000):
-            if self._busy.is_set():
+            if self._busy.is_set() or self._served:
+                self._served = False
                 try:
-                    self._link.send(heartbeat={"rss": resident(os.getpid()) or _peak()})
+                    self._link.send(heartbeat={"rss": resident()})
                 except OSError:
                     os._exit(0)  # the host is gone, and the call may never look
 
@@ -160,11 +163,6 @@ def _json_attributes(error: LoomError) -> bytes:
         return json.dumps(vars(error)).encode()
     except (TypeError, ValueError):
         return b""
-
-
-def _peak() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _limit_memory(limit: int) -> None:

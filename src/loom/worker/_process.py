@@ -10,7 +10,8 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from loom.errors import ConfigError
 from loom.worker._output import OutputRing
@@ -18,33 +19,35 @@ from loom.worker._output import OutputRing
 PASSED = ("PATH", "LANG", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
 COMMAND = ("-u", "-P", "-X", "faulthandler", "-m", "loom.worker")
 CHUNK = 1 << 14
+Started = tuple[subprocess.Popen[bytes], socket.socket, int]
+
+
+# One thread that lives as long as the program: starting a process takes milliseconds, which the loop does not have,
+# and PR_SET_PDEATHSIG ends a child together with the very thread that started it.
+_starter = ThreadPoolExecutor(1, "loom-start")
 
 
 class Process:
-    """`python -m loom.worker` with one inherited socket; `on_exit` is called once, on the loop."""
+    """`python -m loom.worker` with one inherited socket; `exited` is done, on the loop, when it is reaped."""
 
-    def __init__(self, fds: Iterable[int], names: Iterable[str], output: OutputRing) -> None:
+    def __init__(self, started: Started, output: OutputRing) -> None:
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[int] = self._loop.create_future()
         self._output = output
-        mine, its = socket.socketpair()
-        reader, writer = os.pipe()
-        environment = child_environment(os.environ, names) | {"LOOM_WORKER_FD": str(its.fileno())}
-        try:
-            # In this thread: PR_SET_PDEATHSIG ends the child with the thread that started it.
-            self._popen = _popen(environment, (its.fileno(), *fds), writer)
-        except BaseException:
-            mine.close()
-            os.close(reader)
-            raise
-        finally:
-            its.close()
-            os.close(writer)
-        self.socket = mine
-        os.set_blocking(reader, False)
-        self._pipe = reader
-        self._loop.add_reader(reader, self._read)
+        self._popen, self.socket, self._pipe = started
+        self._loop.add_reader(self._pipe, self._read)
         _watch(self._loop, self._popen, self._ended)
+
+    @classmethod
+    async def start(cls, fds: Sequence[int], names: Iterable[str], output: OutputRing) -> Process:
+        """Start one that also inherits *fds* and the variables *names*; raises OSError and ConfigError."""
+        future = asyncio.get_running_loop().run_in_executor(_starter, _start, fds, tuple(names))
+        try:
+            started = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(_discard)
+            raise
+        return cls(started, output)
 
     @property
     def pid(self) -> int:
@@ -114,18 +117,43 @@ def _import_path() -> list[str]:
     return [e for e in dict.fromkeys(entries) if os.path.isdir(e) and os.path.realpath(e) not in known]
 
 
-def _popen(environment: dict[str, str], fds: tuple[int, ...], output: int) -> subprocess.Popen[bytes]:
+def _start(fds: Sequence[int], names: tuple[str, ...]) -> Started:
     if not sys.executable:
         raise ConfigError("this interpreter does not know its own path (sys.executable); workers need it")
-    return subprocess.Popen(
-        [sys.executable, *COMMAND],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        pass_fds=fds,
-        close_fds=True,
-        env=environment,
-    )
+    environment = child_environment(os.environ, names)
+    mine, its = socket.socketpair()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    mine.setblocking(False)
+    try:
+        popen = subprocess.Popen(
+            [sys.executable, *COMMAND],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            pass_fds=(its.fileno(), *fds),
+            close_fds=True,
+            env={**environment, "LOOM_WORKER_FD": str(its.fileno())},
+        )
+    except BaseException:
+        mine.close()
+        os.close(reader)
+        raise
+    finally:
+        its.close()
+        os.close(writer)
+    return popen, mine, reader
+
+
+def _discard(future: asyncio.Future[Started]) -> None:
+    """Whoever wanted the process has gone while it started."""
+    if future.cancelled() or future.exception() is not None:
+        return
+    popen, mine, reader = future.result()
+    mine.close()
+    os.close(reader)
+    popen.kill()
+    _starter.submit(popen.wait)
 
 
 def _watch(

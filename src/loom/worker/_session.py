@@ -15,7 +15,6 @@ from loom.worker import _wire
 from loom.worker._framing import FrameDecoder, frame
 from loom.worker._output import OutputRing
 from loom.worker._process import Process, describe_exit
-from loom.worker._resident import resident
 from loom.worker._vigilance import Allowance, overdue
 from loom.worker.arena import Arena
 from loom.worker.frame import Frame, FrameHandle
@@ -74,14 +73,11 @@ class Session(asyncio.Protocol):
         """Greeted, and not lost."""
         return self._hello.done() and self._burial is None
 
-    def memory(self) -> int:
-        """Resident bytes of the process now; what its last heartbeat said where the system does not tell."""
-        return resident(self.pid) or self.rss
-
     async def start(self) -> None:
         """Start the process and wait for its Hello; raises what the start failed with."""
         plan = self._plan
-        self._process = Process([arena.fd for arena in plan.arenas], plan.environment, self._output)
+        fds = [arena.fd for arena in plan.arenas]
+        self._process = await Process.start(fds, plan.environment, self._output)
         self._process.exited.add_done_callback(lambda _: self.lose(None))
         await self._loop.create_unix_connection(lambda: self, sock=self._process.socket)
         self.send(init=_init(plan))
@@ -174,6 +170,7 @@ class Session(asyncio.Protocol):
                 f"worker {self._plan.name!r} said hello twice, or for protocol {hello.protocol}"
             )
         self.methods = tuple(hello.methods)
+        self.rss = hello.rss
         self.busy = False
         self._hello.set_result(None)
 

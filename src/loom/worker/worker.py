@@ -201,7 +201,7 @@ class Worker:
             "pending": self._pending.depths(),
             "running": int(self._current is not None),
             "pid": session.pid if session else 0,
-            "rss": session.memory() if session else 0,
+            "rss": session.rss if session else 0,
             "output_lines": self._output.total,
         }
 
@@ -401,8 +401,8 @@ class Worker:
             await session.start()
         except LoomError as error:
             return error
-        except OSError as error:
-            return WorkerDied(f"worker {self.name!r} could not be started: {error}")
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            return WorkerDied(f"worker {self.name!r} could not be started: {type(error).__name__}: {error}")
         return None
 
     def _lost(self, error: WorkerError) -> None:
