@@ -68,7 +68,11 @@ def action(
         raise ConfigError(f"action {name!r}: timeout must be above 0 seconds and attempts at least 1")
 
     def mark(function: F) -> F:
-        if not callable(function) or inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        if (
+            not callable(function)
+            or inspect.isasyncgenfunction(function)
+            or inspect.isgeneratorfunction(function)
+        ):
             raise SignatureError(f"action {name!r} must be a plain or async function")
         schema = schema_of(function, name)
         takes_key = schema["properties"].pop("idempotency_key", None) is not None

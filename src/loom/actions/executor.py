@@ -23,7 +23,11 @@ _REMEMBERED = 4096
 
 @dataclass(eq=False, slots=True)
 class Invocation:
-    """One request for an action: who wants it, with which arguments, under which stable key, in which scope."""
+    """One request for an action: who wants it, with which arguments, under which stable key, in which scope.
+
+    ``begun`` once the action's function was called, ``doomed`` once its scope was cancelled, ``task`` while a lane of
+    the executor works on it, ``cut`` when that task was cancelled.
+    """
 
     action: Action
     arguments: Mapping[str, Any]
@@ -32,7 +36,9 @@ class Invocation:
     scope: str | None = None
     done: Callable[[Invocation, BaseException | None], None] | None = None
     task: asyncio.Task[Any] | None = field(default=None)
+    begun: bool = False
     doomed: bool = False
+    cut: bool = False
 
 
 class Executor:
@@ -61,14 +67,14 @@ class Executor:
         self._approve = approve
         self._random = random or Random()
         self._lanes: dict[tuple[str, str], deque[Invocation]] = {}
-        self._running: set[Invocation] = set()
-        self._results: OrderedDict[str, asyncio.Future[Any]] = OrderedDict()
+        self._flights: dict[str, asyncio.Future[Any]] = {}
+        self._results: OrderedDict[str, Any] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.on_idle: Callable[[], None] = lambda: None
         self._room = asyncio.Event()
 
     def submit(self, invocation: Invocation) -> bool:
-        """Run *invocation* after those its agent submitted for the same capability before; False if *capacity* is used up."""
+        """Run *invocation* after those its agent submitted for this capability; False if *capacity* is used up."""
         if self.pending >= self.capacity:
             return False
         self.pending += 1
@@ -88,41 +94,45 @@ class Executor:
             self._room.clear()
             await self._room.wait()
 
+    @property
+    def busy(self) -> bool:
+        """Whether an action waits or runs."""
+        return bool(self.pending or self._flights)
+
     async def call(self, invocation: Invocation) -> Any:
         """Run *invocation* now and return its result; raises ActionDenied, ActionTimeout, ActionFailed.
 
-        A second call under the same key gets the first one's result, or waits for it, and does nothing again.
+        A second call under the same key gets the first one's result, or waits for it, and does nothing again. When the
+        first one is cancelled the second takes over; an action that is not interruptible goes on and both may join it.
         """
-        known = self._results.get(invocation.key)
-        if known is not None:
-            return await asyncio.shield(known)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._results[invocation.key] = future
-        try:
-            result = await (
-                self._attempt_all(invocation) if invocation.action.interruptible else self._to_the_end(invocation)
-            )
-        except BaseException as error:
-            self._results.pop(invocation.key, None)
-            self._fail(future, error)
-            raise
-        future.set_result(result)
-        self._trim()
-        return result
+        key = invocation.key
+        while key not in self._results:
+            flight = self._flights.get(key)
+            if flight is None:
+                return await self._fly(invocation)
+            try:
+                return await asyncio.shield(flight)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not flight.cancelled() or (task is not None and task.cancelling()):
+                    raise
+        return self._results[key]
 
     def cancel(self, doomed: Callable[[str | None], bool]) -> int:
-        """End what waits, and what runs and is interruptible, in every scope for which *doomed* is true."""
+        """End the acts that wait, ask for approval, or run and are interruptible, in every scope that is *doomed*.
+
+        What a step called is not among them: it ends with the step.
+        """
         ended = 0
-        for lane in self._lanes.values():
-            for invocation in lane:
-                if doomed(invocation.scope) and not invocation.doomed and invocation not in self._running:
-                    invocation.doomed = True
-                    ended += 1
-        for invocation in list(self._running):
-            if doomed(invocation.scope) and invocation.action.interruptible and invocation.task and not invocation.doomed:
-                invocation.doomed = True
-                invocation.task.cancel()
-                ended += 1
+        for invocation in [i for lane in self._lanes.values() for i in lane]:
+            if invocation.doomed or not doomed(invocation.scope):
+                continue
+            if invocation.begun and not invocation.action.interruptible:
+                continue
+            invocation.doomed = True
+            ended += 1
+            if invocation.task is not None and invocation.task is not asyncio.current_task():
+                invocation.cut = invocation.task.cancel()
         return ended
 
     async def close(self) -> None:
@@ -146,6 +156,7 @@ class Executor:
 
     async def _run_one(self, invocation: Invocation) -> None:
         error: BaseException | None = None
+        task = invocation.task = asyncio.current_task()
         try:
             if not invocation.doomed:
                 await self.call(invocation)
@@ -155,10 +166,11 @@ class Executor:
             error = failure
             log.warning("%s of %s failed: %s", invocation.action.name, invocation.agent or "loom", failure)
         except asyncio.CancelledError:
-            if not invocation.doomed:
+            if not invocation.cut or task is None or task.cancelling() > 1:
                 raise
-            task = asyncio.current_task()
-            if task is not None:
+        finally:
+            invocation.task = None
+            if invocation.cut and task is not None:
                 task.uncancel()
         self.pending -= 1
         self._room.set()
@@ -166,23 +178,56 @@ class Executor:
             invocation.done(invocation, error)
         self.on_idle()
 
-    async def _to_the_end(self, invocation: Invocation) -> Any:
-        """Run an action that finishes even if the caller is cancelled meanwhile."""
-        task = asyncio.get_running_loop().create_task(self._attempt_all(invocation))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+    async def _fly(self, invocation: Invocation) -> Any:
+        """Run *invocation*, and let everybody who asks for the same key meanwhile know how it ended."""
+        flight = self._flights[invocation.key] = asyncio.get_running_loop().create_future()
+        protected: asyncio.Task[Any] | None = None
+        try:
+            self._check(invocation)
+            await self._permit(invocation)
+            if invocation.action.interruptible:
+                result = await self._attempts(invocation)
+            else:
+                invocation.begun = True
+                protected = asyncio.get_running_loop().create_task(self._attempts(invocation))
+                self._tasks.add(protected)
+                protected.add_done_callback(lambda task: self._arrived(invocation, flight, task))
+                return await asyncio.shield(protected)
+        except BaseException as error:
+            if protected is None:
+                if isinstance(error, asyncio.CancelledError):
+                    self._count(invocation, "cancelled")
+                self._land(invocation.key, flight, None, error)
+            raise
+        self._land(invocation.key, flight, result, None)
+        return result
 
-    async def _attempt_all(self, invocation: Invocation) -> Any:
+    def _arrived(self, invocation: Invocation, flight: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if isinstance(error, asyncio.CancelledError):
+            self._count(invocation, "cancelled")
+        self._land(invocation.key, flight, None if error is not None else task.result(), error)
+
+    def _land(self, key: str, flight: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        del self._flights[key]
+        if error is None:
+            flight.set_result(result)
+            self._results[key] = result
+            if len(self._results) > _REMEMBERED:
+                self._results.popitem(last=False)
+        elif isinstance(error, Exception):
+            flight.set_exception(error)
+            flight.exception()  # whoever waits gets it; nobody need wait
+        else:
+            flight.cancel()
+        self.on_idle()
+
+    async def _attempts(self, invocation: Invocation) -> Any:
         action = invocation.action
-        await self._permit(invocation)
-        check_arguments(action.schema, invocation.arguments, action.name)
         for attempt in range(1, action.attempts + 1):
             try:
                 result = await self._attempt(invocation)
-            except asyncio.CancelledError:
-                self._count(invocation, "cancelled")
-                raise
             except ActionFailed as error:
                 if not error.retryable or attempt == action.attempts:
                     self._count(invocation, "failed")
@@ -192,6 +237,9 @@ class Executor:
                 if not action.idempotent or attempt == action.attempts:
                     self._count(invocation, "timeout")
                     raise
+            except ActionError:
+                self._count(invocation, "failed")
+                raise
             else:
                 self._count(invocation, "done")
                 return result
@@ -202,20 +250,27 @@ class Executor:
         arguments = dict(invocation.arguments)
         if action.takes_key:
             arguments["idempotency_key"] = invocation.key
-        invocation.task = asyncio.current_task()
-        self._running.add(invocation)
+        invocation.begun = True
+        limit = asyncio.timeout(action.timeout)
         try:
-            async with asyncio.timeout(action.timeout):
+            async with limit:
                 result = action.function(**arguments)
                 return await result if inspect.isawaitable(result) else result
-        except TimeoutError as error:
-            raise ActionTimeout(f"action {action.name!r} took longer than its timeout of {action.timeout} s") from error
-        except ActionError:
-            raise
         except Exception as error:  # a stranger's code: typed, counted, passed on
+            if limit.expired() and isinstance(error, TimeoutError):
+                raise ActionTimeout(
+                    f"action {action.name!r} took longer than its timeout of {action.timeout} s"
+                ) from error
+            if isinstance(error, ActionError):
+                raise
             raise ActionFailed(f"action {action.name!r} raised {type(error).__name__}: {error}") from error
-        finally:
-            self._running.discard(invocation)
+
+    def _check(self, invocation: Invocation) -> None:
+        try:
+            check_arguments(invocation.action.schema, invocation.arguments, invocation.action.name)
+        except ActionFailed:
+            self._count(invocation, "failed")
+            raise
 
     async def _permit(self, invocation: Invocation) -> None:
         action = invocation.action
@@ -224,25 +279,17 @@ class Executor:
             return
         if approval is Approval.ASK and await self._approve(invocation):
             return
-        reason = "its policy is deny" if approval is Approval.DENY else "nobody approved it in time, or somebody said no"
+        reason = (
+            "its policy is deny"
+            if approval is Approval.DENY
+            else "nobody approved it in time, or somebody said no"
+        )
         self._count(invocation, "denied")
         self._observers.tell("denied", invocation.agent, action.name, reason)
-        raise ActionDenied(f"action {action.name!r} is not allowed for {invocation.agent or 'this caller'}: {reason}")
+        raise ActionDenied(
+            f"action {action.name!r} is not allowed for {invocation.agent or 'this caller'}: {reason}"
+        )
 
     def _count(self, invocation: Invocation, outcome: str) -> None:
         self.counts[outcome] += 1
         self._observers.tell("acted", invocation.action.name, invocation.key, outcome)
-
-    def _fail(self, future: asyncio.Future[Any], error: BaseException) -> None:
-        if isinstance(error, Exception):
-            future.set_exception(error)
-            future.exception()
-        else:
-            future.cancel()
-
-    def _trim(self) -> None:
-        while len(self._results) > _REMEMBERED:
-            key, future = next(iter(self._results.items()))
-            if not future.done():
-                break
-            del self._results[key]

@@ -23,7 +23,9 @@ class Registry:
         exact = f"{action.name}@{action.version}"
         taken = self._actions.get(exact)
         if taken is not None and taken.function is not action.function:
-            raise ConfigError(f"action {exact!r} is registered twice; give one of them another name or version")
+            raise ConfigError(
+                f"action {exact!r} is registered twice; give one of them another name or version"
+            )
         self._actions[exact] = action
         self._actions[action.name] = action
 
