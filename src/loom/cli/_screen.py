@@ -14,13 +14,12 @@ from loom.cli._verdict import Check
 from loom.telemetry import Histogram
 
 LABEL = 11
-MOST_PICTURES = 20
+MOST_PICTURES = 12
 
 
 def live(now: Reading, width: int, speed: Speed) -> list[str]:
     """The whole view of a running demo."""
-    phase = "quiet" if now.phase == "quiet" else "background flood"
-    head = f"loom demo camera · {min(now.seconds, now.of_seconds):.1f} of {now.of_seconds:g} s · {phase}"
+    head = f"loom demo camera · {min(now.seconds, now.of_seconds):.1f} of {now.of_seconds:g} s · {now.phase}"
     flood = f"{count(now.meter.pages)} pages, {count(speed.pages)}/s"
     lines = [head[:width], "", *field("events", f"{count(speed.events)}/s", width), *counts(now, width)]
     lines += [*field("flood", flood, width), "", *latencies(now), "", *queues(now.queues, width), ""]
@@ -50,7 +49,7 @@ def line(now: Reading, speed: Speed) -> str:
 
 def summary(last: Reading, checks: Iterable[Check], width: int) -> list[str]:
     """What a finished demo has shown, with the numbers that prove it."""
-    lines = ["", *counts(last, width), *_pictures(last, width)]
+    lines = ["", *counts(last, width)]
     lines += field("flood", f"{count(last.meter.pages)} pages indexed", width)
     lines += ["", *latencies(last), "", *queues(last.queues, width), ""]
     lines += [*field("workers", workers(last), width), *field("memory", memory(last), width)]
@@ -77,6 +76,7 @@ def counts(now: Reading, width: int) -> list[str]:
     if meter.judged:
         faces += [f"{count(meter.expected)} expected", f"{count(meter.false)} where there is none"]
     lines = field("frames", ", ".join(frames), width) + field("faces", ", ".join(faces), width)
+    lines += _pictures(now, width)
     return lines + field("greetings", count(now.said_count), width)
 
 
@@ -155,6 +155,6 @@ def _pictures(last: Reading, width: int) -> list[str]:
     lines: list[str] = []
     for name, seen in sorted(last.meter.pictures.items())[:MOST_PICTURES]:
         faces = seen.most_common(1)[0][0]
-        lines += field("", f"{name}: {faces or 'no'} face{'' if faces == 1 else 's'}", width)
+        lines += field("", f"{name}: {faces or 'no'} face{'s' if faces > 1 else ''}", width)
     rest = len(last.meter.pictures) - MOST_PICTURES
     return lines + ([f"{'':{LABEL}}and {rest} more"] if rest > 0 else [])
