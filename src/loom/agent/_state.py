@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import functools
+import inspect
 import types
 import typing
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -22,7 +24,14 @@ Copier = Callable[[Any], Any]
 LEAVES = (
     bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID,
 )  # fmt: skip
-_CONTAINERS: dict[Any, type] = {list: list, set: set, frozenset: frozenset, deque: deque, tuple: tuple, dict: dict}
+_CONTAINERS: dict[Any, type] = {
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    deque: deque,
+    tuple: tuple,
+    dict: dict,
+}
 _DEPTH = 60
 
 
@@ -31,10 +40,12 @@ class Field:
 
     __slots__ = ("copier", "default", "factory", "leaf", "name")
 
-    def __init__(self, name: str, annotation: object, default: object, factory: Callable[[], Any] | None) -> None:
+    def __init__(
+        self, name: str, annotation: object, default: object, factory: Callable[[], Any] | None
+    ) -> None:
         self.name = name
         self.copier = copier_of(annotation, name)
-        self.leaf: type | None = annotation if annotation in LEAVES else None  # type: ignore[assignment]
+        self.leaf: type | None = annotation if annotation in LEAVES else None
         self.default = default
         self.factory = factory
 
@@ -52,9 +63,15 @@ def fields_of(cls: type, base: type) -> tuple[Field, ...]:
         try:
             hints = typing.get_type_hints(owner, include_extras=False)
         except NameError as error:
-            raise StateError(f"{cls.__qualname__}: an annotation cannot be resolved ({error}); import the name") from None
-        for name in owner.__dict__.get("__annotations__", {}):
-            if not name.startswith("_") and get_origin(hints[name]) is not ClassVar and hints[name] is not ClassVar:
+            raise StateError(
+                f"{cls.__qualname__}: an annotation cannot be resolved ({error}); import the name"
+            ) from None
+        for name in inspect.get_annotations(owner):
+            if (
+                not name.startswith("_")
+                and get_origin(hints[name]) is not ClassVar
+                and hints[name] is not ClassVar
+            ):
                 found[name] = _field(cls, name, hints[name])
     return tuple(found.values())
 
@@ -62,7 +79,9 @@ def fields_of(cls: type, base: type) -> tuple[Field, ...]:
 def _field(cls: type, name: str, annotation: object) -> Field:
     value = getattr(cls, name, _MISSING)
     if value is _MISSING:
-        raise StateError(f"{cls.__qualname__}.{name} has no default; a state field begins with a value: {name}: ... = ...")
+        raise StateError(
+            f"{cls.__qualname__}.{name} has no default; a state field begins with a value: {name}: ... = ..."
+        )
     factory = None
     if isinstance(value, dataclasses.Field):
         factory = None if value.default_factory is dataclasses.MISSING else value.default_factory
@@ -106,9 +125,9 @@ def _of_class(cls: type, where: str, depth: int) -> Copier:
     if dataclasses.is_dataclass(cls):
         return _dataclass(cls, where, depth)
     if typing.is_typeddict(cls):
-        return _copy_any
+        return _exactly(dict, where, _copy_any)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return _instance(cls, where, lambda v: type(v)(*(_copy_any(x) for x in v)))
+        return _instance(cls, where, _copy_any)
     raise StateError(_cannot(cls, where))
 
 
@@ -154,6 +173,17 @@ def _instance(cls: type, where: str, copy_it: Copier) -> Copier:
     return copy
 
 
+def _exactly(cls: type, where: str, copy_it: Copier) -> Copier:
+    """For containers: one of a subclass (a defaultdict, a Counter) would come back from a rollback as a plain one."""
+
+    def copy(value: Any) -> Any:
+        if type(value) is cls:
+            return copy_it(value)
+        raise _wrong(value, cls, where)
+
+    return copy
+
+
 def _union(members: list[Copier], annotation: object, where: str) -> Copier:
     def copy(value: Any) -> Any:
         for member in members:
@@ -168,18 +198,18 @@ def _union(members: list[Copier], annotation: object, where: str) -> Copier:
 
 def _container(origin: Any, args: tuple[Any, ...], where: str, depth: int) -> Copier:
     if not args:
-        return _instance(origin, where, _copy_any)
+        return _exactly(origin, where, _copy_any)
     if origin is dict:
         key, value = (copier_of(a, f"{where}[...]", depth + 1) for a in args)
-        return _instance(dict, where, lambda v: {key(k): value(x) for k, x in v.items()})
+        return _exactly(dict, where, lambda v: {key(k): value(x) for k, x in v.items()})
     if origin is tuple and args[-1] is not Ellipsis:
         items = [copier_of(a, f"{where}[{i}]", depth + 1) for i, a in enumerate(args)]
-        return _instance(tuple, where, lambda v: _fixed_tuple(v, items, where))
+        return _exactly(tuple, where, lambda v: _fixed_tuple(v, items, where))
     item = copier_of(args[0], f"{where}[...]", depth + 1)
     if origin is deque:
-        return _instance(deque, where, lambda v: deque((item(x) for x in v), v.maxlen))
+        return _exactly(deque, where, lambda v: deque((item(x) for x in v), v.maxlen))
     make = _CONTAINERS[origin]
-    return _instance(make, where, lambda v: make([item(x) for x in v]))
+    return _exactly(make, where, lambda v: make([item(x) for x in v]))
 
 
 def _fixed_tuple(value: tuple[Any, ...], items: list[Copier], where: str) -> tuple[Any, ...]:
@@ -190,10 +220,15 @@ def _fixed_tuple(value: tuple[Any, ...], items: list[Copier], where: str) -> tup
 
 def _dataclass(cls: type, where: str, depth: int) -> Copier:
     hints = typing.get_type_hints(cls)
-    parts = [(f.name, copier_of(hints[f.name], f"{where}.{f.name}", depth + 1)) for f in dataclasses.fields(cls)]
+    parts = [
+        (f.name, copier_of(hints[f.name], f"{where}.{f.name}", depth + 1)) for f in dataclasses.fields(cls)
+    ]
 
     def copy(value: Any) -> Any:
-        twin = object.__new__(type(value))
+        kind: Any = type(value)
+        if kind is not cls:
+            return _copier_of_class(kind)(value)
+        twin = object.__new__(cls)
         for name, part in parts:
             object.__setattr__(twin, name, part(getattr(value, name)))
         return twin
@@ -201,22 +236,34 @@ def _dataclass(cls: type, where: str, depth: int) -> Copier:
     return _instance(cls, where, copy)
 
 
+@functools.lru_cache(maxsize=256)
+def _copier_of_class(cls: type) -> Copier:
+    """For a dataclass that only the value names: a subclass of the annotated one, or an item of a bare container."""
+    if not dataclasses.is_dataclass(cls):
+        raise StateError(
+            f"an object of {cls.__qualname__} cannot be kept in state; make the class a dataclass too"
+        )
+    return _dataclass(cls, cls.__qualname__, 0)
+
+
 def _copy_any(value: Any, depth: int = 0) -> Any:
     """Copy a value of a container without a stated item type: anything made of the types that can be kept."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in LEAVES or isinstance(value, enum.Enum):
         return value
     if depth > _DEPTH:
         raise StateError(f"a value is nested deeper than {_DEPTH} levels, or contains itself")
-    if isinstance(value, Mapping) and isinstance(value, dict):
+    if kind is dict:
         return {_copy_any(k, depth + 1): _copy_any(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, deque):
+    if kind is deque:
         return deque((_copy_any(v, depth + 1) for v in value), value.maxlen)
     if kind in _CONTAINERS:
         return kind(_copy_any(v, depth + 1) for v in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _dataclass(kind, kind.__qualname__, depth)(value)
-    if isinstance(value, (tuple, *LEAVES)):
+        return _copier_of_class(kind)(value)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind(*(_copy_any(v, depth + 1) for v in value))
+    if isinstance(value, LEAVES):
         return value
     raise StateError(f"{value!r:.80} of type {kind.__qualname__} cannot be kept in state")
 
@@ -235,15 +282,20 @@ class Snapshot:
     def capture(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """A checked copy of the state in *attributes*; raises StateError naming the field that holds a wrong type."""
         state = {}
-        for name, leaf, copier in self._leaves:
-            value = attributes[name]
-            state[name] = value if type(value) is leaf else copier(value)
-        for name, copier in self._copied:
-            state[name] = copier(attributes[name])
+        try:
+            for name, leaf, copier in self._leaves:
+                value = attributes[name]
+                state[name] = value if type(value) is leaf else copier(value)
+            for name, copier in self._copied:
+                state[name] = copier(attributes[name])
+        except KeyError as error:
+            raise StateError(
+                f"state field {error.args[0]!r} has no value: it was deleted, or __init__ left out super().__init__()"
+            ) from None
         return state
 
     def restore(self, attributes: dict[str, Any], state: dict[str, Any]) -> None:
-        """Put a captured state back, and take away public attributes that are no fields; the capture stays untouched."""
+        """Put a captured state back and take away public attributes that are no fields; the capture is not touched."""
         for name, copier in self._copied:
             attributes[name] = copier(state[name])
         for name, _, _ in self._leaves:
