@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Invocation
 from loom.agent._requests import REPLY_TO
 from loom.agent._waits import path_between
-from loom.agent.context import Context, waits_for
+from loom.agent.context import Context, Effects, waits_for
 from loom.bus import Queue, Ticket
 from loom.errors import StateError
-from loom.event import HOP_LIMIT, PUBLIC, Event
+from loom.event import HOP_LIMIT, Event
 from loom.event.scope import CancelledScopes
 from loom.store import StepCommit
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
-_NOTHING: tuple[()] = ()
-
-
 def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     """Keep what the step changed. None when it is kept already; raises StateError, StoreError and then nothing is kept."""
-    if result is not None and ctx.replies is None:
-        ctx.replies = result
+    if result is not None:
+        effects = ctx.effects or ctx._open_effects()
+        effects.reply = result if effects.reply is None else effects.reply
     attributes = cell.instance.__dict__
     snapshot = cell.spec.snapshot
     state = snapshot.capture(attributes) if snapshot.fields else _NO_STATE
@@ -35,10 +34,10 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
             f"or call it _{strange[0]} to forget it"
         )
     label = cell.label
-    if ctx.label is not PUBLIC and state != cell.committed:
-        label = label.join(ctx.label)
-    effects = [(a.key, a.action.name) for a in ctx.acts] if ctx.acts else _NOTHING
-    step = StepCommit(cell.name, ctx._event._id, state, label, ctx.outputs or _NOTHING, effects)
+    if (ctx._label is not None or ctx._event._origin[0] is not label) and state != cell.committed:
+        label = ctx.label
+    effects = ctx.effects or _NO_EFFECTS
+    step = _step_commit((cell.name, ctx._event, state, label, effects.outputs, effects.acts))
     waiting = cell.services.store.commit((step,))
     if waiting is None:
         cell.committed, cell.label = state, label
@@ -51,6 +50,8 @@ async def _after(waiting: Awaitable[None], cell: Cell, state: dict[str, Any], la
     cell.committed, cell.label = state, label
 
 
+_NO_EFFECTS = Effects()
+_step_commit = partial(tuple.__new__, StepCommit)  # a third of the cost of the class's own __new__
 _NO_STATE: dict[str, Any] = {}
 
 
@@ -73,15 +74,18 @@ class Outbox:
 
     def send(self, ctx: Context) -> None:
         """Let the effects of a committed step leave, in order."""
-        for event in ctx.outputs or _NOTHING:
+        effects = ctx.effects
+        if effects is None:
+            return
+        for event in effects.outputs:
             self.push(event)
-        for kind, seconds, event in ctx.timers or _NOTHING:
-            self._cell.add_timer(kind, seconds, event)
-        for invocation in ctx.acts or _NOTHING:
+        for kind, seconds, event in effects.timers:
+            self._cell.beats.add(kind, seconds, event)
+        for invocation in effects.acts:
             self._act(invocation)
         metadata = ctx._event._metadata
-        if ctx.replies is not None and metadata and REPLY_TO in metadata:
-            self._cell.services.requests.answer(metadata[REPLY_TO], ctx._derive("loom.reply", ctx.replies, {}))
+        if effects.reply is not None and metadata and REPLY_TO in metadata:
+            self._cell.services.requests.answer(metadata[REPLY_TO], ctx._derive("loom.reply", effects.reply, {}))
 
     def push(self, event: Event) -> None:
         """Deliver *event* to all who have room and stand in line before the others."""

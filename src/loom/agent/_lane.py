@@ -2,68 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.agent._handlers import Handler
+from loom.agent.context import Context
 from loom.bus import Queue
 from loom.event import Event
 
+if TYPE_CHECKING:
+    from loom.agent._cell import Cell
+
+
+class Door:
+    """One handler with its queue, and the call that is ready to be made."""
+
+    __slots__ = ("call", "handler", "queue", "short", "simple", "timeout")
+
+    def __init__(self, handler: Handler, queue: Queue) -> None:
+        self.handler = handler
+        self.queue = queue
+        self.call: Callable[..., Any] = handler.function
+        self.timeout = handler.trigger.timeout
+        self.short = handler.arguments == 1
+        self.simple = handler.is_async and self.timeout is None and handler.arguments == 2
+
 
 class Work(NamedTuple):
-    """One event on its way through one handler. ``records`` are the at-once results of earlier attempts."""
+    """An event that is to be handled again: after a failure, or after an interruption."""
 
-    handler: Handler
-    queue: Queue
+    door: Door
     event: Event
     attempt: int
-    records: list[Any]
-    arrival: int = 0
+    records: list[Any] | None
+    arrival: int
 
 
 class Lane:
     """The queues of one QoS of one agent. ``held`` while an event waits for its next attempt: nothing overtakes it."""
 
-    __slots__ = ("bit", "doors", "held", "rank", "resume", "single")
+    __slots__ = ("_now_ms", "bit", "doors", "held", "rank", "resume", "single")
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, now_ms: Callable[[], int]) -> None:
         self.rank = rank
         self.bit = 1 << rank
-        self.doors: list[tuple[Handler, Queue]] = []
-        self.single: tuple[Handler, Queue] | None = None
+        self.doors: list[Door] = []
+        self.single: Door | None = None
         self.held = False
         self.resume: Work | None = None
+        self._now_ms = now_ms
 
-    def add(self, handler: Handler, queue: Queue) -> None:
-        """Let *queue* be part of the lane, its events for *handler*."""
-        self.doors.append((handler, queue))
+    def add(self, door: Door) -> None:
+        """Let *door* be part of the lane."""
+        self.doors.append(door)
         self.single = self.doors[0] if len(self.doors) == 1 else None
 
     def waiting(self) -> bool:
         """Whether there is something to take now."""
         if self.held:
             return False
-        return self.resume is not None or any(queue.items for _, queue in self.doors)
+        single = self.single
+        if self.resume is not None or (single is not None and single.queue.items):
+            return True
+        return single is None and any(door.queue.items for door in self.doors)
 
-    def take(self, now_ms: float) -> Work | None:
-        """The next piece of work, or None."""
+    def take(self, cell: Cell) -> Context | None:
+        """The next step of *cell* in this lane, or None."""
+        single = self.single
         if self.resume is not None:
             work, self.resume = self.resume, None
-            return work
-        if self.single is not None:
-            handler, queue = self.single
-            event = queue.take(now_ms)
-            return None if event is None else Work(handler, queue, event, 1, [])
-        while True:
-            open_doors = [(q.arrivals[0], i) for i, (_, q) in enumerate(self.doors) if q.arrivals]
-            if not open_doors:
-                return None
-            arrival, index = min(open_doors)
-            handler, queue = self.doors[index]
-            event = queue.take(now_ms)
-            if event is not None:
-                return Work(handler, queue, event, 1, [], arrival)
+            return Context(cell, work.door, work.event, work.attempt, work.records, work.arrival)
+        if single is None:
+            return self._take_first(cell)
+        event = single.queue.take(self._now_ms() if self.rank == 0 else 0)
+        return None if event is None else Context(cell, single, event)
 
     def sleep(self) -> None:
         """Ask every queue to say when something comes."""
-        for _, queue in self.doors:
-            queue.idle = True
+        for door in self.doors:
+            door.queue.idle = True
+
+    def awake(self) -> None:
+        """Ask no queue to say so any more: the lane is going to look by itself."""
+        for door in self.doors:
+            door.queue.idle = False
+
+    def _take_first(self, cell: Cell) -> Context | None:
+        while True:
+            heads = [(d.queue.arrivals[0], i) for i, d in enumerate(self.doors) if d.queue.arrivals]
+            if not heads:
+                return None
+            arrival, index = min(heads)
+            door = self.doors[index]
+            event = door.queue.take(self._now_ms())
+            if event is not None:
+                return Context(cell, door, event, 1, None, arrival)

@@ -42,6 +42,7 @@ class Scheduler:
         self._passed = 0
         self._slice_end = 0.0
         self._closed = False
+        self.current: asyncio.Task[None] | None = None
 
     def ready(self, agent: Runnable, rank: int) -> None:
         """Put *agent* into the run queue of class *rank* and see that somebody will look at it."""
@@ -51,7 +52,8 @@ class Scheduler:
 
     def idle(self) -> bool:
         """Whether nobody waits for a turn."""
-        return not any(self.queues)
+        urgent, ordinary, background = self.queues
+        return not (urgent or ordinary or background)
 
     def must_yield(self, rank: int) -> bool:
         """Whether an agent working at class *rank* has to give way now: something is more urgent or its slice is over."""
@@ -100,14 +102,17 @@ class Scheduler:
 
     async def _run(self) -> None:
         self._fresh -= 1
+        me = asyncio.current_task()
+        urgent, ordinary, background = self.queues
         while True:
             turn = None if self._yielding else self._next()
             if turn is None:
                 if not await self._rest():
                     return
                 continue
-            if not self._fresh and not self.idle():
+            if not self._fresh and (background or ordinary or urgent):
                 self._wake_one()
+            self.current = me
             await turn[0].work(self, turn[1])
             if monotonic() > self._slice_end:
                 self._yielding += 1

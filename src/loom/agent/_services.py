@@ -54,7 +54,6 @@ class Services:
     cells: dict[str, Cell] = field(default_factory=dict)
     dead_letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=1000))
     dead: int = 0
-    current: Cell | None = None
 
     def announce(self, agent: str, what: str, payload: dict[str, Any], cause: Event | None = None) -> None:
         """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""
@@ -79,4 +78,6 @@ class Services:
         ended = self.bus.cancel(lambda event: event.origin.scope in self.cancelled)
         for cell in list(self.cells.values()):
             ended += cell.cancel()
-        return ended + self.executor.cancel(lambda s: s in self.cancelled)
+        ended += self.executor.cancel(lambda s: s in self.cancelled)
+        self.scheduler.on_idle()
+        return ended

@@ -20,9 +20,22 @@ from loom.event.topic import check_topic
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
-    from loom.agent._lane import Work
+    from loom.agent._lane import Door
 
 log = logging.getLogger("loom.agent")
+
+
+class Effects:
+    """What a step has buffered: it leaves when the step commits, or never."""
+
+    __slots__ = ("acts", "keys", "outputs", "reply", "timers")
+
+    def __init__(self) -> None:
+        self.outputs: list[Event] = []
+        self.acts: list[Invocation] = []
+        self.timers: list[tuple[str, float, Event]] = []
+        self.reply: Any = None
+        self.keys = 0
 
 
 class Context:
@@ -33,23 +46,24 @@ class Context:
     """
 
     __slots__ = (
-        "_calls", "_cell", "_event", "_key", "_label", "_origin", "_records", "acts", "doomed", "finished", "outputs",
-        "replies", "timers", "work",
+        "_calls", "_cell", "_event", "_label", "_origin", "arrival", "attempt", "door", "doomed", "effects", "finished",
+        "records",
     )  # fmt: skip
 
-    def __init__(self, cell: Cell, work: Work) -> None:
+    def __init__(
+        self, cell: Cell, door: Door, event: Event, attempt: int = 1, records: list[Any] | None = None, arrival: int = 0
+    ) -> None:
         self._cell = cell
-        self._event = work.event
-        self._records = work.records
+        self._event = event
         self._label: Label | None = None
         self._origin: Origin | None = None
         self._calls = 0
-        self._key = 0
-        self.work = work
-        self.outputs: list[Event] | None = None
-        self.acts: list[Invocation] | None = None
-        self.timers: list[tuple[str, float, Event]] | None = None
-        self.replies: Any = None
+        self.door = door
+        self.attempt = attempt
+        """1 for the first attempt at this event, 2 for the first retry."""
+        self.records = records
+        self.arrival = arrival
+        self.effects: Effects | None = None
         self.doomed = False
         self.finished = False
 
@@ -66,14 +80,9 @@ class Context:
         return self._event
 
     @property
-    def attempt(self) -> int:
-        """1 for the first attempt at this event, 2 for the first retry."""
-        return self.work.attempt
-
-    @property
     def recent(self) -> Sequence[Event]:
         """The events this agent handled lately, oldest first; as many as its class keyword ``window`` says."""
-        return tuple(self._cell.recent)
+        return tuple(self._cell.recent or ())
 
     @property
     def random(self) -> Random:
@@ -87,7 +96,7 @@ class Context:
     @property
     def label(self) -> Label:
         """The label of what this step derives: of the event, the state, and the results awaited so far."""
-        base = self._event._origin.label.join(self._cell.label)
+        base = self._event._origin[0].join(self._cell.label)
         return base if self._label is None else base.join(self._label)
 
     # --- buffered ------------------------------------------------------------------------------------------------
@@ -98,11 +107,8 @@ class Context:
         *fields* are those of Event; a ``label`` can only add to what the step inherits.
         """
         event = self._derive(check_topic(topic), payload, fields)
-        outputs = self.outputs
-        if outputs is None:
-            self._check_open()
-            outputs = self.outputs = []
-        elif len(outputs) >= self._cell.spec.outbox:
+        outputs = (self.effects or self._open_effects()).outputs
+        if len(outputs) >= self._cell.spec.outbox:
             raise Overloaded(self.agent, "outbox", len(outputs), "of one step is full")
         outputs.append(event)
         return event
@@ -110,12 +116,10 @@ class Context:
     def act(self, capability: str, /, **arguments: Any) -> str:
         """Run an action when the step commits; returns its idempotency key. Raises UnknownAction, ActionDenied."""
         invocation = self._invocation(capability, arguments)
-        if self.acts is None:
-            self._check_open()
-            self.acts = []
-        elif len(self.acts) >= self._cell.spec.outbox:
-            raise Overloaded(self.agent, "outbox", len(self.acts), "of one step is full")
-        self.acts.append(invocation)
+        acts = (self.effects or self._open_effects()).acts
+        if len(acts) >= self._cell.spec.outbox:
+            raise Overloaded(self.agent, "outbox", len(acts), "of one step is full")
+        acts.append(invocation)
         return invocation.key
 
     def after(self, seconds: float, topic: str, payload: Any = None, **fields: Any) -> str:
@@ -137,11 +141,11 @@ class Context:
 
     def cancel_timer(self, timer: str) -> bool:
         """Cancel a timer of this agent at once; False if it is not waiting any more."""
-        return self._cell.cancel_timer(timer)
+        return self._cell.beats.cancel(timer)
 
     def reply(self, payload: Any) -> None:
         """Answer the request being handled when the step commits; returning a value from the handler does the same."""
-        self.replies = payload
+        (self.effects or self._open_effects()).reply = payload
 
     # --- at once -------------------------------------------------------------------------------------------------
 
@@ -163,7 +167,7 @@ class Context:
 
         The request inherits the label and the QoS of the event being handled.
         """
-        services, qos = self._cell.services, self.work.queue.qos
+        services, qos = self._cell.services, self.door.queue.qos
         return await self._recorded(
             ("ask", task, input, options),
             lambda: services.ask(task, input, label=self.label, timeout=timeout, qos=qos, options=options),
@@ -220,8 +224,10 @@ class Context:
 
     def _timer(self, kind: str, seconds: float, topic: str, payload: Any, fields: dict[str, Any]) -> str:
         event = self._derive(check_topic(topic), payload, {"scope": None, **fields})
-        self.timers = self.timers or []
-        self.timers.append((kind, seconds, event))
+        timers = (self.effects or self._open_effects()).timers
+        if len(timers) >= self._cell.spec.outbox:
+            raise Overloaded(self.agent, "outbox", len(timers), "of one step is full of timers")
+        timers.append((kind, seconds, event))
         return event.id
 
     def _invocation(self, capability: str, arguments: dict[str, Any]) -> Invocation:
@@ -230,8 +236,9 @@ class Context:
             cell.services.observers.tell("denied", cell.name, capability, "not granted")
             raise ActionDenied(f"{cell.name!r} is not granted {capability!r}; its grants are {', '.join(cell.grants or ())}")
         action = cell.services.executor.registry.find(capability)
-        self._key += 1
-        key = f"{cell.name}/{self.work.handler.name}/{self._event.id}/{self._key}"
+        effects = self.effects or self._open_effects()
+        effects.keys += 1
+        key = f"{cell.name}/{self.door.handler.name}/{self._event.id}/{effects.keys}"
         return Invocation(action, arguments, key, cell.name, self._event.scope)
 
     async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
@@ -240,8 +247,11 @@ class Context:
         index = self._calls
         self._calls += 1
         mark = fingerprint(what)
-        if index < len(self._records):
-            recorded, result, error = self._records[index]
+        records = self.records
+        if records is None:
+            records = self.records = []
+        if index < len(records):
+            recorded, result, error = records[index]
             if recorded != mark:
                 raise Diverged(
                     f"{self.agent!r} ran again for event {self._event.id} and its call {index + 1} is now {what[:2]!r:.120}; "
@@ -253,9 +263,9 @@ class Context:
         try:
             result = await make()
         except Exception as error:
-            self._records.append((mark, None, error))
+            records.append((mark, None, error))
             raise
-        self._records.append((mark, result, None))
+        records.append((mark, result, None))
         return result
 
     async def _ask_agents(self, topic: str, payload: Any, k: int | None, timeout: float, fields: dict[str, Any]) -> list[Event]:
@@ -289,6 +299,11 @@ class Context:
             if reply.label != self._event.label:
                 self._label = reply.label if self._label is None else self._label.join(reply.label)
         return replies
+
+    def _open_effects(self) -> Effects:
+        self._check_open()
+        self.effects = Effects()
+        return self.effects
 
     def _check_open(self) -> None:
         if self.finished:

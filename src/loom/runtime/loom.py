@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from random import Random
 from types import CodeType, TracebackType
 from typing import Any
@@ -59,6 +59,7 @@ class Loom:
         self._drain = drain
         self._watch = watchdog
         self._state = "new"
+        self._open = True
         self._cells: dict[str, Cell] = {}
         self._codes: dict[CodeType, str] = {}
         self._sources: dict[str, SourceRunner] = {}
@@ -125,7 +126,7 @@ class Loom:
             self._codes[handler.function.__code__] = f"{name}.{handler.name.rpartition('.')[2]}"
         cell.connect()
         if self._state == "running":
-            self._spawn(self._start_cell(cell))
+            self._spawn(cell.life.start())
 
     def _add_source(self, part: Source, name: str) -> None:
         runner = self._sources[name] = SourceRunner(part, self.bus, self.random)
@@ -142,7 +143,7 @@ class Loom:
         if self._watch is not None:
             self._watchdog = Watchdog(self._watch, self._codes, self._blocked, self.clock.monotonic)
         for cell in list(self._cells.values()):
-            await self._start_cell(cell)
+            await cell.life.start()
         for runner in self._sources.values():
             runner.start()
         return self
@@ -154,13 +155,12 @@ class Loom:
         """
         if self._state == "stopped":
             return self.left
-        self._state = "draining"
+        self._state, self._open = "draining", False
         await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
         seconds = self._drain if timeout is None else timeout
         await self._idle_within(seconds)
         for cell in list(self._cells.values()):
-            cell.drop_timers()
-            await self._stop_cell(cell)
+            await cell.life.stop(self._drain)
         await self._idle_within(min(seconds, 1.0))
         self.left = sum(len(q) + q.in_flight for cell in self._cells.values() for q in cell.queues())
         if self.left:
@@ -195,9 +195,16 @@ class Loom:
 
     # --- using ---------------------------------------------------------------------------------------------------
 
-    async def publish(self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any) -> Event:
-        """Publish an event (type: the topic's last token, unless said) and return it; waits for room as ``bus.publish``."""
-        return await self.bus.publish(self._event(topic, payload, fields), None, timeout)
+    def publish(
+        self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any
+    ) -> Coroutine[Any, Any, Event]:
+        """Publish an event (type: the topic's last token, unless said); await it: it waits for room as ``bus.publish``.
+
+        The event is made, and a draining runtime refuses it with Closed, when this is called; awaiting returns the event.
+        """
+        if type(topic) is str and not fields and self._open:
+            return self.bus.publish(topic, Event(topic[topic.rfind(".") + 1 :], payload, topic=topic), timeout)
+        return self.bus.publish(self._event(topic, payload, fields), None, timeout)
 
     def publish_nowait(self, topic: str | Event, payload: Any = None, **fields: Any) -> Event:
         """Publish at once or raise WouldBlock."""
@@ -244,9 +251,7 @@ class Loom:
         cell = self.agent(agent)
         if cell.status != "parked":
             raise ConfigError(f"{agent!r} is {cell.status}, not parked")
-        if cell.health is not None:
-            cell.health.forgive()
-        await cell.revive()
+        await cell.life.unpark()
 
     def agent(self, name: str) -> Cell:
         """The running agent called *name*; raises ConfigError."""
@@ -271,33 +276,13 @@ class Loom:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _event(self, topic: str | Event, payload: Any, fields: dict[str, Any]) -> Event:
-        if self._state in ("draining", "stopped"):
+        if not self._open:
             raise Closed(f"the runtime is {self._state}; nothing is accepted from outside any more")
         if isinstance(topic, Event):
             return topic
         if "type" in fields:
             return Event(payload=payload, topic=topic, **fields)
         return Event(topic[topic.rfind(".") + 1 :], payload, topic=topic, **fields)
-
-    async def _start_cell(self, cell: Cell) -> None:
-        try:
-            await cell.hook("on_start")
-        except Exception as error:  # a stranger's on_start: told, retried with back-off
-            log.error("%s could not start: %s: %s", cell.name, type(error).__name__, error)
-            self._spawn(cell.restart())
-            return
-        if cell.status == "new":
-            cell.run()
-            self._services.announce(cell.name, "started", {})
-
-    async def _stop_cell(self, cell: Cell) -> None:
-        if cell.status != "running":
-            return
-        try:
-            async with asyncio.timeout(self._drain):
-                await cell.hook("on_stop")
-        except Exception as error:  # a stranger's on_stop must not keep the others from stopping
-            log.error("%s could not stop cleanly: %s: %s", cell.name, type(error).__name__, error)
 
     async def _idle_within(self, seconds: float) -> None:
         try:

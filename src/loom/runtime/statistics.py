@@ -48,8 +48,12 @@ class Statistics:
 def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]) -> Statistics:
     """Read every counter now."""
     agents = {
-        cell.name: AgentStatistics(cell.name, cell.status, *cell.counts, len(cell.standing))
+        cell.name: AgentStatistics(
+            cell.name, cell.status, c.committed, c.failed, c.cancelled, c.interrupted, c.given_up,
+            len(cell.standing),
+        )
         for cell in services.cells.values()
+        for c in (cell.counts,)
     }
     return Statistics(
         state, services.scheduler.steps, services.dead, services.bus.unrouted, services.bus.refused_threadsafe,

@@ -11,15 +11,16 @@ from loom.event import Event, Label
 class StepCommit(NamedTuple):
     """Everything one step changes. ``state`` is the agent's whole state after it, or None if it has none.
 
-    ``label`` is the label of that state, ``effects`` the (key, capability) pairs of the actions that leave with it.
+    ``label`` is the label of that state, ``event`` the input whose position is taken, ``outbox`` the events and
+    ``effects`` the actions that leave with it (each with its ``key`` and ``action``).
     """
 
     agent: str
-    event_id: str | None
+    event: Event
     state: Mapping[str, Any] | None
     label: Label
     outbox: Sequence[Event]
-    effects: Sequence[tuple[str, str]]
+    effects: Sequence[Any]
 
 
 class Store(Protocol):
