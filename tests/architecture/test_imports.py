@@ -20,11 +20,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "numpy": {"loom.event._codec_buffer", "loom.models._blazeface", "loom.models.face", "loom.worker.frame"},
     "PIL": {"loom.adapters._camera_pictures", "loom.adapters._camera_scenes", "loom.models.face"},
     "ai_edge_litert": {"loom.models.face"},
-    "rich": set(),
+    "rich": {"loom.cli._live"},
 }
 LEAVES = {
+    "loom.cli._live",
     "loom.event.codec",
     "loom.models._blazeface",
+    "loom.runtime._devices",
     "loom.worker._child",
     "loom.worker._link",
     "loom.worker._session",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 
 
 def complain(line: str) -> None:
@@ -42,3 +43,10 @@ def milliseconds(seconds: float) -> str:
 def megabytes(size: float) -> str:
     """Bytes as whole megabytes (10^6)."""
     return f"{size / 1e6:.0f} MB"
+
+
+def field(label: str, text: str, width: int, indent: int = 11) -> list[str]:
+    """A label and its text, wrapped under itself."""
+    return textwrap.wrap(text, width, initial_indent=f"{label:{indent}}", subsequent_indent=" " * indent) or [
+        label
+    ]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loom.bus import QueueStatistics
 from loom.cli._camera_run import Reading
-from loom.cli._output import count, megabytes, milliseconds
+from loom.cli._output import count, field, megabytes, milliseconds
 from loom.cli._rate import Speed
 from loom.cli._verdict import Check
 from loom.telemetry import Histogram
 
-LABEL = 11
 MOST_PICTURES = 12
 
 
@@ -127,13 +125,6 @@ def memory(now: Reading) -> str:
     return ", ".join(f"{name} {megabytes(size)}" for name, size in now.memory.items())
 
 
-def field(label: str, text: str, width: int, indent: int = LABEL) -> list[str]:
-    """A label and its text, wrapped under itself."""
-    return textwrap.wrap(text, width, initial_indent=f"{label:{indent}}", subsequent_indent=" " * indent) or [
-        label
-    ]
-
-
 def _row(name: str, times: Histogram) -> str:
     p50, p99 = milliseconds(times.quantile(0.5)), milliseconds(times.quantile(0.99))
     return f"{name:18}{p50:>7}{p99:>7}{milliseconds(times.maximum):>8}"
@@ -157,4 +148,4 @@ def _pictures(last: Reading, width: int) -> list[str]:
         faces = seen.most_common(1)[0][0]
         lines += field("", f"{name}: {faces or 'no'} face{'s' if faces > 1 else ''}", width)
     rest = len(last.meter.pictures) - MOST_PICTURES
-    return lines + ([f"{'':{LABEL}}and {rest} more"] if rest > 0 else [])
+    return lines + ([f"{'':11}and {rest} more"] if rest > 0 else [])

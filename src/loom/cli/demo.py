@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from loom.cli._output import columns, complain, is_terminal, say
+from loom.cli._output import columns, complain, field, is_terminal, say
 from loom.errors import ConfigError, LoomError, MissingExtra
 
 DEMOS = ("camera",)
@@ -92,7 +92,7 @@ def _watcher(plain: bool) -> Callable[..., Any]:
 async def _plain(camera: Any) -> None:
     """A line every other second."""
     from loom.cli._rate import Speedometer
-    from loom.cli._screen import field, line
+    from loom.cli._screen import line
 
     speed = Speedometer()
     while True:

@@ -10,6 +10,8 @@ from loom.errors import MissingExtra
 LATE = {
     "router": ("loom.router", "Router", "worker"),
     "run_in_process": ("loom.worker", "run_in_process", "worker"),
+    "camera": ("loom.runtime._devices", "camera", "vision"),
+    "faces": ("loom.runtime._devices", "faces", "vision"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a project file may use by a plain name; each row leads to a row of the runtime's table of late imports."""
+"""What a project file may use by a plain name; each leads to a row of the runtime's table of late imports."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from loom.runtime._backends import load
 
 BUILTINS: dict[str, dict[str, str]] = {
-    "sources": {},
-    "models": {},
+    "sources": {"camera": "camera"},
+    "models": {"faces": "faces"},
 }
 
 
-def load_builtin(name: str) -> Any:
+def load_builtin(row: str) -> Any:
     """The factory behind a row; raises MissingExtra when its package is not installed."""
-    return load(name)
+    return load(row)

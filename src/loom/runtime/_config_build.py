@@ -18,6 +18,7 @@ from loom.runtime._config_uses import defined_in, find_use
 from loom.runtime.config import Part, Project, check_type, nearest_key
 from loom.runtime.loom import Loom
 
+GIVEN = ("arenas", "home", "name")  # what the runtime knows and a project file cannot say
 KINDS = (("actions", Action), ("agents", AgentSpec), ("sources", Source))
 
 
@@ -26,15 +27,17 @@ def build(project: Project) -> Loom:
     actions = [
         (part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")
     ]
+    sources = [(part, _source(project, part)) for part in project.of("sources")]
+    arenas = tuple(source.arena for _, source in sources if hasattr(source, "arena"))
     loom = Loom(**{"approvals": _approvals(actions), **project.settings})
     for part, thing in actions:
         _add(project, part, loom, thing)
     for part in project.of("models"):
-        loom.add_model(_called(project, part, find_use(project, part)))
+        loom.add_model(_called(project, part, find_use(project, part), arenas))
     for part in project.of("agents"):
         _add_agent(project, part, loom)
-    for part in project.of("sources"):
-        _add(project, part, loom, _source(project, part), name=part.name)
+    for part, source in sources:
+        _add(project, part, loom, source, name=part.name)
     return loom
 
 
@@ -115,8 +118,8 @@ def _source(project: Project, part: Part) -> Any:
     return _sorted_out(project, part, thing, Source)
 
 
-def _called(project: Project, part: Part, factory: Any) -> Any:
-    """What *factory* makes of the part's settings; it gets `name` too, if it has a parameter called so."""
+def _called(project: Project, part: Part, factory: Any, arenas: tuple[Any, ...] = ()) -> Any:
+    """What *factory* makes of the part's settings; GIVEN are passed if it has parameters called so."""
     where = (part.kind, part.name, "use")
     if not callable(factory):
         raise project.wrong(where, f"{part.use} is {type(factory).__name__}, not something that can be made")
@@ -126,8 +129,8 @@ def _called(project: Project, part: Part, factory: Any) -> Any:
         )
     arguments = dict(part.values)
     _check_arguments(project, part, factory)
-    if "name" in inspect.signature(factory).parameters:
-        arguments.setdefault("name", part.name)
+    given = {"name": part.name, "home": project.folder.resolve(), "arenas": arenas}
+    arguments |= {key: given[key] for key in GIVEN if key in inspect.signature(factory).parameters}
     try:
         return factory(**arguments)
     except MissingExtra:
@@ -149,23 +152,21 @@ def _check_arguments(project: Project, part: Part, factory: Callable[..., Any]) 
     }
     open_ended = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
     for key, value in part.values.items():
-        if key not in known and not open_ended:
-            advice = nearest_key(key, {*known} - {"name"} | {"use"})
+        if key in GIVEN or (key not in known and not open_ended):
+            advice = nearest_key(key, {*known, "use"} - {*GIVEN})
             raise project.wrong((part.kind, part.name, key), f"no key {key!r} for {part.use!r}; {advice}")
         for wanted in (str, bool, int, float, list, dict):
             if hints.get(key) in (wanted, wanted | None):
                 check_type(
                     project, (part.kind, part.name, key), value, (int, float) if wanted is float else wanted
                 )
-    missing = [
-        n for n, p in known.items() if p.default is kinds.empty and n not in part.values and n != "name"
-    ]
+    missing = [n for n, p in known.items() if p.default is kinds.empty and n not in (*part.values, *GIVEN)]
     if missing:
         raise project.wrong((part.kind, part.name), f"{part.use!r} needs {missing[0]} = ...")
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    target = factory.__init__ if isinstance(factory, type) else factory
+    target = vars(factory).get("__init__", factory) if isinstance(factory, type) else factory
     try:
         return typing.get_type_hints(target)
     except Exception:  # noqa: BLE001 - hints are a stranger's text; without them the factory checks for itself

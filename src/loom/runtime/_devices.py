@@ -1,0 +1,55 @@
+"""Built-in devices for project files: cameras and what looks at their pictures. A leaf: loaded by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from loom.adapters import Source
+from loom.adapters.camera import Camera, CameraOptions
+from loom.models import WorkerModel, face
+from loom.worker import Arena, Worker
+
+
+class CameraSource(Source):
+    """A camera as a source; whoever reads its frames in another process needs its `arena`."""
+
+    arena: Arena
+
+
+def camera(
+    name: str,
+    home: Path,
+    topic: str = "camera.front.frame",
+    rate: float = 30.0,
+    width: int = 640,
+    height: int = 480,
+    folder: str | None = None,
+    hold: float = 1.0,
+    seed: int = 0,
+) -> Source:
+    """Frames on *topic*, from pictures in *folder* (below *home*, the project's) or from packaged photographs."""
+    where = None if folder is None else str(home / folder)
+    device = Camera(CameraOptions(rate, width, height, where, hold, seed), name=name)
+
+    async def shoot(out: Any) -> None:
+        try:
+            async for shot in device.shots():
+                await out(topic, shot)
+        except asyncio.CancelledError:  # the runtime stops: nobody will ask for more
+            await device.close()
+            raise
+
+    made = CameraSource(name, shoot)
+    object.__setattr__(made, "arena", device.arena)
+    return made
+
+
+def faces(
+    name: str, arenas: Sequence[Arena], threshold: float = face.THRESHOLD, threads: int = 1
+) -> WorkerModel:
+    """The task ``faces.detect``, in a worker process of its own."""
+    worker = Worker(name, face.SPEC, {"threshold": threshold, "threads": threads}, arenas=arenas)
+    return WorkerModel(name, worker, {face.TASK: "detect"})
