@@ -40,9 +40,17 @@ class Job:
         if self.items is not None:
             self.items.wake()
 
-    def remaining_ms(self, now: float) -> int | None:
-        """What is left of the deadline, at least 1."""
-        return None if self.deadline is None else max(1, int((self.deadline - now) * 1000))
+    def message(self, now: float) -> dict[str, Any]:
+        """The Call that the worker gets at *now*; a deadline leaves at least a millisecond."""
+        return {
+            "id": self.id,
+            "method": self.method,
+            "body": self.value,
+            "timeout_ms": None if self.deadline is None else max(1, int((self.deadline - now) * 1000)),
+            "qos": f"QOS_{self.qos.name}",
+            "stream": self.items is not None,
+            "credit": self.items.window if self.items else 0,
+        }
 
 
 @dataclass(slots=True)

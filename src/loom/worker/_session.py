@@ -12,7 +12,8 @@ from typing import Any
 from loom import errors
 from loom.errors import LoomError, StaleFrame, WorkerDied, WorkerError, WorkerGarbage, WorkerTimeout
 from loom.worker import _wire
-from loom.worker._framing import FrameDecoder, frame
+from loom.worker._framing import FrameDecoder
+from loom.worker._framing import frame as framed
 from loom.worker._output import OutputRing
 from loom.worker._process import Process, describe_exit
 from loom.worker._vigilance import Allowance, overdue
@@ -36,6 +37,11 @@ class Plan:
     environment: Sequence[str]
     limits: WorkerLimits
 
+    def handle_for(self, frame: Frame) -> FrameHandle | None:
+        """The handle under which *frame* may go to this worker; None when it does not map the arena."""
+        frame.check()
+        return frame.handle if any(arena.name == frame.handle.arena for arena in self.arenas) else None
+
 
 class Session(asyncio.Protocol):
     """Talks to one process. *on_message* gets what it says; *on_lost* is called once, when it is buried."""
@@ -58,6 +64,8 @@ class Session(asyncio.Protocol):
         self._process: Process | None = None
         self._burial: asyncio.Task[None] | None = None
         self._stopping = False
+        self._ticking: asyncio.TimerHandle | None = None
+        self._fed: list[Arena] = []
         self.busy = True
         self.heard = self._ticked = self._loop.time()
         self.rss = 0
@@ -83,7 +91,8 @@ class Session(asyncio.Protocol):
         self.send(init=_init(plan))
         for arena in plan.produces:
             arena.attach_producer(self._loop, partial(self._lease, arena.name))
-        self._loop.call_later(plan.limits.heartbeat, self._tick)
+            self._fed.append(arena)
+        self._ticking = self._loop.call_later(plan.limits.heartbeat, self._tick)
         try:
             async with asyncio.timeout(plan.limits.start_timeout):
                 await asyncio.shield(self._hello)
@@ -96,7 +105,7 @@ class Session(asyncio.Protocol):
         """Send one message; nothing happens once the process is lost."""
         if self._transport is not None and self._burial is None:
             where = f"worker {self._plan.name!r}"
-            self._transport.write(frame(_wire.envelope(**message), self._plan.limits.max_frame, where))
+            self._transport.write(framed(_wire.envelope(**message), self._plan.limits.max_frame, where))
 
     def lose(self, cause: WorkerError | None) -> None:
         """The process is to go, or has gone: *cause* says why, None leaves that to its exit code."""
@@ -124,12 +133,6 @@ class Session(asyncio.Protocol):
                         f"worker {self._plan.name!r} sent a handle of no frame: {error}"
                     ) from None
         raise WorkerGarbage(f"worker {self._plan.name!r} produces into no arena {handle.arena[:100]!r}")
-
-    def handle_for(self, each: Frame) -> FrameHandle | None:
-        """The handle under which a frame may go to this worker; None when it does not map the arena."""
-        known = any(arena.name == each.handle.arena for arena in self._plan.arenas)
-        each.check()
-        return each.handle if known else None
 
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -200,17 +203,19 @@ class Session(asyncio.Protocol):
             silence = now - self.heard
             self.lose(WorkerDied(f"worker {self._plan.name!r} was silent for {silence:.1f} s and was killed"))
         self._ticked = now
-        self._loop.call_later(limits.heartbeat, self._tick)
+        self._ticking = self._loop.call_later(limits.heartbeat, self._tick)
 
     async def _bury(self, cause: WorkerError | None) -> None:
         assert self._process is not None
         # Nobody gave a reason: its exit code is the reason, so let it get there by itself.
         code = await self._process.wait(0.5 if cause is None and not self._stopping else 0.0)
+        if self._ticking is not None:
+            self._ticking.cancel()
         if self._transport is not None:
             self._transport.abort()
         else:
             self._process.socket.close()
-        for arena in self._plan.produces:
+        for arena in self._fed:
             arena.detach_producer()
         error = self._epitaph(cause, code)
         if not self._hello.done():

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from loom.errors import InvalidEvent, MissingExtra, PayloadTooLarge, WorkerGarbage
-from loom.event import QoS
 from loom.event import _codec_json as strict_json
 from loom.event._codec_buffer import Buffer, as_buffer
 from loom.worker.frame import Frame, FrameHandle
@@ -19,11 +18,6 @@ except ImportError:
     raise MissingExtra("worker", "protobuf") from None
 
 PROTOCOL = 1
-QOS_TO_WIRE = {
-    QoS.BATCHED: pb.QOS_BATCHED,
-    QoS.REALTIME: pb.QOS_REALTIME,
-    QoS.BACKGROUND: pb.QOS_BACKGROUND,
-}
 FrameFor = Callable[[Frame], FrameHandle | None]
 FrameFrom = Callable[[FrameHandle], Frame]
 

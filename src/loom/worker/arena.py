@@ -32,6 +32,7 @@ class Arena:
     """
 
     def __init__(self, name: str, *, slots: int = 8, slot_bytes: int) -> None:
+        self._fd = -1
         if slots < 1 or slot_bytes < 1:
             raise ConfigError(f"arena {name!r}: {slots} slots of {slot_bytes} bytes; both must be at least 1")
         self.name = name

@@ -28,7 +28,6 @@ from loom.worker._pending import PendingCalls
 from loom.worker._session import Plan, Session, failed
 from loom.worker._vigilance import restart_delay
 from loom.worker.arena import Arena
-from loom.worker.frame import Frame, FrameHandle
 from loom.worker.limits import WorkerLimits
 
 
@@ -100,12 +99,7 @@ class Worker:
         )
 
     async def call(
-        self,
-        method: str,
-        body: object = None,
-        *,
-        timeout: float | None = None,
-        qos: QoS = QoS.BATCHED,
+        self, method: str, body: object = None, *, timeout: float | None = None, qos: QoS = QoS.BATCHED
     ) -> object:
         """Call *method* with *body* (JSON, bytes, an array, a Frame, or a dict of these) and return its result.
 
@@ -114,20 +108,20 @@ class Worker:
         unknown, PayloadTooLarge, InvalidEvent for a body with no wire form, and what the method raised: Loom's
         errors as themselves, others as WorkerError.
         """
-        job = self._submit(method, body, timeout, qos)
-        return await self._result(job)
+        return (await self.timed_call(method, body, timeout=timeout, qos=qos)).value
 
     async def timed_call(
-        self,
-        method: str,
-        body: object = None,
-        *,
-        timeout: float | None = None,
-        qos: QoS = QoS.BATCHED,
+        self, method: str, body: object = None, *, timeout: float | None = None, qos: QoS = QoS.BATCHED
     ) -> Answer:
         """Like `call`, with the times of the answer."""
         job = self._submit(method, body, timeout, qos)
-        value = await self._result(job)
+        try:
+            value = await job.answer
+        except asyncio.CancelledError:
+            self._counts["cancelled"] += 1
+            raise
+        finally:
+            self._abandon(job)
         now = asyncio.get_running_loop().time()
         started = job.started if job.started is not None else now
         return Answer(value, (started - job.enqueued) * 1000, (now - job.enqueued) * 1000)
@@ -216,7 +210,7 @@ class Worker:
         self._check_open()
         loop = asyncio.get_running_loop()
         now = loop.time()
-        value = _wire.to_value(body, self._handle_for, self.limits.max_frame, f"worker {self.name!r}")
+        value = _wire.to_value(body, self._plan.handle_for, self.limits.max_frame, f"worker {self.name!r}")
         deadline = None if timeout is None else now + timeout
         job = Job(
             next(self._ids),
@@ -241,15 +235,6 @@ class Worker:
         self._advance()
         return job
 
-    async def _result(self, job: Job) -> object:
-        try:
-            return await job.answer
-        except asyncio.CancelledError:
-            self._counts["cancelled"] += 1
-            raise
-        finally:
-            self._abandon(job)
-
     def _advance(self) -> None:
         """Do what can be done now: send the next call, or start the process it needs."""
         while self._current is None and not self._closed and len(self._pending):
@@ -270,17 +255,8 @@ class Worker:
             job.finish(error=WorkerRefused(hint))
             return
         now = asyncio.get_running_loop().time()
-        call = {
-            "id": job.id,
-            "method": job.method,
-            "body": job.value,
-            "timeout_ms": job.remaining_ms(now),
-            "qos": _wire.QOS_TO_WIRE[job.qos],
-            "stream": job.items is not None,
-            "credit": job.items.window if job.items else 0,
-        }
         try:
-            session.send(call=call)
+            session.send(call=job.message(now))
         except LoomError as error:  # the envelope around a body just below the limit
             job.finish(error=error)
             return
@@ -418,11 +394,6 @@ class Worker:
             job.finish(error=error)
         if self._starting is None:
             self._advance()
-
-    def _handle_for(self, frame: Frame) -> FrameHandle | None:
-        known = any(arena.name == frame.handle.arena for arena in self._plan.arenas)
-        frame.check()
-        return frame.handle if known else None
 
     def _check_open(self) -> None:
         if self._closed:
