@@ -76,7 +76,18 @@ def on(
         raise ConfigError(f"interrupts=True needs qos=QoS.REALTIME (pattern {pattern!r})")
     kept = None if types is None else frozenset([types] if isinstance(types, str) else types)
     trigger = Trigger(
-        pattern, QoS(qos), capacity, overflow, kept, where, group, interrupts, timeout, sample, aggregate, shed_at
+        pattern,
+        QoS(qos),
+        capacity,
+        overflow,
+        kept,
+        where,
+        group,
+        interrupts,
+        timeout,
+        sample,
+        aggregate,
+        shed_at,
     )
     return lambda function: _mark(function, trigger)
 
@@ -112,7 +123,9 @@ def handlers_of(cls: type) -> tuple[Handler, ...]:
                 found[name] = value
             elif name in found and callable(value):
                 del found[name]
-    return tuple(h for name, f in found.items() for h in compile_handler(f, f"{cls.__qualname__}.{name}", method=True))
+    return tuple(
+        h for name, f in found.items() for h in compile_handler(f, f"{cls.__qualname__}.{name}", method=True)
+    )
 
 
 def compile_handler(function: Callable[..., Any], name: str, *, method: bool) -> Iterator[Handler]:
@@ -120,10 +133,15 @@ def compile_handler(function: Callable[..., Any], name: str, *, method: bool) ->
     arguments = count_arguments(function, name, "event, ctx", most=2, method=method)
     is_async = inspect.iscoroutinefunction(function)
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        raise SignatureError(f"{name} is a generator; a handler is a plain or async function, and publishes with ctx.publish")
-    uses = tuple(capabilities_in(function))
+        raise SignatureError(
+            f"{name} is a generator; make it a plain or async function that calls ctx.publish"
+        )
+    names = list(inspect.signature(function).parameters)[int(method) + 1 :]
+    uses = tuple(capabilities_in(function, names[0])) if arguments > 1 and names else ()
     for number, trigger in enumerate(getattr(function, MARK)):
-        yield Handler(name if not number else f"{name}#{number + 1}", function, trigger, arguments, is_async, uses)
+        yield Handler(
+            name if not number else f"{name}#{number + 1}", function, trigger, arguments, is_async, uses
+        )
 
 
 def count_arguments(function: Callable[..., Any], name: str, wanted: str, *, most: int, method: bool) -> int:
@@ -136,20 +154,24 @@ def count_arguments(function: Callable[..., Any], name: str, wanted: str, *, mos
     low = 1 if method else 0
     if required or len(needed) > most + low or len(needed) < low:
         shown = f"(self, {wanted})" if method else f"({wanted})"
-        raise SignatureError(f"{name}{inspect.signature(function)} cannot be called; write {name.split('.')[-1]}{shown}")
+        written = f"{name}{inspect.signature(function)}"
+        raise SignatureError(f"{written} cannot be called; write {name.split('.')[-1]}{shown}")
     variadic = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
     return most if variadic else min(len(plain) - low, most)
 
 
-def capabilities_in(function: Callable[..., Any]) -> Iterator[str]:
+def capabilities_in(function: Callable[..., Any], ctx: str) -> Iterator[str]:
     """The names of actions that *function* calls by a literal, as in ``ctx.act("tts.speak", ...)``."""
     waiting = False
+    before: object = None
     for instruction in dis.get_instructions(function):
         name = instruction.opname
-        if name.startswith(("LOAD_METHOD", "LOAD_ATTR")):
-            waiting = instruction.argval in ("act", "call")
-        elif waiting and name == "LOAD_CONST" and isinstance(instruction.argval, str):
+        if name in ("CACHE", "PUSH_NULL", "EXTENDED_ARG", "COPY_FREE_VARS"):
+            continue
+        if waiting and name == "LOAD_CONST" and isinstance(instruction.argval, str):
             yield instruction.argval
-            waiting = False
-        elif name not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG", "COPY_FREE_VARS"):
-            waiting = False
+        on_ctx = ctx == (before[-1] if isinstance(before, tuple) else before)
+        waiting = (
+            name.startswith(("LOAD_METHOD", "LOAD_ATTR")) and on_ctx and instruction.argval in ("act", "call")
+        )
+        before = instruction.argval if name.startswith(("LOAD_FAST", "LOAD_DEREF")) else None

@@ -12,6 +12,7 @@ from itertools import count
 from loom.clock import Clock
 
 _MOST_AHEAD = 3600.0
+_DEAD = 64
 
 
 @dataclass(order=True, slots=True)
@@ -56,7 +57,9 @@ class Timers:
             missed = max(0, int((self._clock.monotonic() - due) // seconds))
             return due + (missed + 1) * seconds
 
-        return self._add(Timer(self._clock.monotonic() + seconds, self._serial(), fire, following, False, owner))
+        return self._add(
+            Timer(self._clock.monotonic() + seconds, self._serial(), fire, following, False, owner)
+        )
 
     def at(self, unix_seconds: float, fire: Callable[[], None], owner: str = "") -> Timer:
         """Call *fire* once, at a moment of the calendar."""
@@ -64,7 +67,10 @@ class Timers:
 
     def daily(self, moment: dt.time, fire: Callable[[], None], owner: str = "") -> Timer:
         """Call *fire* every day at a local time of day."""
-        following = lambda due: next_daily(moment, due)  # noqa: E731 - one expression, used twice
+
+        def following(due: float) -> float:
+            return next_daily(moment, due)
+
         first = following(self._clock.now_ms() / 1000)
         return self._add(Timer(first, self._serial(), fire, following, True, owner))
 
@@ -73,6 +79,10 @@ class Timers:
         if not timer.dead:
             timer.dead = True
             self._live -= 1
+            for heap in (self._steady, self._calendar):
+                if len(heap) > 2 * self._live + _DEAD:
+                    heap[:] = [t for t in heap if not t.dead]
+                    heapq.heapify(heap)
 
     def close(self) -> None:
         """Forget every timer."""
@@ -108,10 +118,15 @@ class Timers:
 
     def _ring(self) -> None:
         self._call = None
-        for heap, now in ((self._steady, self._clock.monotonic()), (self._calendar, self._clock.now_ms() / 1000)):
-            while heap and heap[0].due <= now + 1e-9:
-                self._fire(heap, heapq.heappop(heap))
-        self._arm()
+        try:
+            for heap, now in (
+                (self._steady, self._clock.monotonic()),
+                (self._calendar, self._clock.now_ms() / 1000),
+            ):
+                while heap and heap[0].due <= now + 1e-9:
+                    self._fire(heap, heapq.heappop(heap))
+        finally:  # one that raises must not stop the others
+            self._arm()
 
     def _fire(self, heap: list[Timer], timer: Timer) -> None:
         if timer.dead:
@@ -127,9 +142,11 @@ class Timers:
 
 def next_daily(moment: dt.time, after: float) -> float:
     """The first Unix second later than *after* at which local clocks show *moment*."""
-    day = dt.datetime.fromtimestamp(after).date()
+    day = dt.datetime.fromtimestamp(after).date()  # noqa: DTZ006 - local time is what is meant
     for ahead in range(3):
         candidate = dt.datetime.combine(day + dt.timedelta(days=ahead), moment).timestamp()
         if candidate > after + 1e-6:
             return candidate
-    raise ValueError(f"no {moment} within three days of {after}")  # pragma: no cover - a day has every time of day
+    raise ValueError(
+        f"no {moment} within three days of {after}"
+    )  # pragma: no cover - a day has every time of day

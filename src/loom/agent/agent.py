@@ -22,8 +22,8 @@ class Agent:
     """Subclass it, annotate the state, mark handlers with ``@on``, ``@every`` and ``@at``, and ``loom.add`` the class.
 
     Annotated fields with a default are the persistent state; names that begin with an underscore are ephemeral; no
-    others are allowed. Class keywords: ``name``, ``window`` (how many recent events ``ctx.recent`` holds, 0 by default),
-    ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere).
+    others are allowed. Class keywords: ``name``, ``window`` (how many recent events ``ctx.recent`` holds, 0 unless
+    said), ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere).
     """
 
     _spec: ClassVar[AgentSpec | None] = None
@@ -34,7 +34,8 @@ class Agent:
         unknown = options.keys() - {"name", "window", "retry", "restart", "outbox"}
         if unknown:
             raise ConfigError(
-                f"class {cls.__qualname__}: no agent option {sorted(unknown)[0]!r}; use name, window, retry, restart or outbox"
+                f"class {cls.__qualname__}: no agent option {min(unknown)!r}; "
+                "use name, window, retry, restart or outbox"
             )
         cls._options = {**cls._options, **options}
         cls._spec = None
@@ -44,9 +45,11 @@ class Agent:
         snapshot = spec_of(type(self)).snapshot
         unknown = fields.keys() - snapshot.names
         if unknown:
-            raise StateError(f"{type(self).__qualname__} has no state field {sorted(unknown)[0]!r}")
+            raise StateError(f"{type(self).__qualname__} has no state field {min(unknown)!r}")
         for field in snapshot.fields:
-            self.__dict__[field.name] = field.copier(fields[field.name]) if field.name in fields else field.initial()
+            self.__dict__[field.name] = (
+                field.copier(fields[field.name]) if field.name in fields else field.initial()
+            )
 
     async def on_start(self, ctx: Context) -> None:
         """Called before the first event, and again after a restart, with the committed state in place."""
@@ -59,11 +62,13 @@ class Agent:
 
 
 class AgentSpec:
-    """A compiled agent class or function: its handlers, state fields and policies."""
+    """A compiled agent class or function; ``hooks`` says which of them it has and how many arguments each takes."""
 
     __slots__ = ("cls", "handlers", "hooks", "name", "outbox", "restart", "retry", "snapshot", "window")
 
-    def __init__(self, cls: type[Agent], name: str, handlers: tuple[Handler, ...], options: dict[str, Any]) -> None:
+    def __init__(
+        self, cls: type[Agent], name: str, handlers: tuple[Handler, ...], options: dict[str, Any]
+    ) -> None:
         self.cls = cls
         self.name = check_name(options.get("name") or name)
         self.handlers = handlers
@@ -72,10 +77,17 @@ class AgentSpec:
         self.retry: Retry = options.get("retry") or Retry()
         self.restart: Restart = options.get("restart") or Restart()
         self.outbox = int(options.get("outbox", 1024))
-        self.hooks = tuple(h for h in ("on_start", "on_stop", "on_error") if getattr(cls, h) is not getattr(Agent, h))
-        for hook in self.hooks:
-            wanted, most = ("event, error, ctx", 3) if hook == "on_error" else ("ctx", 1)
-            count_arguments(getattr(cls, hook), f"{cls.__qualname__}.{hook}", wanted, most=most, method=True)
+        self.hooks = {h: _hook_arguments(cls, h) for h in _HOOKS if getattr(cls, h) is not getattr(Agent, h)}
+
+
+_HOOKS = {"on_start": "ctx", "on_stop": "ctx", "on_error": "event, error, ctx"}
+
+
+def _hook_arguments(cls: type[Agent], hook: str) -> int:
+    """How many arguments after self a hook takes; raises SignatureError."""
+    wanted = _HOOKS[hook]
+    most = len(wanted.split(","))
+    return count_arguments(getattr(cls, hook), f"{cls.__qualname__}.{hook}", wanted, most=most, method=True)
 
 
 def spec_of(cls: type[Agent]) -> AgentSpec:
