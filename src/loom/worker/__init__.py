@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from loom.worker.arena import Arena
     from loom.worker.frame import Frame
-    from loom.worker.host import CallContext, FrameWriter, Host
+    from loom.worker.host import CallContext, FrameWriter, Handler, Host
     from loom.worker.limits import WorkerLimits
     from loom.worker.pool import ProcessPool, run_in_process
     from loom.worker.worker import Answer, Worker
@@ -21,6 +21,7 @@ __all__ = [
     "CallContext",
     "Frame",
     "FrameWriter",
+    "Handler",
     "Host",
     "ProcessPool",
     "Worker",
@@ -34,6 +35,7 @@ _HOME = {
     "CallContext": "loom.worker.host",
     "Frame": "loom.worker.frame",
     "FrameWriter": "loom.worker.host",
+    "Handler": "loom.worker.host",
     "Host": "loom.worker.host",
     "ProcessPool": "loom.worker.pool",
     "Worker": "loom.worker.worker",
