@@ -73,8 +73,6 @@ class Queue:
         self.limit = 0
         self._relimit()
 
-    # --- entering -------------------------------------------------------------------------------------------------
-
     def put(self, event: Event) -> bool:
         """Take *event* in if that needs no waiting; False, and counted as refused, if it does or the queue is closed.
 
@@ -125,8 +123,6 @@ class Queue:
             self._grant_others(places)
         self._relimit()
 
-    # --- leaving --------------------------------------------------------------------------------------------------
-
     def take(self, now_ms: float) -> Event | None:
         """Hand over the oldest event that is not expired, now in flight; None when there is none."""
         items = self.items
@@ -176,14 +172,13 @@ class Queue:
         """Return one event in flight to the head of the queue, as if it had not been taken.
 
         In a closed queue it ends as cancelled. If others have taken its room meanwhile, a BATCHED or BACKGROUND queue
-        holds it beyond its capacity until the next take, since it may lose nothing; a REALTIME queue drops it.
+        holds it beyond its capacity until the next take, since it may lose nothing; a REALTIME queue loses it.
         """
         if self.closed:
             self.settle_cancelled(event)
             return
         self.in_flight -= 1
-        if self.qos is QoS.REALTIME and len(self.items) >= self.capacity:
-            self._drop(event, "drop_oldest")
+        if self.qos is QoS.REALTIME and self._outdated(event):
             return
         self.items.appendleft(event)
         if self.arrivals is not None:
@@ -221,8 +216,6 @@ class Queue:
         for event in events:
             self._lost(event, "cancelled")
 
-    # --- looking --------------------------------------------------------------------------------------------------
-
     def __len__(self) -> int:
         return len(self.items)
 
@@ -251,18 +244,17 @@ class Queue:
         if not self.errors & (self.errors - 1):
             log.exception("%s of %r failed (%d so far)", what, self.name, self.errors)
 
-    # --- decisions ------------------------------------------------------------------------------------------------
-
     def _accept(self, event: Event) -> None:
         self.accepted += 1
-        if self.overflow == "latest" and (place := self._place_of_key(event)) is not None:
-            self._replace(place, event)
-        elif self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
+        older = self._pull_same_key(event) if self.overflow == "latest" else None
+        if self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
             self._shed(event, [i for i, e in enumerate(self.items) if e._topic == event._topic], "shed")
         elif len(self.items) >= self.capacity:
             self._overflow(event)
         else:
             self._append(event)
+        if older is not None:
+            self._superseded(older)
         if self.on_accept is not None:
             self.on_accept(self, event)
 
@@ -299,24 +291,35 @@ class Queue:
             self._drop(event, "aggregate_failed")
             return
         self.items[-1] = merged
-        self.merged += 1
-        self._lost(event, "merged")
+        self._superseded(event)
 
     def _skip_sample(self) -> bool:
         self._sampled += 1
         return self._sampled % self._every != 0
 
+    def _outdated(self, event: Event) -> bool:
+        """Whether *event*, older than all that is queued, has to give way to them; counts the loss."""
+        if self.overflow == "latest" and self._place_of_key(event) is not None:
+            self._superseded(event)
+        elif self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
+            self._drop(event, "shed")
+        elif len(self.items) >= self.capacity:
+            self._drop(event, "drop_oldest")
+        else:
+            return False
+        return True
+
     def _place_of_key(self, event: Event) -> int | None:
         key = event._key or event._topic
         return next((i for i, e in enumerate(self.items) if (e._key or e._topic) == key), None)
 
-    def _replace(self, place: int, event: Event) -> None:
-        gone = self._pull(place)
-        self.merged += 1
-        self._append(event)
-        self._lost(gone, "merged")
+    def _pull_same_key(self, event: Event) -> Event | None:
+        place = self._place_of_key(event)
+        return None if place is None else self._pull(place)
 
-    # --- bookkeeping ----------------------------------------------------------------------------------------------
+    def _superseded(self, event: Event) -> None:
+        self.merged += 1
+        self._lost(event, "merged")
 
     def _append(self, event: Event) -> None:
         self.items.append(event)
