@@ -47,6 +47,6 @@ def megabytes(size: float) -> str:
 
 def field(label: str, text: str, width: int, indent: int = 11) -> list[str]:
     """A label and its text, wrapped under itself."""
-    return textwrap.wrap(text, width, initial_indent=f"{label:{indent}}", subsequent_indent=" " * indent) or [
-        label
-    ]
+    first, rest = f"{label:{indent}}", " " * indent
+    wrapped = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return wrapped or [label]
