@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 STORED = HERE / "stored.json"
 REGRESSION = 0.20
 ATTEMPTS = 3
+LONGEST = 180  # seconds for one module
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,8 +84,10 @@ def _run(name: str) -> list[Ratio] | None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "ratios.json"
         command = [sys.executable, "-m", "benchmarks", "--child", name, "--out", str(out)]
-        done = subprocess.run(command, cwd=HERE.parent, check=False)
-        if done.returncode != 0:
+        try:
+            subprocess.run(command, cwd=HERE.parent, check=True, timeout=LONGEST)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
             return None
         return [Ratio(**row) for row in json.loads(out.read_text())]
 
