@@ -105,11 +105,10 @@ class BusLaw(RuleBasedStateMachine):
         capacity=st.integers(1, 3),
         group=st.sampled_from([None, None, "g"]),
         shed_at=st.sampled_from([None, None, 1, 2]),
+        takers=st.lists(st.integers(0, 3), max_size=3),
     )
-    def subscribe(
-        self, pattern: str, qos: QoS, capacity: int, group: str | None, shed_at: int | None
-    ) -> None:
-        subscription = self.bus.subscribe(pattern, qos=qos, capacity=capacity, group=group, shed_at=shed_at)
+    def subscribe(self, pattern: str, takers: list[int], **options: Any) -> None:
+        subscription = self.bus.subscribe(pattern, **options)
         topics = {pattern} if pattern in TOPICS else set(TOPICS)
         reader = Reader(subscription, topics, options["group"])
         reader.takers += [self.start(reader.take(how)) for how in takers]
