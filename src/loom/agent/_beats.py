@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Beats:
-    """Timers by id. A beat arrives on ``loom.timer.<agent>.<handler>``; one that finds the last still waiting is merged."""
+    """Timers by id. A beat arrives on ``loom.timer.<agent>.<handler>``; there is never more than one waiting."""
 
     __slots__ = ("_cell", "_timers")
 
@@ -29,6 +29,11 @@ class Beats:
         timers = self._cell.services.timers
         make = {"after": timers.after, "every": timers.every, "at": timers.at}[kind]
         self._timers[event.id] = make(seconds, lambda: self._fire(event, kind), self._cell.name)
+
+    def waits(self, number: str) -> bool:
+        """Whether the timer whose event has this id is still to fire."""
+        timer = self._timers.get(number)
+        return timer is not None and not timer.dead
 
     def cancel(self, number: str) -> bool:
         """Cancel the timer whose event has this id."""
@@ -55,7 +60,8 @@ class Beats:
         topic = timer_topic(name, handler)
 
         def fire() -> None:
-            services.bus.offer(Event("timer", topic=topic, source="loom", timestamp_ms=services.clock.now_ms()))
+            now = services.clock.now_ms()
+            services.bus.offer(Event("timer", topic=topic, source="loom", timestamp_ms=now))
 
         if trigger.every is not None:
             self._timers[f"@{handler.name}"] = services.timers.every(trigger.every, fire, name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loom.agent._beats import Beats, timer_topic
 from loom.agent._commit import Outbox, commit
 from loom.agent._handlers import Handler, Trigger
-from loom.agent._lane import Door, Lane, Work
+from loom.agent._lane import Bell, Door, Lane, Work, absorb, call
 from loom.agent._life import Life
 from loom.agent._requests import REPLY_TO, Pending
 from loom.agent._services import Services
@@ -35,11 +35,14 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "_freed", "_marked", "_reason", "_runner", "asking", "beats", "busy", "committed", "counts", "grants",
-        "initial", "instance", "label", "lanes", "life", "name", "outbox", "recent", "services", "spec", "status", "step",
+        "_entries", "_freed", "_marked", "_reason", "_runner", "asking", "beats", "busy", "committed", "counts",
+        "grants", "initial", "instance", "label", "lanes", "life", "name", "outbox", "recent", "services", "spec",
+        "status", "step",
     )  # fmt: skip
 
-    def __init__(self, spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None) -> None:
+    def __init__(
+        self, spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None
+    ) -> None:
         self.spec = spec
         self.instance = instance
         self.services = services
@@ -89,10 +92,12 @@ class Cell:
             sample=trigger.sample, aggregate=trigger.aggregate, shed_at=trigger.shed_at, arrivals=arrivals,
         )  # fmt: skip
         queue.owner = self
-        queue.notify = _Notify(self, lane, trigger.interrupts)
+        queue.notify = Bell(self, lane, trigger.interrupts)
         pattern = timer_topic(self.name, handler) if beat else trigger.pattern
         self._entries.append(
-            self.services.bus.attach(pattern, queue, types=trigger.types, where=trigger.where, group=trigger.group)
+            self.services.bus.attach(
+                pattern, queue, types=trigger.types, where=trigger.where, group=trigger.group
+            )
         )
         return Door(handler, queue)
 
@@ -118,7 +123,7 @@ class Cell:
 
     def quiet(self) -> bool:
         """Whether nothing is queued, running or on its way out, and no retry is due."""
-        if self.busy or self.outbox:
+        if self.busy or self.outbox or self.life.telling:
             return False
         if self.status == "parked":
             return True
@@ -156,7 +161,8 @@ class Cell:
                     continue
                 if cancelled and ctx._event._origin.scope in cancelled:
                     ctx.door.queue.settle_cancelled(ctx._event)
-                elif observers.step_ended or observers.step_began:
+                    self._fail_request(ctx._event, "its scope was cancelled")
+                elif observers.step_ended or observers.step_began:  # type: ignore[attr-defined]
                     await self._watched_step(ctx, lane)
                 else:
                     await self._step(ctx, lane)
@@ -204,15 +210,20 @@ class Cell:
             if door.simple:
                 result = await door.call(ctx._event, ctx)
             else:
-                result = await _call(door, ctx._event, ctx)
+                result = await call(door, ctx._event, ctx)
             if self._reason is None and not ctx.doomed:
                 waiting = commit(self, ctx, result)
                 if waiting is not None:
+                    self.step = None  # past the point of no return: nobody may interrupt it any more
                     await waiting
         except asyncio.CancelledError:
             if self._reason is None:
-                self._undo(ctx)
-                raise
+                if self._runner is None or self._runner.cancelling():
+                    self._undo(ctx)
+                    raise
+                error = Abandoned(
+                    f"{door.handler.name} awaited something that was cancelled, and let that pass"
+                )
         except Exception as failure:  # noqa: BLE001 - a stranger's handler: rolled back, retried or buried, always told
             error = failure
         ctx.finished = True
@@ -220,16 +231,26 @@ class Cell:
         if self._reason is not None or ctx.doomed:
             return await self._abandon(ctx, lane)
         if error is not None:
+            ctx.effects = None
             self.roll_back()
             self._failed(ctx, lane, error)
             return "failed"
         door.queue.settle(1)
         self.counts.committed += 1
-        if ctx.effects is not None:
+        if ctx.effects is not None or ctx._event._metadata is not None:
             self.outbox.send(ctx)
         if self.recent is not None:
             self.recent.append(ctx._event)
         return "committed"
+
+    def _cut_short(self, ctx: Context, cut: asyncio.CancelledError) -> Exception | None:
+        """A cancellation came out of the handler: meant for the step, or for all, or none of ours."""
+        if self._reason is not None:
+            return None
+        if self._runner is not None and not self._runner.cancelling():
+            return Abandoned(f"{ctx.door.handler.name} awaited something that was cancelled")
+        self._undo(ctx)
+        raise cut
 
     def _undo(self, ctx: Context) -> None:
         """The runtime is taken down in the middle of a step: leave nothing of it and put the event back."""
@@ -241,6 +262,7 @@ class Cell:
     async def _abandon(self, ctx: Context, lane: Lane) -> str:
         """End a step that was interrupted (it runs again) or cancelled (it does not)."""
         reason, self._reason = self._reason, None
+        ctx.effects = None
         self.roll_back()
         if reason == "interrupted":
             lane.resume = Work(ctx.door, ctx._event, ctx.attempt, ctx.records, ctx.arrival)
@@ -250,7 +272,7 @@ class Cell:
             self.counts.cancelled += 1
             self._fail_request(ctx._event, "its scope was cancelled")
         if reason is not None and self._runner is not None:
-            await _absorb(self._runner)
+            await absorb(self._runner)
         return reason or "cancelled"
 
     def roll_back(self) -> None:
@@ -260,15 +282,17 @@ class Cell:
     def _failed(self, ctx: Context, lane: Lane, error: Exception) -> None:
         self.counts.failed += 1
         event, records = ctx._event, ctx.records
-        if records and records[-1][2] is error:
-            records.pop()
+        if records is not None:
+            records.forget_failure(error, ctx._calls)
         delay = None
         if lane.rank and not isinstance(error, StateError | Diverged):
             delay = self.spec.retry.delay(ctx.attempt, self.services.random)
         if delay is None:
             self._give_up(ctx, error)
             return
-        log.warning("%s: attempt %d at %s failed: %s: %s", self.name, ctx.attempt, event, type(error).__name__, error)
+        log.warning(
+            "%s: attempt %d at %s failed: %s: %s", self.name, ctx.attempt, event, type(error).__name__, error
+        )
         work = Work(ctx.door, event, ctx.attempt + 1, records, ctx.arrival)
         lane.held, lane.resume = True, work
         self.services.timers.after(delay, lambda: self._retry(lane, work), self.name)
@@ -324,20 +348,27 @@ class Cell:
         self.wake()
         return ended
 
-    async def hook(self, name: str, *arguments: Any) -> None:
-        """Run ``on_start``, ``on_stop`` or ``on_error`` as a step of its own; an error is raised after the rollback."""
+    async def hook(self, name: str, *arguments: Any, cause: Event | None = None) -> None:
+        """Run ``on_start``, ``on_stop`` or ``on_error`` as a step of its own; an error is raised after the rollback.
+
+        What it derives inherits from *cause*, the event that was given up.
+        """
         if name not in self.spec.hooks:
             return
         await self.free()
-        event = Event(name, topic=f"loom.agent.{self.name}.{name}", source="loom")
+        inherited = (
+            {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
+        )
+        event = Event(name, topic=f"loom.agent.{self.name}.{name}", source="loom", **inherited)  # type: ignore[arg-type]
         handler = Handler(name, getattr(self.spec.cls, name), Trigger(), 1, True)
         ctx = Context(self, Door(handler, Queue(name)), event)
         self.busy = True
         try:
-            result = getattr(self.instance, name)(*arguments, ctx)
+            result = getattr(self.instance, name)(*(*arguments, ctx)[: self.spec.hooks[name]])
             waiting = commit(self, ctx, await result if hasattr(result, "__await__") else result)
             if waiting is not None:
                 await waiting
+            ctx.finished = True
             self.outbox.send(ctx)
         except BaseException:
             self.roll_back()
@@ -352,6 +383,10 @@ class Cell:
         return self.outbox.standing
 
 
+class Abandoned(RuntimeError):
+    """A handler that ended by a cancellation nobody had asked for."""
+
+
 class Counts:
     """How the steps of one agent ended."""
 
@@ -359,41 +394,3 @@ class Counts:
 
     def __init__(self) -> None:
         self.committed = self.failed = self.cancelled = self.interrupted = self.given_up = 0
-
-
-class _Notify:
-    """What a queue of the cell calls when an event comes while the lane sleeps."""
-
-    __slots__ = ("_cell", "_interrupts", "_lane")
-
-    def __init__(self, cell: Cell, lane: Lane, interrupts: bool) -> None:
-        self._cell = cell
-        self._lane = lane
-        self._interrupts = interrupts
-
-    def __call__(self) -> None:
-        cell, lane = self._cell, self._lane
-        if self._interrupts and cell.step is not None and cell.step.door.queue.qos is not QoS.REALTIME:
-            cell.interrupt("interrupted")
-        lane.awake()
-        if not cell.busy:
-            cell.mark(lane)
-
-
-async def _call(door: Door, event: Event, ctx: Context) -> Any:
-    """Call a handler that is not of the usual shape: plain, with one argument, or with a timeout."""
-    result = door.call(event) if door.short else door.call(event, ctx)
-    if not door.handler.is_async:
-        return result
-    async with asyncio.timeout(door.timeout):
-        return await result
-
-
-async def _absorb(runner: asyncio.Task[Any]) -> None:
-    """Take a cancellation that was meant for a step off its runner, also if it is still on its way."""
-    runner.uncancel()
-    try:
-        await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        if runner.cancelling():
-            raise

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Invocation
+from loom.agent._asking import waits_for
 from loom.agent._requests import REPLY_TO
 from loom.agent._waits import path_between
-from loom.agent.context import Context, Effects, waits_for
+from loom.agent.context import Context, Effects
 from loom.bus import Queue, Ticket
 from loom.errors import StateError
 from loom.event import HOP_LIMIT, Event
@@ -20,8 +21,9 @@ from loom.store import StepCommit
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
+
 def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
-    """Keep what the step changed. None when it is kept already; raises StateError, StoreError and then nothing is kept."""
+    """Keep what the step changed. None when that is done; raises StateError, StoreError and then nothing is kept."""
     if result is not None:
         effects = ctx.effects or ctx._open_effects()
         effects.reply = result if effects.reply is None else effects.reply
@@ -59,7 +61,7 @@ class Outbox:
     """What an agent has committed and not yet handed over: events before full queues, acts before a full executor.
 
     While it holds anything the agent takes no further BATCHED or BACKGROUND event, so it is bounded by the output of
-    one step; REALTIME steps and timers may add until the agent's ``outbox`` limit, then they are refused as dead letters.
+    one step; REALTIME steps and timers may add until the agent's ``outbox`` limit, the rest ends as dead letters.
     """
 
     __slots__ = ("_acts", "_cell", "standing")
@@ -73,31 +75,57 @@ class Outbox:
         return bool(self.standing or self._acts)
 
     def send(self, ctx: Context) -> None:
-        """Let the effects of a committed step leave, in order."""
-        effects = ctx.effects
+        """Let the effects of a committed step leave, in order. Never raises: what cannot leave is buried."""
+        self._reply(ctx)
+        effects, beats = ctx.effects, self._cell.beats
         if effects is None:
             return
+        ctx.effects = None
         for event in effects.outputs:
             self.push(event)
+        for timer in effects.ended:
+            beats.cancel(timer)
         for kind, seconds, event in effects.timers:
-            self._cell.beats.add(kind, seconds, event)
+            try:
+                beats.add(kind, seconds, event)
+            except OverflowError as error:
+                self._cell.services.bury(self._cell.name, event, "too_many_timers", str(error))
         for invocation in effects.acts:
-            self._act(invocation)
-        metadata = ctx._event._metadata
-        if effects.reply is not None and metadata and REPLY_TO in metadata:
-            self._cell.services.requests.answer(metadata[REPLY_TO], ctx._derive("loom.reply", effects.reply, {}))
+            self._act(invocation, ctx._event)
+
+    def _reply(self, ctx: Context) -> None:
+        """Answer the request that a committed step handled, or say that it is not going to."""
+        metadata, requests = ctx._event._metadata, self._cell.services.requests
+        number = metadata.get(REPLY_TO) if metadata else None
+        if number is None:
+            return
+        if ctx.effects is not None and ctx.effects.reply is not None:
+            requests.answer(number, ctx._derive("loom.reply", ctx.effects.reply, {}))
+        else:
+            requests.pass_over(number)
+
+    def too_far(self, event: Event) -> bool:
+        """Whether *event* is past the hop limit; then it is a dead letter."""
+        if event._origin.hop <= HOP_LIMIT:
+            return False
+        why = f"derived {event.hop} times; the limit is {HOP_LIMIT}"
+        self._cell.services.bury(self._cell.name, event, "hop_limit", why)
+        return True
 
     def push(self, event: Event) -> None:
         """Deliver *event* to all who have room and stand in line before the others."""
         cell = self._cell
-        if event._origin.hop > HOP_LIMIT:
-            cell.services.bury(cell.name, event, "hop_limit", f"derived {event.hop} times; the limit is {HOP_LIMIT}")
+        if self.too_far(event) or event._origin.scope in cell.services.cancelled:
             return
-        if event._origin.scope in cell.services.cancelled:
+        try:
+            full = cell.services.bus.deliver(event)
+        except Exception as error:  # noqa: BLE001 - a bus that is closed, or a stranger's filter or aggregate
+            cell.services.bury(cell.name, event, "undeliverable", f"{type(error).__name__}: {error}")
             return
-        for queue in cell.services.bus.deliver(event):
+        for queue in full:
             if len(self.standing) >= cell.spec.outbox:
-                cell.services.bury(cell.name, event, "outbox_full", f"{queue.name!r} is full and so is the outbox")
+                why = f"{queue.name!r} is full and so is the outbox"
+                cell.services.bury(cell.name, event, "outbox_full", why)
                 queue.put(event)
                 continue
             self._stand(event, queue)
@@ -110,11 +138,13 @@ class Outbox:
 
     def _stand(self, event: Event, queue: Queue) -> None:
         cell = self._cell
-        cycle = None if queue.owner is None else path_between(queue.owner, cell, waits_for)
+        owner: Any = queue.owner
+        cycle = None if owner is None else path_between(owner, cell, waits_for)
         if cycle is not None:
             names = " -> ".join([cell.name, *(c.name for c in cycle)])
             queue.put(event)  # has no room: counts the refusal
-            cell.services.bury(cell.name, event, "cycle", f"{queue.name!r} is full and its agent waits for this one: {names}")
+            why = f"{queue.name!r} is full and its agent waits for this one: {names}"
+            cell.services.bury(cell.name, event, "cycle", why)
             return
         ticket = Ticket(event, self._arrived)
         self.standing.append((queue, ticket))
@@ -127,12 +157,19 @@ class Outbox:
             self._cell.wake()
             self._cell.services.scheduler.on_idle()
 
-    def _act(self, invocation: Invocation) -> None:
-        if self._acts is None and self._cell.services.executor.submit(invocation):
+    def _act(self, invocation: Invocation, cause: Event) -> None:
+        services = self._cell.services
+        if invocation.scope in services.cancelled:
             return
         if self._acts is None:
+            if services.executor.submit(invocation):
+                return
             self._acts = deque()
-            self._cell.services.spawn(self._drain_acts())
+            services.spawn(self._drain_acts())
+        if len(self._acts) >= self._cell.spec.outbox:
+            why = f"action {invocation.action.name!r} was not run: the executor is full and so is the outbox"
+            services.bury(self._cell.name, cause, "outbox_full", why)
+            return
         self._acts.append(invocation)
 
     async def _drain_acts(self) -> None:
@@ -144,4 +181,3 @@ class Outbox:
                 await executor.room()
         self._acts = None
         self._arrived()
-

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.agent._handlers import Handler
+from loom.agent._records import Records
 from loom.agent.context import Context
 from loom.bus import Queue
-from loom.event import Event
+from loom.event import Event, QoS
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
 class Door:
     """One handler with its queue, and the call that is ready to be made."""
 
-    __slots__ = ("call", "handler", "queue", "short", "simple", "timeout")
+    __slots__ = ("arguments", "call", "handler", "queue", "simple", "timeout")
 
     def __init__(self, handler: Handler, queue: Queue) -> None:
         self.handler = handler
         self.queue = queue
         self.call: Callable[..., Any] = handler.function
         self.timeout = handler.trigger.timeout
-        self.short = handler.arguments == 1
+        self.arguments = handler.arguments
         self.simple = handler.is_async and self.timeout is None and handler.arguments == 2
 
 
@@ -34,7 +36,7 @@ class Work(NamedTuple):
     door: Door
     event: Event
     attempt: int
-    records: list[Any] | None
+    records: Records | None
     arrival: int
 
 
@@ -82,10 +84,11 @@ class Lane:
         for door in self.doors:
             door.queue.idle = True
 
-    def awake(self) -> None:
-        """Ask no queue to say so any more: the lane is going to look by itself."""
+    def awake(self, busy: bool) -> None:
+        """Ask no queue to say so any more, for the lane is going to look by itself; while *busy* those that interrupt
+        go on saying so."""
         for door in self.doors:
-            door.queue.idle = False
+            door.queue.idle = busy and door.handler.trigger.interrupts
 
     def _take_first(self, cell: Cell) -> Context | None:
         while True:
@@ -97,3 +100,47 @@ class Lane:
             event = door.queue.take(self._now_ms())
             if event is not None:
                 return Context(cell, door, event, 1, None, arrival)
+
+
+class Bell:
+    """What a queue of the lane rings when an event comes while the lane sleeps."""
+
+    __slots__ = ("_cell", "_interrupts", "_lane")
+
+    def __init__(self, cell: Cell, lane: Lane, interrupts: bool) -> None:
+        self._cell = cell
+        self._lane = lane
+        self._interrupts = interrupts
+
+    def __call__(self) -> None:
+        cell, lane = self._cell, self._lane
+        if self._interrupts and cell.step is not None and cell.step.door.queue.qos is not QoS.REALTIME:
+            cell.interrupt("interrupted")
+        lane.awake(cell.busy)
+        if not cell.busy:
+            cell.mark(lane)
+
+
+async def call(door: Door, event: Event, ctx: Context) -> Any:
+    """Call a handler that is not of the usual shape: plain, with fewer arguments, or with a timeout."""
+    result = door.call(*(event, ctx)[: door.arguments])
+    if not door.handler.is_async:
+        return result
+    limit = asyncio.timeout(door.timeout)
+    try:
+        async with limit:
+            return await result
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeoutError(f"the handler took longer than its timeout of {door.timeout} s") from error
+        raise
+
+
+async def absorb(runner: asyncio.Task[Any]) -> None:
+    """Take a cancellation that was meant for a step off its runner, also if it is still on its way."""
+    runner.uncancel()
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        if runner.cancelling():
+            raise

@@ -27,6 +27,11 @@ class Life:
         self._health: Health | None = None
         self._errors: deque[tuple[Event, Exception]] | None = None
 
+    @property
+    def telling(self) -> bool:
+        """Whether ``on_error`` has still to hear of something."""
+        return self._errors is not None
+
     async def start(self) -> None:
         """Call ``on_start`` and serve events; a failure goes the way of restarts."""
         cell = self._cell
@@ -91,7 +96,8 @@ class Life:
             return
         cell.status = "parked"
         cell.services.announce(cell.name, "parked", {"queued": sum(len(q) for q in cell.queues())})
-        log.error("%s is parked after too many restarts; its events wait; loom.unpark(%r) tries again", cell.name, cell.name)
+        advice = "its events wait; loom.unpark(...) tries again"
+        log.error("%s is parked after too many restarts; %s", cell.name, advice)
         cell.services.scheduler.on_idle()
 
     async def unpark(self) -> None:
@@ -118,7 +124,8 @@ class Life:
         while errors:
             event, error = errors.popleft()
             try:
-                await cell.hook("on_error", event, error)
+                await cell.hook("on_error", event, error, cause=event)
             except Exception as failure:  # noqa: BLE001 - a stranger's on_error: told, never felt
                 log.error("%s: on_error failed: %s: %s", cell.name, type(failure).__name__, failure)
         self._errors = None
+        cell.services.scheduler.on_idle()

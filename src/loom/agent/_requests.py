@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from loom.errors import Overloaded, RequestFailed, RequestTimeout
+from loom.errors import Overloaded, RequestFailed
 from loom.event import Event
 
 REPLY_TO = "loom-reply-to"
@@ -15,14 +15,42 @@ REPLY_TO = "loom-reply-to"
 
 @dataclass(eq=False, slots=True)
 class Pending:
-    """One open request: how many replies it wants, how many may still come, and those that did."""
+    """One open request: how many replies it wants (None: of everybody who answers), and what came so far."""
 
     future: asyncio.Future[list[Event]]
-    wanted: int
-    expected: int
+    wanted: int | None
     owners: tuple[Any, ...]
+    silent: int = 0
     replies: list[Event] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """How many receivers may still answer."""
+        return len(self.owners) - len(self.replies) - len(self.errors) - self.silent
+
+    def judge(self) -> None:
+        """End the waiting when enough replies are there, or too few can still come."""
+        if self.future.done():
+            return
+        if self.wanted is None:
+            if self.errors:
+                self._fail()
+            elif self.left <= 0:
+                self.future.set_result(self.replies)
+        elif len(self.replies) >= self.wanted:
+            self.future.set_result(self.replies)
+        elif len(self.replies) + self.left < self.wanted:
+            self._fail()
+
+    def _fail(self) -> None:
+        why = (
+            self.errors[-1]
+            if self.errors
+            else f"{len(self.replies)} of {self.wanted} handlers gave an answer"
+        )
+        self.future.set_exception(RequestFailed(f"the request was given up: {why}"))
+        self.future.exception()  # whoever waits gets it; the waiter may be gone
 
 
 class Requests:
@@ -38,14 +66,18 @@ class Requests:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, wanted: int, expected: int, owners: tuple[Any, ...]) -> tuple[str, Pending]:
-        """Begin to wait for *wanted* of *expected* replies; raises Overloaded when too many requests are open."""
+    def open(self, wanted: int | None, owners: tuple[Any, ...]) -> tuple[str, Pending]:
+        """Begin to wait for *wanted* replies of *owners*; raises Overloaded when too many requests are open."""
         if len(self._open) >= self._capacity:
             raise Overloaded("loom", "request", len(self._open))
         number = str(self._serial())
-        pending = Pending(asyncio.get_running_loop().create_future(), wanted, expected, owners)
+        pending = Pending(asyncio.get_running_loop().create_future(), wanted, owners)
         self._open[number] = pending
         return number, pending
+
+    def close(self, number: str) -> None:
+        """Wait no more."""
+        self._open.pop(number, None)
 
     def answer(self, number: str, reply: Event) -> bool:
         """Hand in a reply; False if nobody waits for it any more."""
@@ -53,35 +85,17 @@ class Requests:
         if pending is None or pending.future.done():
             return False
         pending.replies.append(reply)
-        self._judge(pending)
+        pending.judge()
         return True
 
     def fail(self, number: str, error: str) -> None:
         """Hand in the error of a receiver that gave the request up."""
-        pending = self._open.get(number)
-        if pending is not None and not pending.future.done():
+        if (pending := self._open.get(number)) is not None:
             pending.errors.append(error)
-            self._judge(pending)
+            pending.judge()
 
-    async def wait(self, number: str, topic: str, timeout: float) -> list[Event]:
-        """The replies; raises RequestTimeout after *timeout* seconds, RequestFailed when too few can still come."""
-        pending = self._open[number]
-        try:
-            async with asyncio.timeout(timeout):
-                return await pending.future
-        except TimeoutError:
-            raise RequestTimeout(
-                f"request on {topic!r}: {len(pending.replies)} of {pending.wanted} replies after {timeout} s"
-            ) from None
-        finally:
-            self._open.pop(number, None)
-
-    def forget(self, number: str) -> None:
-        """Stop waiting for a request that never got out."""
-        self._open.pop(number, None)
-
-    def _judge(self, pending: Pending) -> None:
-        if len(pending.replies) >= pending.wanted:
-            pending.future.set_result(pending.replies)
-        elif pending.expected - len(pending.errors) < pending.wanted:
-            pending.future.set_exception(RequestFailed(f"the request was given up: {pending.errors[-1]}"))
+    def pass_over(self, number: str) -> None:
+        """A receiver has handled the request and does not answer: one that only listens."""
+        if (pending := self._open.get(number)) is not None:
+            pending.silent += 1
+            pending.judge()

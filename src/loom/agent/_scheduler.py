@@ -56,7 +56,7 @@ class Scheduler:
         return not (urgent or ordinary or background)
 
     def must_yield(self, rank: int) -> bool:
-        """Whether an agent working at class *rank* has to give way now: something is more urgent or its slice is over."""
+        """Whether an agent working at class *rank* has to give way: something is more urgent or its slice is over."""
         queues = self.queues
         if (rank and queues[0]) or (rank == 2 and queues[1]):
             return True

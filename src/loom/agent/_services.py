@@ -70,7 +70,8 @@ class Services:
         self.dead_letters.append(DeadLetter(agent, event, reason, error, chain, self.clock.now_ms()))
         self.observers.tell("dead_letter", agent, event, reason)
         if event.hop < 64:  # whoever listens to dead letters and fails must not dig for ever
-            self.announce(agent, "dead_letter", {"topic": event.topic, "id": event.id, "reason": reason, "error": error}, event)
+            report = {"topic": event.topic, "id": event.id, "reason": reason, "error": error}
+            self.announce(agent, "dead_letter", report, event)
 
     def cancel(self, scope: str) -> int:
         """Take down everything inside *scope* that exists now; returns how many events, steps and actions ended."""

@@ -65,7 +65,11 @@ class Watchdog:
     """A thread that asks the loop for a beat and, when none comes within *limit* seconds, looks who is in the way."""
 
     def __init__(
-        self, limit: float, handlers: Mapping[CodeType, str], report: Callable[[Blocked], None], now: Callable[[], float]
+        self,
+        limit: float,
+        handlers: Mapping[CodeType, str],
+        report: Callable[[Blocked], None],
+        now: Callable[[], float],
     ) -> None:
         self._beat = Beat(limit)
         self._limit = limit

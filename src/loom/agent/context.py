@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -12,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from loom.actions import Invocation
 from loom.actions.registry import granted
-from loom.agent._requests import REPLY_TO
-from loom.agent._waits import path_between
-from loom.errors import ActionDenied, ConfigError, Deadlock, Diverged, NoResponders, Overloaded, RequestTimeout
+from loom.agent._asking import ask_agents
+from loom.agent._records import Record, Records, fingerprint
+from loom.errors import ActionDenied, ConfigError, Diverged, Overloaded
 from loom.event import Event, Label, Origin, QoS
 from loom.event.topic import check_topic
 
@@ -28,12 +26,13 @@ log = logging.getLogger("loom.agent")
 class Effects:
     """What a step has buffered: it leaves when the step commits, or never."""
 
-    __slots__ = ("acts", "keys", "outputs", "reply", "timers")
+    __slots__ = ("acts", "ended", "keys", "outputs", "reply", "timers")
 
     def __init__(self) -> None:
         self.outputs: list[Event] = []
         self.acts: list[Invocation] = []
         self.timers: list[tuple[str, float, Event]] = []
+        self.ended: list[str] = []
         self.reply: Any = None
         self.keys = 0
 
@@ -46,12 +45,28 @@ class Context:
     """
 
     __slots__ = (
-        "_calls", "_cell", "_event", "_label", "_origin", "arrival", "attempt", "door", "doomed", "effects", "finished",
+        "_calls",
+        "_cell",
+        "_event",
+        "_label",
+        "_origin",
+        "arrival",
+        "attempt",
+        "doomed",
+        "door",
+        "effects",
+        "finished",
         "records",
     )  # fmt: skip
 
     def __init__(
-        self, cell: Cell, door: Door, event: Event, attempt: int = 1, records: list[Any] | None = None, arrival: int = 0
+        self,
+        cell: Cell,
+        door: Door,
+        event: Event,
+        attempt: int = 1,
+        records: Records | None = None,
+        arrival: int = 0,
     ) -> None:
         self._cell = cell
         self._event = event
@@ -124,6 +139,8 @@ class Context:
 
     def after(self, seconds: float, topic: str, payload: Any = None, **fields: Any) -> str:
         """Publish on *topic* once, *seconds* after the commit; returns the timer's id for ``cancel_timer``."""
+        if not seconds >= 0:
+            raise ConfigError(f"after() needs 0 seconds or more, not {seconds!r}")
         return self._timer("after", seconds, topic, payload, fields)
 
     def every(self, seconds: float, topic: str, payload: Any = None, **fields: Any) -> str:
@@ -140,8 +157,15 @@ class Context:
         return self._timer("at", seconds, topic, payload, fields)
 
     def cancel_timer(self, timer: str) -> bool:
-        """Cancel a timer of this agent at once; False if it is not waiting any more."""
-        return self._cell.beats.cancel(timer)
+        """Cancel a timer of this agent when the step commits; False if it is not waiting."""
+        effects = self.effects or self._open_effects()
+        fresh = [t for t in effects.timers if t[2].id == timer]
+        for each in fresh:
+            effects.timers.remove(each)
+        if not fresh and self._cell.beats.waits(timer) and timer not in effects.ended:
+            effects.ended.append(timer)
+            return True
+        return bool(fresh)
 
     def reply(self, payload: Any) -> None:
         """Answer the request being handled when the step commits; returning a value from the handler does the same."""
@@ -151,8 +175,10 @@ class Context:
 
     def emit(self, topic: str, payload: Any = None, **fields: Any) -> Event:
         """Publish at once to whoever can take it now, for tokens and audio; not taken back if the step fails."""
-        event = self._derive(topic, payload, fields)
-        self._cell.services.bus.offer(event)
+        self._check_open()
+        event = self._derive(check_topic(topic), payload, fields)
+        if not self._cell.outbox.too_far(event):
+            self._cell.services.bus.offer(event)
         return event
 
     async def call(self, capability: str, /, **arguments: Any) -> Any:
@@ -174,24 +200,40 @@ class Context:
         )
 
     async def request(self, topic: str, payload: Any = None, *, timeout: float = 5.0, **fields: Any) -> Event:
-        """Publish a request and wait for the first reply; raises RequestTimeout, NoResponders, RequestFailed, Deadlock."""
-        replies = await self._recorded(("request", topic, payload), lambda: self._ask_agents(topic, payload, 1, timeout, fields))
+        """Publish a request and wait for the first reply.
+
+        Raises RequestTimeout, NoResponders, RequestFailed, and Deadlock if the answer would wait for this agent.
+        """
+        replies = await self._recorded(
+            ("request", topic, payload), lambda: ask_agents(self, topic, payload, 1, timeout, fields)
+        )
         return self._take_in(replies)[0]
 
     async def gather(
         self, topic: str, payload: Any = None, *, k: int | None = None, timeout: float = 5.0, **fields: Any
     ) -> list[Event]:
-        """Ask every agent that listens to *topic* and return the first *k* replies (None: all), in order of arrival."""
+        """Ask every agent that listens to *topic*; return the first *k* replies in order of arrival.
+
+        None: of everybody who answers; a handler that returns nothing does not. Raises like ``request``.
+        """
         replies = await self._recorded(
-            ("gather", topic, payload, k), lambda: self._ask_agents(topic, payload, k, timeout, fields)
+            ("gather", topic, payload, k), lambda: ask_agents(self, topic, payload, k, timeout, fields)
         )
         return self._take_in(replies)
 
-    async def run(self, function: Callable[..., Any], /, *arguments: Any, where: str = "process", timeout: float | None = None) -> Any:
-        """Run a function where it does not block the loop: in a worker ``process``, or a ``thread`` if it frees the GIL."""
+    async def run(
+        self,
+        function: Callable[..., Any],
+        /,
+        *arguments: Any,
+        where: str = "process",
+        timeout: float | None = None,
+    ) -> Any:
+        """Run a function that would block the loop in a worker ``process``, or in a ``thread`` if it frees the GIL."""
         name = f"{function.__module__}:{function.__qualname__}"
         return await self._recorded(
-            ("run", name, arguments), lambda: self._cell.services.run(function, arguments, where=where, timeout=timeout)
+            ("run", name, arguments),
+            lambda: self._cell.services.run(function, arguments, where=where, timeout=timeout),
         )
 
     def cancel(self, scope: str | None = None) -> int:
@@ -203,7 +245,8 @@ class Context:
 
     def log(self, message: str, *arguments: object, level: int = logging.INFO) -> None:
         """Write a line to the logger ``loom.agent`` with the agent's name and the event's id."""
-        log.log(level, f"[{self.agent}] {message} (event %s)", *arguments, self._event.id)
+        text = message % arguments if arguments else message
+        log.log(level, "[%s] %s (event %s)", self.agent, text, self._event.id)
 
     # --- inside --------------------------------------------------------------------------------------------------
 
@@ -214,16 +257,25 @@ class Context:
             parent = event._origin
             label = self.label
             trail = (*parent.trail, (event._topic, event.id))
-            origin = self._origin = Origin(label, parent.thread, parent.scope, event.id, parent.hop + 1, parent.trace, trail)
+            origin = self._origin = Origin(
+                label, parent.thread, parent.scope, event.id, parent.hop + 1, parent.trace, trail
+            )
         if not fields:
-            return Event(topic[topic.rfind(".") + 1 :], payload, topic=topic, source=self._cell.name, origin=origin)
+            return Event(
+                topic[topic.rfind(".") + 1 :], payload, topic=topic, source=self._cell.name, origin=origin
+            )
         fields = {"type": topic[topic.rfind(".") + 1 :], "source": self.agent, **fields}
         if "label" in fields:
             fields["label"] = origin.label.join(fields["label"])
         return Event(payload=payload, topic=topic, origin=origin, **fields)
 
     def _timer(self, kind: str, seconds: float, topic: str, payload: Any, fields: dict[str, Any]) -> str:
+        later = (
+            seconds > 0 or kind != "after"
+        )  # time ends a cascade: what happens later begins a chain of its own
         event = self._derive(check_topic(topic), payload, {"scope": None, **fields})
+        if later:
+            event._origin = event._origin._replace(hop=0, trail=())
         timers = (self.effects or self._open_effects()).timers
         if len(timers) >= self._cell.spec.outbox:
             raise Overloaded(self.agent, "outbox", len(timers), "of one step is full of timers")
@@ -234,7 +286,9 @@ class Context:
         cell = self._cell
         if not granted(capability, cell.grants):
             cell.services.observers.tell("denied", cell.name, capability, "not granted")
-            raise ActionDenied(f"{cell.name!r} is not granted {capability!r}; its grants are {', '.join(cell.grants or ())}")
+            raise ActionDenied(
+                f"{cell.name!r} is not granted {capability!r}; its grants are {', '.join(cell.grants or ())}"
+            )
         action = cell.services.executor.registry.find(capability)
         effects = self.effects or self._open_effects()
         effects.keys += 1
@@ -244,55 +298,29 @@ class Context:
     async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
         """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
         self._check_open()
-        index = self._calls
+        number = self._calls
         self._calls += 1
         mark = fingerprint(what)
+        if self.records is None:
+            self.records = Records()
         records = self.records
-        if records is None:
-            records = self.records = []
-        if index < len(records):
-            recorded, result, error = records[index]
-            if recorded != mark:
+        known = records.get(number)
+        if known is not None:
+            if known.mark != mark:
                 raise Diverged(
-                    f"{self.agent!r} ran again for event {self._event.id} and its call {index + 1} is now {what[:2]!r:.120}; "
-                    "make what the step asks for depend on the event, the state and ctx alone"
+                    f"{self.agent!r} ran again for event {self._event.id} and its call {number + 1} is now "
+                    f"{what[:2]!r:.120}; make what the step asks for depend on the event, the state and ctx alone"
                 )
-            if error is not None:
-                raise error
-            return result
+            if known.error is not None:
+                raise known.error
+            return known.result
         try:
             result = await make()
         except Exception as error:
-            records.append((mark, None, error))
+            records.keep(number, Record(mark, None, error, self._calls))
             raise
-        records.append((mark, result, None))
+        records.keep(number, Record(mark, result, None, self._calls))
         return result
-
-    async def _ask_agents(self, topic: str, payload: Any, k: int | None, timeout: float, fields: dict[str, Any]) -> list[Event]:
-        cell, services = self._cell, self._cell.services
-        queues = services.bus.receivers(self._derive(check_topic(topic), payload, fields))
-        owners = tuple(q.owner for q in queues if q.owner is not None)
-        if not owners:
-            raise NoResponders(f"no agent listens to {topic!r}")
-        ways = [path_between(o, cell, waits_for) for o in owners]
-        if all(way is not None for way in ways):
-            names = " -> ".join(c.name for c in (cell, *(ways[0] or ())))
-            raise Deadlock(f"a request on {topic!r} would wait for itself: {names}")
-        number, pending = services.requests.open(len(owners) if k is None else k, len(owners), owners)
-        metadata = {**fields.pop("metadata", {}), REPLY_TO: number}
-        event = self._derive(topic, payload, {**fields, "metadata": metadata})
-        cell.asking.append(pending)
-        try:
-            async with asyncio.timeout(timeout):
-                await services.bus.publish(event)
-            return await services.requests.wait(number, topic, timeout)
-        except RequestTimeout:
-            raise
-        except TimeoutError:
-            raise RequestTimeout(f"request on {topic!r}: no room in the queue of {owners[0].name!r} for {timeout} s") from None
-        finally:
-            services.requests.forget(number)
-            cell.asking.remove(pending)
 
     def _take_in(self, replies: list[Event]) -> list[Event]:
         for reply in replies:
@@ -308,29 +336,6 @@ class Context:
     def _check_open(self) -> None:
         if self.finished:
             raise RuntimeError(f"ctx of {self.agent!r} was used after its step had ended; do not keep it")
-
-
-def fingerprint(what: object) -> str:
-    """A stable hash of what a step asked for; payloads without a stable text count by their type."""
-    return hashlib.blake2b(_canonical(what).encode("utf-8", "replace"), digest_size=12).hexdigest()
-
-
-def _canonical(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(sorted(f"{_canonical(k)}:{_canonical(v)}" for k, v in value.items())) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(_canonical(v) for v in value) + "]"
-    if isinstance(value, Event):
-        return f"event {value.topic} {_canonical(value.payload)}"
-    if isinstance(value, str | int | float | bool | bytes | dt.date | dt.time | dt.timedelta | None):
-        return f"{type(value).__name__} {value!r}"
-    return f"object {type(value).__module__}.{type(value).__qualname__}"
-
-
-def waits_for(cell: Any) -> list[Any]:
-    """The agents that *cell* cannot go on without: owners of full queues it stands before, and those it asked."""
-    owners = [queue.owner for queue, _ in cell.standing if queue.owner is not None]
-    return owners + [owner for pending in cell.asking for owner in pending.owners]
 
 
 __all__ = ["Context", "QoS"]

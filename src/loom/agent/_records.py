@@ -1,0 +1,76 @@
+"""What a step asked for at once and what came back, kept so that the step asks only once however often it runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import Any, NamedTuple
+
+from loom.event import Event
+
+
+class Record(NamedTuple):
+    """One result. ``mark`` is the hash of what was asked, ``asked`` how many calls had begun when it came back."""
+
+    mark: str
+    result: Any
+    error: Exception | None
+    asked: int
+
+
+class Records:
+    """The results of one event's attempts, by the number of the call: calls may overlap and end in any order."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, number: int) -> Record | None:
+        """What call *number* gave in an earlier attempt."""
+        return self._kept.get(number)
+
+    def keep(self, number: int, record: Record) -> None:
+        """Remember how call *number* ended."""
+        self._kept[number] = record
+
+    def forget_failure(self, failure: BaseException, asked: int) -> None:
+        """Forget the errors that made the step fail, so that the next attempt asks again.
+
+        An error after which the step went on and asked for something else has been dealt with: it is kept.
+        """
+        causes = _chain(failure, set())
+        for number, record in list(self._kept.items()):
+            if record.error is not None and record.asked == asked and id(record.error) in causes:
+                del self._kept[number]
+
+
+def _chain(error: BaseException | None, seen: set[int]) -> set[int]:
+    if error is None or id(error) in seen:
+        return seen
+    seen.add(id(error))
+    _chain(error.__cause__, seen)
+    _chain(error.__context__, seen)
+    for part in getattr(error, "exceptions", ()):
+        _chain(part, seen)
+    return seen
+
+
+def fingerprint(what: object) -> str:
+    """A stable hash of what a step asked for; payloads without a stable text count by their type."""
+    return hashlib.blake2b(_canonical(what).encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(sorted(f"{_canonical(k)}:{_canonical(v)}" for k, v in value.items())) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_canonical(v) for v in value) + "]"
+    if isinstance(value, Event):
+        return f"event {value.topic} {_canonical(value.payload)}"
+    if isinstance(value, str | int | float | bool | bytes | dt.date | dt.time | dt.timedelta | None):
+        return f"{type(value).__name__} {value!r}"
+    return f"object {type(value).__module__}.{type(value).__qualname__}"
