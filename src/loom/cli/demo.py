@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from loom.cli._extras import missing
 from loom.cli._output import columns, complain, field, is_terminal, say
 from loom.errors import ConfigError, LoomError, MissingExtra
 
@@ -32,6 +33,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 when everything that it claims was seen to hold."""
+    for package in missing("vision"):
+        raise MissingExtra("vision", package)
     from loom.cli._camera_run import Plan
 
     if options.frames is not None:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from loom.cli._extras import EXTRAS, missing
 from loom.cli._output import columns, field, is_terminal, say
 
-# What each extra brings, by the name under which it is imported.
-EXTRAS = {
-    "worker": ("google.protobuf",),
-    "vision": ("google.protobuf", "numpy", "PIL", "ai_edge_litert"),
-    "cli": ("rich",),
-}
 FINE, MISSING, BROKEN = "ok", "--", "NO"
 
 
@@ -54,27 +48,15 @@ def findings() -> Iterator[Finding]:
     """Everything there is to find out, one at a time."""
     yield _python()
     yield _core()
-    for extra, packages in EXTRAS.items():
-        yield _extra(extra, packages)
-    if not missing(EXTRAS["worker"]):
+    for extra in EXTRAS:
+        yield _extra(extra)
+    if not missing("worker"):
         yield _worker()
     yield _shared_memory()
     yield _sockets()
     yield _faces()
     yield _terminal()
     yield _nats()
-
-
-def missing(packages: tuple[str, ...]) -> list[str]:
-    """Those of *packages* that cannot be found."""
-    return [package for package in packages if not _there(package)]
-
-
-def _there(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except ImportError:  # the package around it is missing
-        return False
 
 
 def _python() -> Finding:
@@ -105,12 +87,12 @@ def _core() -> Finding:
     return Finding(FINE if seen else BROKEN, "runtime", f"loom {__version__}: an event went through an agent")
 
 
-def _extra(name: str, packages: tuple[str, ...]) -> Finding:
+def _extra(name: str) -> Finding:
     from loom.errors import install_command
 
-    gone = missing(packages)
+    gone = missing(name)
     if not gone:
-        return Finding(FINE, f"[{name}]", ", ".join(packages))
+        return Finding(FINE, f"[{name}]", ", ".join(EXTRAS[name].values()))
     return Finding(MISSING, f"[{name}]", f"without {', '.join(gone)}; run: {install_command(name)}")
 
 

@@ -22,9 +22,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the project and say what to type next."""
     folder = Path(options.name)
-    make_project(folder, checked_name(folder.name or folder.resolve().name))
-    say(f"Made {folder}/: {', '.join(FILES)}")
-    say(f"Next: cd {folder} && loom run     (Ctrl-C stops it; its test: pytest)")
+    make_project(folder, checked_name(folder.name))
+    say(f"Made {options.name}/: {', '.join(FILES)}")
+    say(f"Next: cd {options.name} && loom run     (Ctrl-C stops it; its test: pytest)")
     return 0
 
 

@@ -36,31 +36,23 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run or check the project; 0 when nothing was left undone."""
+    from loom.runtime._config_build import build, notes
     from loom.runtime.config import read_project
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     project = read_project(options.file)
-    return asyncio.run(_check(project) if options.check else _run(project, options.quiet))
-
-
-async def _check(project: Project) -> int:
-    from loom.runtime._config_build import build, notes
-
     loom = build(project)
     for note in notes(project, loom):
         complain(f"note: {note}")
-    await loom.models.close()
-    say(f"{project.file} is fine: {_parts(project)}")
-    return 0
+    if options.check:
+        say(f"{project.file} is fine: {_parts(project)}")
+        return 0
+    return asyncio.run(_run(loom, _parts(project), options.quiet))
 
 
-async def _run(project: Project, quiet: bool) -> int:
+async def _run(loom: Loom, parts: str, quiet: bool) -> int:
     from loom.cli import _socket
-    from loom.runtime._config_build import build, notes
 
-    loom = build(project)
-    for note in notes(project, loom):
-        complain(f"note: {note}")
     told = asyncio.Event()
     _on_signals(told)
     began = monotonic()
@@ -68,7 +60,7 @@ async def _run(project: Project, quiet: bool) -> int:
     try:
         async with loom:
             if not quiet:
-                say(f"{loom.name} runs: {_parts(project)}; process {os.getpid()}; Ctrl-C drains and stops")
+                say(f"{loom.name} runs: {parts}; process {os.getpid()}; Ctrl-C drains and stops")
             await told.wait()
             return await _drain(loom, quiet)
     finally:
