@@ -18,6 +18,14 @@ class Registry:
     def __init__(self) -> None:
         self._actions: dict[str, Action] = {}
 
+    def with_actions(self, actions: Iterable[Action]) -> Registry:
+        """A registry of these and *actions*; raises ConfigError like ``add`` and leaves this one as it is."""
+        both = Registry()
+        both._actions.update(self._actions)
+        for action in actions:
+            both.add(action)
+        return both
+
     def add(self, action: Action) -> None:
         """Register *action*; raises ConfigError if this name and version is taken by another function."""
         exact = f"{action.name}@{action.version}"

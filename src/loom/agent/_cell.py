@@ -16,6 +16,7 @@ from loom.agent._lane import Bell, Door, Lane, Work, absorb, call
 from loom.agent._life import Life
 from loom.agent._requests import REPLY_TO, Pending
 from loom.agent._services import Services
+from loom.agent._supervision import Abandoned, Counts
 from loom.agent.agent import Agent, AgentSpec
 from loom.agent.context import Context
 from loom.bus import Entry, Queue, Ticket
@@ -35,9 +36,9 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "_freed", "_marked", "_reason", "_runner", "asking", "beats", "busy", "committed", "counts",
-        "grants", "initial", "instance", "label", "lanes", "life", "name", "outbox", "recent", "services", "spec",
-        "status", "step",
+        "_entries", "_freed", "_interruptible", "_marked", "_reason", "_runner", "asking", "beats", "busy", "committed",
+        "counts", "grants", "initial", "instance", "label", "lanes", "life", "name", "outbox", "recent", "services",
+        "spec", "status", "step",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Cell:
         self._marked = 0
         self._reason: str | None = None
         self._runner: asyncio.Task[Any] | None = None
+        self._interruptible = False
         self._freed: asyncio.Future[None] | None = None
 
     # --- the bus -------------------------------------------------------------------------------------------------
@@ -81,6 +83,7 @@ class Cell:
                     lane.add(self._open_door(handler, lane, arrivals))
                 lanes.append(lane)
         self.lanes = tuple(lanes)
+        self._interruptible = any(h.trigger.interrupts for h in self.spec.handlers)
         self.bind()
 
     def _open_door(self, handler: Handler, lane: Lane, arrivals: Any) -> Door:
@@ -154,8 +157,10 @@ class Cell:
         self.busy = True
         self._runner = scheduler.current
         cancelled, observers = self.services.cancelled, self.services.observers
+        least = 0 if self._interruptible else rank
         try:
-            while (lane := self._next_lane()) is not None:
+            while (lane := self._next_lane(least)) is not None:
+                least = 0
                 ctx = lane.take(self)
                 if ctx is None:
                     continue
@@ -172,11 +177,12 @@ class Cell:
         finally:
             self._end_turn()
 
-    def _next_lane(self) -> Lane | None:
+    def _next_lane(self, least: int) -> Lane | None:
+        """The most urgent lane that waits, of class *least* if there is one: a turn for it may be its guard's."""
         for lane in self.lanes:
-            if lane.waiting():
+            if lane.rank >= least and lane.waiting():
                 return lane if lane.rank == 0 or not self.outbox else None
-        return None
+        return self._next_lane(0) if least else None
 
     def _end_turn(self) -> None:
         self.busy = False
@@ -381,16 +387,3 @@ class Cell:
     def standing(self) -> list[tuple[Queue, Ticket]]:
         """The full queues this agent's output waits for, each with its ticket."""
         return self.outbox.standing
-
-
-class Abandoned(RuntimeError):
-    """A handler that ended by a cancellation nobody had asked for."""
-
-
-class Counts:
-    """How the steps of one agent ended."""
-
-    __slots__ = ("cancelled", "committed", "failed", "given_up", "interrupted")
-
-    def __init__(self) -> None:
-        self.committed = self.failed = self.cancelled = self.interrupted = self.given_up = 0

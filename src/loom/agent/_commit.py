@@ -74,6 +74,9 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self.standing or self._acts)
 
+    def __len__(self) -> int:
+        return len(self.standing) + len(self._acts or ())
+
     def send(self, ctx: Context) -> None:
         """Let the effects of a committed step leave, in order. Never raises: what cannot leave is buried."""
         self._reply(ctx)

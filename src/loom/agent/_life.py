@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("loom.agent")
 _ERRORS = 64
+_STOP_SECONDS = 10.0
 
 
 class Life:
@@ -39,7 +40,7 @@ class Life:
             await cell.hook("on_start")
         except Exception as error:  # noqa: BLE001 - a stranger's on_start: told, and tried again with back-off
             log.error("%s could not start: %s: %s", cell.name, type(error).__name__, error)
-            cell.services.spawn(self.restart())
+            cell.services.spawn(self.restart(began=False))
             return
         if cell.status == "new":
             self.run()
@@ -56,8 +57,11 @@ class Life:
         """Call ``on_stop`` within *timeout* seconds."""
         cell = self._cell
         cell.beats.clear()
-        if cell.status != "running":
-            return
+        if cell.status == "running":
+            await self._say_stop(timeout)
+
+    async def _say_stop(self, timeout: float) -> None:
+        cell = self._cell
         try:
             async with asyncio.timeout(timeout):
                 await cell.hook("on_stop")
@@ -77,10 +81,15 @@ class Life:
             cell.status = "restarting"
             cell.services.spawn(self.restart())
 
-    async def restart(self) -> None:
-        """Make the agent anew after a back-off, from its committed state; park it when that happens too often."""
+    async def restart(self, began: bool = True) -> None:
+        """Make the agent anew after a back-off, from its committed state; park it when that happens too often.
+
+        ``on_stop`` is called before, if it *began*: it may hold something open.
+        """
         cell = self._cell
         cell.status = "restarting"
+        if began:
+            await self._say_stop(_STOP_SECONDS)
         health = self._health = self._health or Health(cell.spec.restart)
         while (delay := health.restart(cell.services.clock.monotonic(), cell.services.random)) is not None:
             cell.services.announce(cell.name, "restarting", {"delay": delay})

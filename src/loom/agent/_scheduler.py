@@ -39,7 +39,7 @@ class Scheduler:
         self._runners: set[asyncio.Task[None]] = set()
         self._fresh = 0
         self._yielding = 0
-        self._passed = 0
+        self._passed = [0, 0, 0]
         self._slice_end = 0.0
         self._closed = False
         self.current: asyncio.Task[None] | None = None
@@ -84,21 +84,24 @@ class Scheduler:
 
     def _next(self) -> tuple[Runnable, int] | None:
         urgent, ordinary, background = self.queues
-        if self._passed >= _GUARD:
-            self._passed = 0
-            if background:
-                return background.popleft(), 2
-            if ordinary:
-                return ordinary.popleft(), 1
+        if background and self._passed[2] >= _GUARD:
+            return self._serve(2)
+        if ordinary and self._passed[1] >= _GUARD:
+            return self._serve(1)
         if urgent:
-            self._passed += bool(ordinary or background)
-            return urgent.popleft(), 0
+            return self._serve(0)
         if ordinary:
-            self._passed += bool(background)
-            return ordinary.popleft(), 1
-        if background:
-            return background.popleft(), 2
-        return None
+            return self._serve(1)
+        return self._serve(2) if background else None
+
+    def _serve(self, rank: int) -> tuple[Runnable, int]:
+        """Take the next agent of class *rank*; a less urgent class that waits has been passed over once more."""
+        queues, passed = self.queues, self._passed
+        passed[rank] = 0
+        for less_urgent in range(rank + 1, 3):
+            if queues[less_urgent]:
+                passed[less_urgent] += 1
+        return queues[rank].popleft(), rank
 
     async def _run(self) -> None:
         self._fresh -= 1

@@ -81,3 +81,16 @@ def backoff(base: float, factor: float, limit: float, jitter: float, failures: i
     """The seconds to wait after the *failures*-th failure in a row (1 is the first)."""
     exponent = min(failures - 1, 64)
     return min(limit, base * factor**exponent) * (1 + jitter * (2 * random.random() - 1))
+
+
+class Abandoned(RuntimeError):
+    """A handler that ended by a cancellation nobody had asked for."""
+
+
+class Counts:
+    """How the steps of one agent ended."""
+
+    __slots__ = ("cancelled", "committed", "failed", "given_up", "interrupted")
+
+    def __init__(self) -> None:
+        self.committed = self.failed = self.cancelled = self.interrupted = self.given_up = 0

@@ -10,6 +10,7 @@ from loom.bus import Bus
 from loom.event import Event
 
 REQUESTED = "loom.approval.requested"
+ANSWERED = "loom.approval.answered"
 
 
 class Approvals:
@@ -27,11 +28,12 @@ class Approvals:
         return list(self._open)
 
     def answer(self, number: str, allow: bool) -> bool:
-        """Say yes or no to question *number*; False if it is not open any more."""
+        """Say yes or no to question *number*, told on ``loom.approval.answered``; False if it is not open any more."""
         future = self._open.get(number)
         if future is None or future.done():
             return False
         future.set_result(allow)
+        self._bus.offer(Event("answered", {"id": number, "allow": allow}, topic=ANSWERED, source="loom"))
         return True
 
     async def ask(self, invocation: Invocation) -> bool:
@@ -39,13 +41,15 @@ class Approvals:
         if len(self._open) >= self._capacity:
             return False
         number = f"approval-{self._serial()}"
-        future = self._open[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._open[number] = future
         question = {
             "id": number, "capability": invocation.action.name, "agent": invocation.agent, "key": invocation.key,
             "arguments": dict(invocation.arguments),
         }  # fmt: skip
         try:
-            self._bus.offer(Event("requested", question, topic=REQUESTED, source="loom", scope=invocation.scope))
+            event = Event("requested", question, topic=REQUESTED, source="loom", scope=invocation.scope)
+            self._bus.offer(event)
             async with asyncio.timeout(self._timeout):
                 return await future
         except TimeoutError:

@@ -16,7 +16,7 @@ from loom.agent._watchdog import Blocked, Watchdog
 from loom.agent.agent import check_name
 from loom.bus import Bus, Subscription
 from loom.clock import Clock, SystemClock
-from loom.errors import Closed, ConfigError
+from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, sort_out
@@ -31,8 +31,8 @@ log = logging.getLogger("loom")
 class Loom:
     """A runtime. ``async with Loom() as loom`` starts it and drains it at the end.
 
-    *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop the
-    handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
+    *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
+    the handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
     action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults.
     """
 
@@ -60,6 +60,7 @@ class Loom:
         self._watch = watchdog
         self._state = "new"
         self._open = True
+        self._stopping = asyncio.Lock()
         self._cells: dict[str, Cell] = {}
         self._codes: dict[CodeType, str] = {}
         self._sources: dict[str, SourceRunner] = {}
@@ -68,10 +69,12 @@ class Loom:
         self._watchdog: Watchdog | None = None
         self.models = Models()
         policy = {n: Approval(a) for n, a in (approvals or {}).items()}
-        executor = Executor(self.registry, self.bus.observers, self.approvals.ask, random=self.random, policy=policy)
+        executor = Executor(
+            self.registry, self.bus.observers, self.approvals.ask, random=self.random, policy=policy
+        )
         self._services = Services(
-            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(concurrency), Timers(self.clock),
-            Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn, cells=self._cells,
+            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(concurrency),
+            Timers(self.clock), Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn, cells=self._cells,
         )  # fmt: skip
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
@@ -86,20 +89,27 @@ class Loom:
         parts = [(thing, sort_out(thing)) for thing in things]
         if name is not None and len(parts) != 1:
             raise ConfigError("add(..., name=) takes one thing at a time")
-        for _, part in parts:
-            if isinstance(part, Action):
-                self.registry.add(part)
+        actions = [part for _, part in parts if isinstance(part, Action)]
+        known = self.registry.with_actions(actions)
+        cells: list[Cell] = []
+        runners: dict[str, SourceRunner] = {}
         for thing, part in parts:
             if isinstance(part, AgentSpec):
-                check_uses(part, self.registry)
-                self._check_free(name or part.name, self._cells)
+                check_uses(part, known)
+                self._check_free(name or part.name, [*self._cells, *(c.name for c in cells)])
+                cells.append(self._make_cell(part, thing, name or part.name, grants))
             elif isinstance(part, Source):
-                self._check_free(name or part.name, self._sources)
-        for thing, part in parts:
-            if isinstance(part, AgentSpec):
-                self._add_agent(part, thing, name or part.name, grants)
-            elif isinstance(part, Source):
-                self._add_source(part, name or part.name)
+                self._check_free(name or part.name, [*self._sources, *runners])
+                runners[name or part.name] = SourceRunner(part, self.bus, self.random)
+        self._connect(cells)
+        for action in actions:
+            self.registry.add(action)
+        self._sources.update(runners)
+        if self._state == "running":
+            for cell in cells:
+                self._spawn(cell.life.start())
+            for runner in runners.values():
+                runner.start()
         return self
 
     def add_model(self, model: Any) -> Loom:
@@ -107,31 +117,42 @@ class Loom:
         self.models.add(model)
         return self
 
-    def _check_free(self, name: str, taken: Mapping[str, object]) -> None:
+    def _check_free(self, name: str, taken: Iterable[str]) -> None:
         check_name(name)
         if name in taken:
-            raise ConfigError(f"there is already one called {name!r}; add(..., name=...) gives this one another name")
+            raise ConfigError(f"there is already one called {name!r}; add(..., name=...) renames this one")
         if self._state in ("draining", "stopped"):
             raise Closed(f"cannot add {name!r}: the runtime is {self._state}")
 
-    def _add_agent(self, spec: AgentSpec, thing: Any, name: str, grants: Iterable[str] | None) -> None:
+    def _make_cell(self, spec: AgentSpec, thing: Any, name: str, grants: Iterable[str] | None) -> Cell:
         instance = thing if isinstance(thing, Agent) else spec.cls()
+        if any(cell.instance is instance for cell in self._cells.values()):
+            raise ConfigError(f"{name!r}: this instance is an agent already; make another one")
+        if strange := spec.snapshot.strangers(instance.__dict__):
+            raise StateError(
+                f"{name}.{strange[0]} is not declared; annotate it in the class, or call it _{strange[0]}"
+            )
         cell = Cell(spec, instance, self._services, name, grants)
         kept = self._services.store.load(name)
         if kept is not None:
             cell.committed, cell.label = dict(kept[0]), kept[1]
             spec.snapshot.restore(instance.__dict__, cell.committed)
-        self._cells[name] = cell
-        for handler in spec.handlers:
-            self._codes[handler.function.__code__] = f"{name}.{handler.name.rpartition('.')[2]}"
-        cell.connect()
-        if self._state == "running":
-            self._spawn(cell.life.start())
+        return cell
 
-    def _add_source(self, part: Source, name: str) -> None:
-        runner = self._sources[name] = SourceRunner(part, self.bus, self.random)
-        if self._state == "running":
-            runner.start()
+    def _connect(self, cells: list[Cell]) -> None:
+        try:
+            for cell in cells:
+                cell.connect()
+        except BaseException:  # a queue that cannot be: none of them is added
+            for cell in cells:
+                cell.disconnect()
+            raise
+        for cell in cells:
+            self._cells[cell.name] = cell
+            for handler in cell.spec.handlers:
+                code = getattr(handler.function, "__code__", None)
+                if code is not None:
+                    self._codes[code] = f"{cell.name}.{handler.name.rpartition('.')[2]}"
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -151,22 +172,28 @@ class Loom:
     async def stop(self, timeout: float | None = None) -> int:
         """Drain and stop: sources first, then accepted work within *timeout* seconds, then the agents' ``on_stop``.
 
-        Returns how many accepted events were left undone (0 unless the time ran out or an agent is parked).
+        Returns how many accepted events and actions were left undone (0 unless the time ran out or an agent is parked).
         """
-        if self._state == "stopped":
-            return self.left
+        async with self._stopping:
+            if self._state != "stopped":
+                await self._drain_all(self._drain if timeout is None else timeout)
+        return self.left
+
+    async def _drain_all(self, seconds: float) -> None:
         self._state, self._open = "draining", False
         await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
-        seconds = self._drain if timeout is None else timeout
         await self._idle_within(seconds)
-        for cell in list(self._cells.values()):
+        cells = list(self._cells.values())
+        for cell in cells:
             await cell.life.stop(self._drain)
         await self._idle_within(min(seconds, 1.0))
-        self.left = sum(len(q) + q.in_flight for cell in self._cells.values() for q in cell.queues())
+        queued = sum(len(q) + q.in_flight for cell in cells for q in cell.queues())
+        self.left = queued + sum(len(cell.outbox) for cell in cells) + self._services.executor.pending
         if self.left:
-            log.warning("stopped with %d accepted events undone; give stop() more time or see loom.statistics()", self.left)
+            log.warning(
+                "stopped with %d accepted events and actions undone; give stop() more time", self.left
+            )
         await self._close()
-        return self.left
 
     async def _close(self) -> None:
         self._state = "stopped"
@@ -200,10 +227,12 @@ class Loom:
     ) -> Coroutine[Any, Any, Event]:
         """Publish an event (type: the topic's last token, unless said); await it: it waits for room as ``bus.publish``.
 
-        The event is made, and a draining runtime refuses it with Closed, when this is called; awaiting returns the event.
+        The event is made, and a draining runtime refuses it with Closed, when this is called; awaiting returns it.
         """
         if type(topic) is str and not fields and self._open:
-            return self.bus.publish(topic, Event(topic[topic.rfind(".") + 1 :], payload, topic=topic), timeout)
+            return self.bus.publish(
+                topic, Event(topic[topic.rfind(".") + 1 :], payload, topic=topic), timeout
+            )
         return self.bus.publish(self._event(topic, payload, fields), None, timeout)
 
     def publish_nowait(self, topic: str | Event, payload: Any = None, **fields: Any) -> Event:
@@ -231,13 +260,24 @@ class Loom:
         action = self.registry.find(capability)
         return await self._services.executor.call(Invocation(action, arguments, Event("call").id))
 
-    async def ask(self, task: str, input: Any = None, *, timeout: float | None = None, label: Label | None = None, **options: Any) -> Any:
+    async def ask(
+        self,
+        task: str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        label: Label | None = None,
+        **options: Any,
+    ) -> Any:
         """Let a model do *task* on *input* and return its output."""
         return await self.models.ask(task, input, timeout=timeout, label=label, options=options)
 
     async def idle(self) -> None:
-        """Return when every accepted event is handled and every action has ended; timers that are not due do not count."""
+        """Return when every accepted event is handled and every action has ended; timers that wait do not count."""
         while not self._quiet():
+            if self.bus.inbox_length:  # events of other threads: on their way to the loop already
+                await asyncio.sleep(0)
+                continue
             if self._stirred is None or self._stirred.done():
                 self._stirred = asyncio.get_running_loop().create_future()
             await self._stirred
@@ -293,7 +333,7 @@ class Loom:
 
     def _quiet(self) -> bool:
         services = self._services
-        if services.executor.pending or self.bus.inbox_length or not services.scheduler.idle():
+        if services.executor.busy or self.bus.inbox_length or not services.scheduler.idle():
             return False
         return all(cell.quiet() for cell in self._cells.values())
 
