@@ -74,7 +74,8 @@ class Loom:
         )
         self._services = Services(
             self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(concurrency),
-            Timers(self.clock), Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn, cells=self._cells,
+            Timers(self.clock), Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn,
+            cells=self._cells,
         )  # fmt: skip
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
