@@ -82,6 +82,7 @@ async def with_loom() -> float:
             for n in range(ROUNDS):
                 for topic in TOPICS:
                     await bus.publish(make(topic, n))
+                await asyncio.sleep(0)  # one event for each agent, then the next: never twenty for one agent at a time
             await loom.idle()
         committed = sum(agent.committed for agent in loom.statistics().agents.values())
     assert committed >= ROUNDS * AGENTS, committed
