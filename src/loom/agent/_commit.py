@@ -27,9 +27,9 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     if result is not None:
         effects = ctx.effects or ctx._open_effects()
         effects.reply = result if effects.reply is None else effects.reply
-    attributes = cell.instance.__dict__
-    snapshot = cell.spec.snapshot
-    state = snapshot.capture(attributes) if snapshot.fields else _NO_STATE
+    attributes = cell.attributes
+    snapshot = cell.snapshot
+    state = snapshot.capture(attributes)
     if len(attributes) > len(state) and (strange := snapshot.strangers(attributes)):
         raise StateError(
             f"{cell.name}.{strange[0]} was assigned but is not declared; annotate it in the class to keep it, "
@@ -40,7 +40,7 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
         label = ctx.label
     effects = ctx.effects or _NO_EFFECTS
     step = _step_commit((cell.name, ctx._event, state, label, effects.outputs, effects.acts))
-    waiting = cell.services.store.commit((step,))
+    waiting = cell.keep((step,))
     if waiting is None:
         cell.committed, cell.label = state, label
         return None
@@ -54,7 +54,6 @@ async def _after(waiting: Awaitable[None], cell: Cell, state: dict[str, Any], la
 
 _NO_EFFECTS = Effects()
 _step_commit = partial(tuple.__new__, StepCommit)  # a third of the cost of the class's own __new__
-_NO_STATE: dict[str, Any] = {}
 
 
 class Outbox:
@@ -151,11 +150,13 @@ class Outbox:
             return
         ticket = Ticket(event, self._arrived)
         self.standing.append((queue, ticket))
+        self._cell.blocked = True
         queue.stand_in_line(ticket)
 
     def _arrived(self) -> None:
         """Forget the tickets that were granted or turned away; wake the agent when nothing is left."""
         self.standing = [(q, t) for q, t in self.standing if not t.granted and not q.closed]
+        self._cell.blocked = bool(self)
         if not self:
             self._cell.wake()
             self._cell.services.scheduler.on_idle()
@@ -168,6 +169,7 @@ class Outbox:
             if services.executor.submit(invocation):
                 return
             self._acts = deque()
+            self._cell.blocked = True
             services.spawn(self._drain_acts())
         if len(self._acts) >= self._cell.spec.outbox:
             why = f"action {invocation.action.name!r} was not run: the executor is full and so is the outbox"

@@ -10,20 +10,22 @@ from loom.agent._handlers import Handler
 from loom.agent._records import Records
 from loom.agent.context import Context
 from loom.bus import Queue
-from loom.event import Event, QoS
+from loom.event import Event
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
 
 class Door:
-    """One handler with its queue, and the call that is ready to be made."""
+    """One handler with its queue, and the call that is ready to be made. ``alone``: the agent has no other."""
 
-    __slots__ = ("arguments", "call", "handler", "queue", "simple", "timeout")
+    __slots__ = ("alone", "arguments", "call", "handler", "lane", "queue", "simple", "timeout")
 
-    def __init__(self, handler: Handler, queue: Queue) -> None:
+    def __init__(self, handler: Handler, queue: Queue, lane: Lane) -> None:
         self.handler = handler
         self.queue = queue
+        self.lane = lane
+        self.alone = False
         self.call: Callable[..., Any] = handler.function
         self.timeout = handler.trigger.timeout
         self.arguments = handler.arguments
@@ -70,6 +72,8 @@ class Lane:
 
     def take(self, cell: Cell) -> Context | None:
         """The next step of *cell* in this lane, or None."""
+        if self.held:
+            return None
         single = self.single
         if self.resume is not None:
             work, self.resume = self.resume, None
@@ -78,6 +82,17 @@ class Lane:
             return self._take_first(cell)
         event = single.queue.take(self._now_ms() if self.rank == 0 else 0)
         return None if event is None else Context(cell, single, event)
+
+    def hold(self, work: Work, delay: float, cell: Cell) -> None:
+        """Let nothing pass until *work* is tried again, *delay* seconds from now."""
+        self.held, self.resume = True, work
+
+        def go_on() -> None:
+            if self.resume is work:
+                self.held = False
+                cell.wake()
+
+        cell.services.timers.after(delay, go_on, cell.name)
 
     def sleep(self) -> None:
         """Ask every queue to say when something comes."""
@@ -114,11 +129,18 @@ class Bell:
 
     def __call__(self) -> None:
         cell, lane = self._cell, self._lane
-        if self._interrupts and cell.step is not None and cell.step.door.queue.qos is not QoS.REALTIME:
-            cell.interrupt("interrupted")
-        lane.awake(cell.busy)
-        if not cell.busy:
-            cell.mark(lane)
+        if cell.busy:
+            if self._interrupts and cell.step is not None and cell.step.door.lane.rank:
+                cell.interrupt("interrupted")
+            lane.awake(busy=True)
+            return
+        if lane.single is not None:
+            lane.single.queue.idle = False
+        else:
+            lane.awake(busy=False)
+        if not cell.marked & lane.bit and cell.status == "running":
+            cell.marked |= lane.bit
+            cell.services.scheduler.ready(cell, lane.rank)
 
 
 async def call(door: Door, event: Event, ctx: Context) -> Any:
@@ -134,13 +156,3 @@ async def call(door: Door, event: Event, ctx: Context) -> Any:
         if limit.expired():
             raise TimeoutError(f"the handler took longer than its timeout of {door.timeout} s") from error
         raise
-
-
-async def absorb(runner: asyncio.Task[Any]) -> None:
-    """Take a cancellation that was meant for a step off its runner, also if it is still on its way."""
-    runner.uncancel()
-    try:
-        await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        if runner.cancelling():
-            raise

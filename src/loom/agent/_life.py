@@ -123,8 +123,8 @@ class Life:
         instance = object.__new__(type(cell.instance))
         instance.__dict__.update(cell.initial)
         cell.instance = instance
-        cell.roll_back()
         cell.bind()
+        cell.roll_back()
         await cell.hook("on_start")
         self.run()
 

@@ -8,43 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Protocol
+from typing import Any
 
 SLICE = 0.001
 _GUARD = 32
 _KEEP_IDLE = 32
-
-
-class Runnable(Protocol):
-    """What the scheduler serves: it is told to work, and works until nothing is left or ``must_yield`` says so."""
-
-    async def work(self, scheduler: Scheduler, rank: int) -> None: ...
+Serve = Callable[[Any, int, "Scheduler", "asyncio.Task[Any]"], Awaitable[None]]
 
 
 class Scheduler:
     """Serves ready agents, the most urgent class first, with at most *limit* handlers waiting at once.
 
-    After _GUARD turns of more urgent work a waiting less urgent agent gets one: nothing starves. REALTIME work gets a
-    runner even when *limit* handlers of other classes are waiting for something.
+    *serve* runs the steps of one agent, and then of those that ``next`` names, until the slice is over. After _GUARD
+    turns of more urgent work a waiting class gets one: nothing starves. REALTIME work gets a runner even
+    when *limit* handlers of other classes are waiting for something.
     """
 
-    def __init__(self, limit: int = 1024) -> None:
+    def __init__(self, serve: Serve, limit: int = 1024) -> None:
         self.limit = limit
-        self.queues: tuple[deque[Runnable], ...] = (deque(), deque(), deque())
-        self.steps = 0
+        self.queues: tuple[deque[Any], deque[Any], deque[Any]] = (deque(), deque(), deque())
+        self.slice_end = 0.0
         self.on_idle: Callable[[], None] = lambda: None
+        self._serve = serve
         self._idle: list[asyncio.Future[None]] = []
         self._runners: set[asyncio.Task[None]] = set()
-        self._fresh = 0
-        self._yielding = 0
-        self._passed = [0, 0, 0]
-        self._slice_end = 0.0
+        self._fresh = 0  # runners woken that have not run yet
+        self._yielding = 0  # runners that let the loop turn and go on right after
+        self._passed = [0, 0, 0]  # turns that passed over a waiting agent of each class
         self._closed = False
-        self.current: asyncio.Task[None] | None = None
 
-    def ready(self, agent: Runnable, rank: int) -> None:
+    def ready(self, agent: Any, rank: int) -> None:
         """Put *agent* into the run queue of class *rank* and see that somebody will look at it."""
         self.queues[rank].append(agent)
         if not self._fresh and not self._yielding:
@@ -57,10 +52,29 @@ class Scheduler:
 
     def must_yield(self, rank: int) -> bool:
         """Whether an agent working at class *rank* has to give way: something is more urgent or its slice is over."""
-        queues = self.queues
-        if (rank and queues[0]) or (rank == 2 and queues[1]):
+        urgent, ordinary, _ = self.queues
+        if (rank and urgent) or (rank == 2 and ordinary):
             return True
-        return monotonic() > self._slice_end
+        return monotonic() > self.slice_end
+
+    def next(self) -> tuple[Any, int] | None:
+        """Whose turn it is, and of which class; None when nobody is ready or a runner that yielded goes on first.
+
+        If more are ready, another runner is woken: it takes over should this one's handler wait for something.
+        """
+        if self._yielding:
+            return None
+        urgent, ordinary, background = self.queues
+        if ordinary and not urgent and not background:
+            turn = ordinary.popleft(), 1
+        else:
+            chosen = self._choose()
+            if chosen is None:
+                return None
+            turn = self.queues[chosen].popleft(), chosen
+        if not self._fresh and (ordinary or urgent or background):
+            self._wake_one()
+        return turn
 
     async def close(self) -> None:
         """End every runner, and the handlers in them."""
@@ -68,6 +82,20 @@ class Scheduler:
         for runner in list(self._runners):
             runner.cancel()
         await asyncio.gather(*self._runners, return_exceptions=True)
+
+    def _choose(self) -> int | None:
+        """The class to serve: the most urgent that waits, or one that was passed over too often."""
+        waiting = [rank for rank in range(3) if self.queues[rank]]
+        if not waiting:
+            return None
+        passed = self._passed
+        starved = [rank for rank in waiting if passed[rank] >= _GUARD]
+        chosen = starved[-1] if starved else waiting[0]
+        passed[chosen] = 0
+        for rank in waiting:
+            if rank > chosen:
+                passed[rank] += 1
+        return chosen
 
     def _wake_one(self) -> None:
         while self._idle:
@@ -82,48 +110,24 @@ class Scheduler:
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
-    def _next(self) -> tuple[Runnable, int] | None:
-        urgent, ordinary, background = self.queues
-        if background and self._passed[2] >= _GUARD:
-            return self._serve(2)
-        if ordinary and self._passed[1] >= _GUARD:
-            return self._serve(1)
-        if urgent:
-            return self._serve(0)
-        if ordinary:
-            return self._serve(1)
-        return self._serve(2) if background else None
-
-    def _serve(self, rank: int) -> tuple[Runnable, int]:
-        """Take the next agent of class *rank*; a less urgent class that waits has been passed over once more."""
-        queues, passed = self.queues, self._passed
-        passed[rank] = 0
-        for less_urgent in range(rank + 1, 3):
-            if queues[less_urgent]:
-                passed[less_urgent] += 1
-        return queues[rank].popleft(), rank
-
     async def _run(self) -> None:
         self._fresh -= 1
-        me = asyncio.current_task()
-        urgent, ordinary, background = self.queues
+        runner = asyncio.current_task()
+        assert runner is not None
         while True:
-            turn = None if self._yielding else self._next()
+            turn = self.next()
             if turn is None:
                 if not await self._rest():
                     return
                 continue
-            if not self._fresh and (background or ordinary or urgent):
-                self._wake_one()
-            self.current = me
-            await turn[0].work(self, turn[1])
-            if monotonic() > self._slice_end:
+            await self._serve(*turn, self, runner)
+            if monotonic() > self.slice_end:
                 self._yielding += 1
                 try:
                     await asyncio.sleep(0)
                 finally:
                     self._yielding -= 1
-                self._slice_end = monotonic() + SLICE
+                self.slice_end = monotonic() + SLICE
 
     async def _rest(self) -> bool:
         """Wait until there is something to do; False if this runner is not needed any more."""
@@ -135,11 +139,9 @@ class Scheduler:
         self._idle.append(waiter)
         try:
             await waiter
-        except asyncio.CancelledError:
+        finally:
             if waiter.done() and not waiter.cancelled():
                 self._fresh -= 1
-            raise
-        self._fresh -= 1
-        if self._slice_end < (now := monotonic()) and not self._yielding:
-            self._slice_end = now + SLICE
+        if not self._yielding:
+            self.slice_end = max(self.slice_end, monotonic() + SLICE)
         return True

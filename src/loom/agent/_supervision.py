@@ -83,14 +83,10 @@ def backoff(base: float, factor: float, limit: float, jitter: float, failures: i
     return min(limit, base * factor**exponent) * (1 + jitter * (2 * random.random() - 1))
 
 
-class Abandoned(RuntimeError):
-    """A handler that ended by a cancellation nobody had asked for."""
-
-
 class Counts:
-    """How the steps of one agent ended."""
+    """How often the steps of one agent ended otherwise than by a commit."""
 
-    __slots__ = ("cancelled", "committed", "failed", "given_up", "interrupted")
+    __slots__ = ("cancelled", "failed", "given_up", "interrupted")
 
     def __init__(self) -> None:
-        self.committed = self.failed = self.cancelled = self.interrupted = self.given_up = 0
+        self.failed = self.cancelled = self.interrupted = self.given_up = 0

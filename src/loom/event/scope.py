@@ -13,15 +13,17 @@ def within(scope: str | None, tree: str) -> bool:
 class CancelledScopes:
     """The scopes cancelled lately, bounded: the oldest is forgotten first."""
 
-    __slots__ = ("_capacity", "_scopes")
+    __slots__ = ("_capacity", "_scopes", "any")
 
     def __init__(self, capacity: int = 4096) -> None:
         self._scopes: OrderedDict[str, None] = OrderedDict()
         self._capacity = capacity
+        self.any = False
 
     def add(self, scope: str) -> None:
         """Remember that *scope* was cancelled."""
         self._scopes[scope] = None
+        self.any = True
         self._scopes.move_to_end(scope)
         if len(self._scopes) > self._capacity:
             self._scopes.popitem(last=False)

@@ -44,7 +44,9 @@ class Models:
 
         if self._router is None:
             self._router = load("router")(self._models)
-        request = ModelRequest(task, input, label=label or Label(), timeout=timeout, qos=qos, options=options or {})
+        request = ModelRequest(
+            task, input, label=label or Label(), timeout=timeout, qos=qos, options=options or {}
+        )
         reply = await self._router.ask(request)
         return reply.output
 

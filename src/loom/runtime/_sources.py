@@ -41,7 +41,9 @@ class SourceRunner:
         """Whether it may still publish."""
         return self._task is not None and not self._task.done()
 
-    async def out(self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any) -> Event:
+    async def out(
+        self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any
+    ) -> Event:
         """Publish one event of this source; waits for room like ``publish``."""
         self.published += 1
         if isinstance(topic, Event):
@@ -57,8 +59,18 @@ class SourceRunner:
                 return
             except Exception as error:  # a stranger's source: told, counted, tried again
                 self.failures += 1
-                delay = backoff(policy.base, policy.factor, policy.limit, policy.jitter, self.failures, self._random)
-                log.error("source %s failed (%s: %s); again in %.1f s", self.source.name, type(error).__name__, error, delay)
+                delay = backoff(
+                    policy.base, policy.factor, policy.limit, policy.jitter, self.failures, self._random
+                )
+                log.error(
+                    "source %s failed (%s: %s); again in %.1f s",
+                    self.source.name,
+                    type(error).__name__,
+                    error,
+                    delay,
+                )
                 report = {"error": f"{type(error).__name__}: {error}", "again_in": delay}
-                self._bus.offer(Event("failed", report, topic=f"loom.source.{self.source.name}.failed", source="loom"))
+                self._bus.offer(
+                    Event("failed", report, topic=f"loom.source.{self.source.name}.failed", source="loom")
+                )
                 await asyncio.sleep(delay)

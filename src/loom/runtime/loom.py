@@ -12,6 +12,7 @@ from typing import Any
 from loom.actions import Action, Approval, Executor, Invocation, Registry
 from loom.adapters import Source
 from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Requests, Scheduler, Services, Timers
+from loom.agent._turn import serve
 from loom.agent._watchdog import Blocked, Watchdog
 from loom.agent.agent import check_name
 from loom.bus import Bus, Subscription
@@ -73,7 +74,7 @@ class Loom:
             self.registry, self.bus.observers, self.approvals.ask, random=self.random, policy=policy
         )
         self._services = Services(
-            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(concurrency),
+            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(serve, concurrency),
             Timers(self.clock), Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn,
             cells=self._cells,
         )  # fmt: skip

@@ -49,14 +49,20 @@ def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]
     """Read every counter now."""
     agents = {
         cell.name: AgentStatistics(
-            cell.name, cell.status, c.committed, c.failed, c.cancelled, c.interrupted, c.given_up,
+            cell.name,
+            cell.status,
+            cell.committed_steps,
+            c.failed,
+            c.cancelled,
+            c.interrupted,
+            c.given_up,
             len(cell.standing),
         )
         for cell in services.cells.values()
         for c in (cell.counts,)
     }
     return Statistics(
-        state, services.scheduler.steps, services.dead, services.bus.unrouted, services.bus.refused_threadsafe,
+        state, sum(a.committed + a.failed + a.cancelled + a.interrupted for a in agents.values()), services.dead, services.bus.unrouted, services.bus.refused_threadsafe,
         len(services.timers), agents, services.bus.statistics(), dict(services.executor.counts), services.executor.pending,
         {name: runner.published for name, runner in sources.items()},
     )  # fmt: skip
