@@ -60,7 +60,7 @@ def _fail(cell: Cell, ctx: Context, lane: Lane, error: Exception) -> None:
     cell.counts.failed += 1
     event, records = ctx.event, ctx.records
     if records is not None:
-        records.forget_failure(error, ctx.calls)
+        records.forget_failure(error, ctx._calls)
     delay = None
     if lane.rank and not isinstance(error, StateError | Diverged):
         delay = cell.spec.retry.delay(ctx.attempt, cell.services.random)

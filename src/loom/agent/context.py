@@ -45,13 +45,13 @@ class Context:
     """
 
     __slots__ = (
+        "_calls",
         "_cell",
         "_event",
         "_label",
         "_origin",
         "arrival",
         "attempt",
-        "calls",
         "doomed",
         "door",
         "effects",
@@ -72,7 +72,7 @@ class Context:
         self._event = event
         self._label: Label | None = None
         self._origin: Origin | None = None
-        self.calls = 0
+        self._calls = 0
         self.door = door
         self.attempt = attempt
         """1 for the first attempt at this event, 2 for the first retry."""
@@ -298,8 +298,8 @@ class Context:
     async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
         """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
         self._check_open()
-        number = self.calls
-        self.calls += 1
+        number = self._calls
+        self._calls += 1
         mark = fingerprint(what)
         if self.records is None:
             self.records = Records()
@@ -317,9 +317,9 @@ class Context:
         try:
             result = await make()
         except Exception as error:
-            records.keep(number, Record(mark, None, error, self.calls))
+            records.keep(number, Record(mark, None, error, self._calls))
             raise
-        records.keep(number, Record(mark, result, None, self.calls))
+        records.keep(number, Record(mark, result, None, self._calls))
         return result
 
     def _take_in(self, replies: list[Event]) -> list[Event]:
