@@ -13,6 +13,7 @@ from loom.adapters._camera_scenes import WITHOUT_FACE
 SIZE = (640, 480)
 HEAD = (80, 0, 380, 330)
 FACE = (174, 70, 279, 175)  # where the astronaut's face is
+Box = tuple[int, int, int, int]
 
 
 @cache
@@ -33,25 +34,42 @@ def background(random: Random) -> Image.Image:
 
 def crowd(random: Random, faces: int, height: int, brightness: float = 1.0) -> Image.Image:
     """*faces* heads on a background, each face about *height* pixels high, wholly visible, none over another."""
-    canvas = background(random)
     factor = height / (FACE[3] - FACE[1])
-    taken: list[tuple[int, int, int, int]] = []
-    for _ in range(10_000):
-        if len(taken) == faces:
+    heads: list[tuple[Image.Image, Box]] = []
+    for attempt in range(100_000):
+        if len(heads) == faces:
             break
-        head, face = (
-            photograph("astronaut.png").crop(HEAD),
-            [a - b for a, b in zip(FACE, (HEAD[0], HEAD[1]) * 2, strict=True)],
-        )
-        if random.random() < 0.5:
-            head, face = ImageOps.mirror(head), [head.width - face[2], face[1], head.width - face[0], face[3]]
-        head = head.resize((round(head.width * factor), round(head.height * factor)))
-        face = [round(side * factor) for side in face]
-        left = random.randint(-face[0], max(-face[0], SIZE[0] - face[2]))
-        top = random.randint(-face[1], max(-face[1], SIZE[1] - face[3]))
-        box = (left, top, left + head.width, top + head.height)
-        if all(box[2] <= t[0] or t[2] <= box[0] or box[3] <= t[1] or t[3] <= box[1] for t in taken):
-            canvas.paste(ImageEnhance.Brightness(head).enhance(brightness), (left, top))
-            taken.append(box)
-    assert len(taken) == faces, "no room"
+        if attempt % 200 == 199:  # the first ones leave no room for the rest
+            heads.clear()
+        head = _head(random, factor, brightness)
+        if not any(_touch(head[1], box) for _, box in heads):
+            heads.append(head)
+    assert len(heads) == faces, "no room"
+    canvas = background(random)
+    for image, box in heads:
+        canvas.paste(image, box[:2])
     return canvas
+
+
+def _head(random: Random, factor: float, brightness: float) -> tuple[Image.Image, Box]:
+    head = photograph("astronaut.png").crop(HEAD)
+    face = [FACE[side] - HEAD[side % 2] for side in range(4)]
+    if random.random() < 0.5:
+        head, face = ImageOps.mirror(head), [head.width - face[2], face[1], head.width - face[0], face[3]]
+    head = head.resize((round(head.width * factor), round(head.height * factor)))
+    left, top = (
+        random.randint(
+            round(-face[n] * factor), max(round(-face[n] * factor), round(SIZE[n] - face[n + 2] * factor))
+        )
+        for n in (0, 1)
+    )
+    return ImageEnhance.Brightness(head).enhance(brightness), (
+        left,
+        top,
+        left + head.width,
+        top + head.height,
+    )
+
+
+def _touch(one: Box, two: Box) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]

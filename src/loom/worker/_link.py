@@ -20,6 +20,8 @@ class Link:
     def __init__(self, sock: socket.socket, max_frame: int) -> None:
         sock.setblocking(True)
         self._socket = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._decoder = FrameDecoder(max_frame)
         self._inbox: deque[tuple[str, Any]] = deque()
         self._sending = threading.Lock()

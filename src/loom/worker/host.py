@@ -43,8 +43,9 @@ class FrameWriter:
 
     @property
     def free(self) -> int:
-        """Slots that may be filled now."""
-        self.refresh()
+        """Slots that may be filled now; asks the host for news only when it knows of none."""
+        if not self._leases:
+            self.refresh()
         return len(self._leases)
 
     def granted(self, leases: Iterable[Lease]) -> None:
@@ -194,7 +195,8 @@ class CallContext:
     @property
     def credit(self) -> int:
         """Items of a stream that may be sent at once; a source with none sheds."""
-        self.refresh()
+        if self._credit <= 0:
+            self.refresh()
         return self._credit
 
     @property
