@@ -10,32 +10,54 @@ from loom.event import Event
 
 
 class Record(NamedTuple):
-    """One result. ``mark`` is the hash of what was asked, ``asked`` how many calls had begun when it came back."""
+    """One result. ``mark`` is the hash of what was asked, ``asked`` how many calls had begun when it came back.
+
+    ``alone`` says that no other call was under way meanwhile.
+    """
 
     mark: str
     result: Any
     error: Exception | None
     asked: int
+    alone: bool
 
 
 class Records:
-    """The results of one event's attempts, by the number of the call: calls may overlap and end in any order."""
+    """The results of one event's attempts, by the number of the call; calls that overlapped may change places."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_used")
 
     def __init__(self) -> None:
         self._kept: dict[int, Record] = {}
+        self._used: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, number: int) -> Record | None:
-        """What call *number* gave in an earlier attempt."""
-        return self._kept.get(number)
+    def rewind(self) -> None:
+        """Another attempt begins."""
+        self._used.clear()
+
+    def find(self, number: int, mark: str) -> Record | None:
+        """What call *number* gave in an earlier attempt; raises LookupError if that call was for something else."""
+        expected = None if number in self._used else self._kept.get(number)
+        if expected is None or expected.mark != mark:
+            same = (n for n, r in self._kept.items() if r.mark == mark and n not in self._used)
+            other = next(same, None)
+            if other is None and expected is not None and expected.alone:
+                raise LookupError(number)
+            if other is None:
+                return None
+            number = other
+        self._used.add(number)
+        return self._kept[number]
 
     def keep(self, number: int, record: Record) -> None:
         """Remember how call *number* ended."""
+        if number in self._kept:
+            number = max(self._kept) + 1
         self._kept[number] = record
+        self._used.add(number)
 
     def forget_failure(self, failure: BaseException, asked: int) -> None:
         """Forget the errors that made the step fail, so that the next attempt asks again.

@@ -50,6 +50,7 @@ class Context:
         "_event",
         "_label",
         "_origin",
+        "_under_way",
         "arrival",
         "attempt",
         "doomed",
@@ -73,6 +74,7 @@ class Context:
         self._label: Label | None = None
         self._origin: Origin | None = None
         self._calls = 0
+        self._under_way = 0
         self.door = door
         self.attempt = attempt
         """1 for the first attempt at this event, 2 for the first retry."""
@@ -298,28 +300,38 @@ class Context:
     async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
         """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
         self._check_open()
-        number = self._calls
-        self._calls += 1
         mark = fingerprint(what)
         if self.records is None:
             self.records = Records()
-        records = self.records
-        known = records.get(number)
-        if known is not None:
-            if known.mark != mark:
-                raise Diverged(
-                    f"{self.agent!r} ran again for event {self._event.id} and its call {number + 1} is now "
-                    f"{what[:2]!r:.120}; make what the step asks for depend on the event, the state and ctx alone"
-                )
-            if known.error is not None:
-                raise known.error
-            return known.result
+        elif not self._calls:
+            self.records.rewind()
+        records, number = self.records, self._calls
+        self._calls += 1
         try:
-            result = await make()
-        except Exception as error:
-            records.keep(number, Record(mark, None, error, self._calls))
-            raise
-        records.keep(number, Record(mark, result, None, self._calls))
+            known = records.find(number, mark)
+        except LookupError:
+            raise Diverged(
+                f"{self.agent!r} ran again for event {self._event.id} and its call {number + 1} is now "
+                f"{what[:2]!r:.120}; make what the step asks for depend on the event, the state and ctx alone"
+            ) from None
+        if known is not None and known.error is not None:
+            raise known.error
+        return known.result if known is not None else await self._record(number, mark, make)
+
+    async def _record(self, number: int, mark: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        alone = not self._under_way
+        self._under_way += 1
+        try:
+            result, error = await make(), None
+        except Exception as failure:  # noqa: BLE001 - recorded, then raised
+            result, error = None, failure
+        finally:
+            self._under_way -= 1
+        alone = alone and self._calls == number + 1
+        if self.records is not None:
+            self.records.keep(number, Record(mark, result, error, self._calls, alone))
+        if error is not None:
+            raise error
         return result
 
     def _take_in(self, replies: list[Event]) -> list[Event]:
