@@ -18,7 +18,7 @@ def dump(value: object, root: str = "payload") -> bytes:
     """
     _check(value, root, 0)
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _encode(value).encode()
     except (
         ValueError,
         TypeError,
@@ -30,7 +30,7 @@ def dump(value: object, root: str = "payload") -> bytes:
 def load(data: bytes | bytearray | memoryview, root: str = "payload") -> object:
     """The value of UTF-8 JSON *data*; raises InvalidEvent for anything else, `NaN` and overflowing numbers too."""
     try:
-        return json.loads(bytes(data), parse_constant=_refuse, parse_float=_finite)
+        return _decode(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(f"{root} is not JSON: {error}") from None
 
@@ -73,3 +73,8 @@ def _finite(text: str) -> float:
     if not isfinite(number):
         raise ValueError(f"number {text[:20]} does not fit a float")
     return number
+
+
+# Made once: json.dumps and json.loads make new ones for each call that is not the default.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode

@@ -16,7 +16,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._max = max_frame
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
         """The frames that *data* completes; raises WorkerGarbage for a length of zero or above the maximum."""
         buffer = self._buffer
         buffer += data

@@ -11,7 +11,7 @@ from typing import Any
 from loom.worker import _wire
 from loom.worker._framing import FrameDecoder, frame
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 
 
 class Link:
@@ -23,6 +23,8 @@ class Link:
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._decoder = FrameDecoder(max_frame)
+        self._chunk = bytearray(CHUNK)
+        self._view = memoryview(self._chunk)
         self._inbox: deque[tuple[str, Any]] = deque()
         self._sending = threading.Lock()
         self.max_frame = max_frame
@@ -56,6 +58,6 @@ class Link:
         return self._inbox.popleft() if self._inbox else None
 
     def _read(self) -> bool:
-        data = self._socket.recv(CHUNK)
-        self._inbox.extend(_wire.parse(each) for each in self._decoder.feed(data))
-        return bool(data)
+        size = self._socket.recv_into(self._chunk)
+        self._inbox.extend(_wire.parse(each) for each in self._decoder.feed(self._view[:size]))
+        return size > 0

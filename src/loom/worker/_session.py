@@ -21,6 +21,7 @@ from loom.worker.arena import Arena
 from loom.worker.frame import Frame, FrameHandle
 from loom.worker.limits import WorkerLimits
 
+CHUNK = 1 << 16
 UNASKED_BURST, UNASKED_RATE = 1000, 200.0
 
 
@@ -43,7 +44,7 @@ class Plan:
         return frame.handle if any(arena.name == frame.handle.arena for arena in self.arenas) else None
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.BufferedProtocol):
     """Talks to one process. *on_message* gets what it says; *on_lost* is called once, when it is buried."""
 
     def __init__(
@@ -58,6 +59,7 @@ class Session(asyncio.Protocol):
         self._output = output
         self._on_message, self._on_lost = on_message, on_lost
         self._decoder = FrameDecoder(plan.limits.max_frame)
+        self._chunk = memoryview(bytearray(CHUNK))
         self._allowance = Allowance(UNASKED_BURST, UNASKED_RATE, self._loop.time())
         self._hello: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
@@ -116,8 +118,9 @@ class Session(asyncio.Protocol):
         """Ask it to end, wait, kill it when it does not; afterwards the process is reaped."""
         self._stopping = True
         if self._burial is None and self._process is not None:
-            self.send(shutdown={})
-            await asyncio.wait({self._process.exited}, timeout=self._plan.limits.stop_grace)
+            if self.ready:  # one that still starts does not listen
+                self.send(shutdown={})
+                await asyncio.wait({self._process.exited}, timeout=self._plan.limits.stop_grace)
             self.lose(None)
         if self._burial is not None:
             await asyncio.shield(self._burial)
@@ -134,15 +137,18 @@ class Session(asyncio.Protocol):
                     ) from None
         raise WorkerGarbage(f"worker {self._plan.name!r} produces into no arena {handle.arena[:100]!r}")
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol: one buffer for good, where a Protocol gets 256 KB from the system for each message
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._chunk
+
+    def buffer_updated(self, nbytes: int) -> None:
         self.heard = self._loop.time()
         try:
-            for each in self._decoder.feed(data):
+            for each in self._decoder.feed(self._chunk[:nbytes]):
                 if self._burial is None:
                     self._take(*_wire.parse(each))
         except WorkerGarbage as error:

@@ -137,8 +137,8 @@ class Worker:
     ) -> AsyncGenerator[Any, None]:
         """The items that *method* yields; at most *window* of them wait here, then the worker has to.
 
-        The worker does nothing else meanwhile. Leave the loop through `contextlib.aclosing` to cancel it at
-        once. Raises as `call` does.
+        The worker does nothing else meanwhile; *timeout* is for the whole stream. Leave the loop through
+        `contextlib.aclosing` to cancel it at once. Raises as `call` does.
         """
         items = Items(window)
         job = self._submit(method, body, timeout, qos, items)
@@ -279,7 +279,9 @@ class Worker:
         """Nobody waits for *job* any more: forget it, or tell the worker, or kill it when it does not listen."""
         if job.timer is not None:
             job.timer.cancel()
-        if self._pending.remove(job) or self._current is not job or self._abandoned is not None:
+        if job.started is None:
+            self._pending.remove(job)
+        if self._current is not job or self._abandoned is not None:
             return
         job.answer.cancel()
         if self._session is not None and self._session.ready:
