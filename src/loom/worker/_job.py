@@ -10,6 +10,15 @@ from typing import Any
 from loom.event import QoS
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a call and how long it took, milliseconds: *queue_ms* before the worker began it."""
+
+    value: object
+    queue_ms: float
+    total_ms: float
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """One call. *body* keeps its frames alive until the call is over, *value* is their wire form."""

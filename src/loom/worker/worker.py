@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import count
 from typing import Any
@@ -22,7 +21,7 @@ from loom.errors import (
 )
 from loom.event import QoS
 from loom.worker import _wire
-from loom.worker._job import Items, Job
+from loom.worker._job import Answer, Items, Job
 from loom.worker._output import OutputRing
 from loom.worker._pending import PendingCalls
 from loom.worker._session import Plan, Session, failed
@@ -30,14 +29,7 @@ from loom.worker._vigilance import restart_delay
 from loom.worker.arena import Arena
 from loom.worker.limits import WorkerLimits
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The result of a call and how long it took, milliseconds: *queue_ms* before the worker began it."""
-
-    value: object
-    queue_ms: float
-    total_ms: float
+__all__ = ["Answer", "Worker"]
 
 
 class Worker:
@@ -169,11 +161,9 @@ class Worker:
     async def close(self) -> None:
         """End the process: asked, then killed. Whoever waits gets Closed. May be called twice."""
         self._closed = True
-        error = Closed(f"worker {self.name!r} is closed")
-        for job in self._pending.drain():
-            job.finish(error=error)
-        if self._current is not None:
-            self._current.finish(error=error)
+        waiting = self._pending.drain() + ([self._current] if self._current else [])
+        for job in waiting:
+            job.finish(error=Closed(f"worker {self.name!r} is closed"))
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait({self._starting})
@@ -290,11 +280,13 @@ class Worker:
             self._abandoned = loop.call_later(self.limits.cancel_grace, self._give_up, job)
 
     def _give_up(self, job: Job) -> None:
+        grace = self.limits.cancel_grace
+        self._kill(
+            f"worker {self.name!r} was killed: {job.method!r} did not end {grace:g} s after its cancel"
+        )
+
+    def _kill(self, cause: str) -> None:
         if self._session is not None:
-            grace = self.limits.cancel_grace
-            cause = (
-                f"worker {self.name!r} was killed: {job.method!r} did not end {grace:g} s after its cancel"
-            )
             self._session.lose(WorkerDied(cause))
 
     def _give_credit(self, job: Job, items: Items) -> None:
@@ -335,11 +327,11 @@ class Worker:
             job.items.ready.clear()
 
     def _out_of_memory(self, job: Job) -> None:
-        assert self._session is not None
         limit = self._plan.memory_limit
         bound = f"its memory limit of {limit:,} bytes" if limit else "memory"
-        cause = f"worker {self.name!r} ran out of {bound} in {job.method!r}; raise memory_limit or send less"
-        self._session.lose(WorkerDied(cause))
+        self._kill(
+            f"worker {self.name!r} ran out of {bound} in {job.method!r}; raise memory_limit or send less"
+        )
 
     def _over(self) -> None:
         self._current = None

@@ -1,0 +1,181 @@
+"""The process of a worker: how it starts, what it sees, how it ends, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from loom.errors import (
+    Closed,
+    MissingExtra,
+    WorkerDied,
+    WorkerError,
+)
+from loom.worker import Worker, WorkerLimits
+
+MODULE = "tests.worker.behaviours"
+SPEC = f"{MODULE}:factory"
+LONG = 30.0  # a call that takes this long has hung
+linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    async with Worker("w", SPEC, {"answer": 42}, limits=WorkerLimits(cancel_grace=0.2)) as made:
+        yield made
+
+
+async def running(worker: Worker) -> None:
+    """Wait until the worker runs a call."""
+    while not worker.statistics()["running"]:
+        await asyncio.sleep(0)
+
+
+async def pid_of(worker: Worker) -> int:
+    pid = await worker.call("pid", timeout=LONG)
+    assert isinstance(pid, int)
+    return pid
+
+
+async def test_a_killed_process_is_exactly_one_error_and_the_next_call_works(worker: Worker) -> None:
+    first = await pid_of(worker)
+    waiting = [asyncio.create_task(worker.call(m, timeout=LONG)) for m in ("die", "pid", "pid")]
+    died, second, third = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(died, WorkerDied)
+    assert "SIGKILL" in str(died)
+    assert second == third
+    assert second != first
+    assert worker.statistics()["deaths"] == 1
+
+
+async def test_an_exit_code_and_the_last_lines_are_in_the_message(worker: Worker) -> None:
+    await worker.call("say", {"out": ["loading", "half way"], "err": ["disk on fire"]}, timeout=LONG)
+    with pytest.raises(WorkerDied, match=r"exited with code 9(.|\n)*half way(.|\n)*disk on fire"):
+        await worker.call("exit", 9, timeout=LONG)
+
+
+async def test_output_is_kept_up_to_a_bound(worker: Worker) -> None:
+    lines = [f"line {n}" for n in range(1000)]
+    await worker.call("say", {"out": lines, "err": ["x" * 100_000]}, timeout=LONG)
+    await worker.call("log", "logged", timeout=LONG)
+    while worker.statistics()["output_lines"] < 1002:  # type: ignore[operator]
+        await asyncio.sleep(0)
+    kept = worker.output(10_000)
+    assert len(kept) == 200
+    assert max(map(len, kept)) <= 1000
+
+
+async def test_a_factory_that_fails_is_its_error_for_everybody_who_waits() -> None:
+    async with Worker("w", f"{MODULE}:broken") as worker:
+        results = await asyncio.gather(
+            *(worker.call("x", timeout=LONG) for _ in range(3)), return_exceptions=True
+        )
+        assert all(isinstance(r, WorkerError) and "no such model" in str(r) for r in results)
+        assert worker.statistics()["starts"] == 1
+        assert worker.output() == ["about to fail"]
+
+
+async def test_a_missing_package_arrives_as_the_one_line_that_helps() -> None:
+    async with Worker("w", f"{MODULE}:missing") as worker:
+        with pytest.raises(MissingExtra, match="pip install") as caught:
+            await worker.call("x", timeout=LONG)
+        assert caught.value.extra == "vision"
+
+
+@pytest.mark.parametrize(
+    "spec", [f"{MODULE}:nothing", "tests.worker.nowhere:factory", f"{MODULE}:dies_at_start"]
+)
+async def test_a_process_that_does_not_start_is_a_worker_error(spec: str) -> None:
+    async with Worker("w", spec) as worker:
+        with pytest.raises(WorkerError):
+            await worker.start()
+        with pytest.raises(WorkerError):
+            await worker.call("x", timeout=LONG)
+
+
+async def test_closing_ends_whoever_waits_and_refuses_what_follows() -> None:
+    worker = Worker("w", SPEC, limits=WorkerLimits(stop_grace=0.1))
+    waiting = [asyncio.create_task(worker.call("hang")) for _ in range(2)]
+    await running(worker)
+    await worker.close()
+    assert [type(r) for r in await asyncio.gather(*waiting, return_exceptions=True)] == [Closed, Closed]
+    with pytest.raises(Closed):
+        await worker.call("echo")
+    await worker.close()
+
+
+@linux
+async def test_no_process_and_no_descriptor_is_left() -> None:
+    async def life() -> None:
+        async with Worker("w", SPEC) as worker:
+            await pid_of(worker)
+            with pytest.raises(WorkerDied):
+                await worker.call("die", timeout=LONG)
+            await pid_of(worker)
+
+    await life()  # what the first one loads stays
+    await asyncio.sleep(0)
+    before = sorted(os.listdir("/proc/self/fd"))
+    await life()
+    await asyncio.sleep(0)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@linux
+async def test_the_process_gets_no_descriptor_but_its_own(worker: Worker, tmp_path: Path) -> None:
+    with open(tmp_path / "secret", "w") as secret:
+        os.set_inheritable(secret.fileno(), True)
+        listed = await worker.call("open_files", timeout=LONG)
+        assert isinstance(listed, list)
+        assert str(secret.fileno()) not in listed[:3] or secret.fileno() > 2
+        assert len(listed) <= 5  # three standard ones, the socket, the listing itself
+
+
+async def test_the_process_gets_few_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "secret")
+    monkeypatch.setenv("NEEDED", "yes")
+    async with Worker("w", SPEC, environment=["NEEDED"]) as worker:
+        seen = await worker.call("environment", timeout=LONG)
+    assert isinstance(seen, dict)
+    assert seen["NEEDED"] == "yes"
+    assert set(seen) <= {"PATH", "LANG", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "NEEDED", "LC_CTYPE"}
+
+
+@linux
+async def test_the_process_ends_with_its_host() -> None:
+    script = (
+        "import asyncio, os, signal\n"
+        "from loom.worker import Worker\n"
+        "async def main():\n"
+        f"    worker = Worker('w', {SPEC!r})\n"
+        "    print(await worker.call('pid'), flush=True)\n"
+        "    task = asyncio.create_task(worker.call('hang'))\n"
+        "    while not worker.statistics()['running']: await asyncio.sleep(0)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    import sys
+
+    host = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    out, _ = await host.communicate()
+    while Path(f"/proc/{int(out)}").exists() and "Z" not in _state(int(out)):
+        await asyncio.sleep(0)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
