@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.errors import ActionDenied, ConfigError
+from loom.errors import ActionDenied, ConfigError, MissingExtra
 from loom.runtime import Loom
 from loom.runtime._config_build import build, notes
 from loom.runtime.config import Project, parse_project
@@ -239,3 +239,37 @@ def test_a_project_without_agents_gets_a_note(folder: Path) -> None:
     assert notes(plan, build(plan)) == [
         f"{folder}/loom.toml: there is no [agents.NAME], so nothing will react"
     ]
+
+
+@pytest.mark.parametrize("part", ["camera", "faces"])
+def test_a_built_in_thing_without_its_packages_says_how_to_get_them(
+    folder: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "loom.runtime._devices", None)
+    kind = "sources" if part == "camera" else "models"
+    with pytest.raises(MissingExtra, match=r"pip install '.*\[vision\]'"):
+        built(folder, f'[{kind}.x]\nuse = "{part}"')
+
+
+def test_a_camera_and_its_detector_share_memory(folder: Path) -> None:
+    loom = built(
+        folder,
+        '[models.eyes]\nuse = "faces"\n[sources.front]\nuse = "camera"\nrate = 5\nfolder = "pictures"\n',
+    )
+    assert [(model.name, model.tasks) for model in loom.models] == [("eyes", {"faces.detect"})]
+    assert list(loom.statistics().sources) == ["front"]
+
+
+def test_two_sources_whose_frames_could_be_mistaken_are_refused(folder: Path) -> None:
+    (folder / "eyes.py").write_text(
+        "from loom.adapters import Source\n"
+        "class Arena: name = 'eye'\n"
+        "class Seeing(Source): pass\n"
+        "def eye(name):\n"
+        "    async def see(out): pass\n"
+        "    made = Seeing(name, see)\n"
+        "    object.__setattr__(made, 'arena', Arena())\n"
+        "    return made\n"
+    )
+    said = refused(folder, '[sources.left]\nuse = "eyes:eye"\n[sources.right]\nuse = "eyes:eye"\n')
+    assert said == "loom.toml:3: a second source with frames called 'eye' in one project"

@@ -75,12 +75,11 @@ def _sources(now: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _models(now: Mapping[str, Any], width: int) -> list[str]:
-    lines: list[str] = []
+    told = []
     for name, model in now.get("models", {}).items():
         answered, deaths = model.get("answered", 0), model.get("deaths", 0)
-        state = f"{count(answered)} answers" + (f", died {deaths} times" if deaths else "")
-        lines += field(f"model {name}"[:10], state, width)
-    return lines
+        told.append(f"{name} {count(answered)} answers" + (f", died {deaths} times" if deaths else ""))
+    return field("models", "; ".join(told), width) if told else []
 
 
 def _duration(seconds: float) -> str:

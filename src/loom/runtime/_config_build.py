@@ -28,7 +28,7 @@ def build(project: Project) -> Loom:
         (part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")
     ]
     sources = [(part, _source(project, part)) for part in project.of("sources")]
-    arenas = tuple(source.arena for _, source in sources if hasattr(source, "arena"))
+    arenas = _arenas(project, sources)
     loom = Loom(**{"approvals": _approvals(actions), **project.settings})
     for part, thing in actions:
         _add(project, part, loom, thing)
@@ -58,6 +58,18 @@ def notes(project: Project, loom: Loom) -> list[str]:
     return found
 
 
+def _arenas(project: Project, sources: list[tuple[Part, Any]]) -> tuple[Any, ...]:
+    """The shared memory of all sources, for the models that look at their frames; a name means one of them."""
+    found: dict[str, Any] = {}
+    for part, source in sources:
+        arena = getattr(source, "arena", None)
+        if arena is not None and found.setdefault(arena.name, arena) is not arena:
+            raise project.wrong(
+                (part.kind, part.name), f"a second source with frames called {arena.name!r} in one project"
+            )
+    return tuple(found.values())
+
+
 def _approvals(actions: list[tuple[Part, Any]]) -> dict[str, Approval]:
     given = [(getattr(thing, ACTION, thing), part.values.get("approval")) for part, thing in actions]
     return {action.name: Approval(word) for action, word in given if word is not None}
@@ -69,8 +81,8 @@ def _sorted_out(project: Project, part: Part, thing: Any, wanted: type) -> Any:
         kind = type(sort_out(thing))
     except LoomError as error:
         raise project.wrong((part.kind, part.name, "use"), str(error)) from error
-    if kind is not wanted:
-        table = next(name for name, each in KINDS if each is kind)
+    if not issubclass(kind, wanted):
+        table = next(name for name, each in KINDS if issubclass(kind, each))
         raise project.wrong((part.kind, part.name, "use"), f"{part.use} belongs under [{table}.{part.name}]")
     return thing
 
