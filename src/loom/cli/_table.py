@@ -27,7 +27,7 @@ class Growth:
 def table(now: Mapping[str, Any], width: int, growth: Growth) -> list[str]:
     """The whole view."""
     speed = growth(now["seconds"], now["steps"])
-    head = f"loom {now['name']} · {now['state']} · {_duration(now['seconds'])} · process {now['pid']}"
+    head = f"loom {now['name']} · {now['state']} · {_duration(now['seconds'])}"
     lines = [head[:width], ""]
     lines += field("steps", f"{count(now['steps'])}, {count(speed)}/s", width)
     actions = ", ".join(f"{count(n)} {how}" for how, n in now["actions"].items() if n) or "none"
@@ -35,7 +35,7 @@ def table(now: Mapping[str, Any], width: int, growth: Growth) -> list[str]:
     lines += field(
         "dead", f"{count(now['dead_letters'])} letters, {count(now['unrouted'])} events nobody wanted", width
     )
-    lines += field("memory", megabytes(now["memory"]), width)
+    lines += field("memory", f"{megabytes(now['memory'])}, process {now['pid']}", width)
     return [
         *lines,
         "",
@@ -51,7 +51,7 @@ def _agents(now: Mapping[str, Any], width: int) -> list[str]:
     lines = [f"{'agent':17}{'steps':>11}{'failed':>11}"]
     for name, agent in now["agents"].items():
         row = f"{name[:16]:17}{count(agent['committed']):>11}{count(agent['failed']):>11}"
-        lines.append(row if agent["status"] == "running" else f"{row}  {agent['status']}"[:width])
+        lines += _with(row, "" if agent["status"] == "running" else agent["status"], width)
     return lines
 
 
@@ -62,11 +62,15 @@ def _queues(now: Mapping[str, Any], width: int) -> list[str]:
         row = f"{queue['name'][-16:]:17}{depth:>11}{count(queue['delivered']):>11}"
         losses = {**queue["dropped_by"], **{why: queue[why] for why in LOSSES}}
         lost = ", ".join(f"{count(number)} {why}" for why, number in losses.items() if number)
-        if lost and len(row) + 2 + len(lost) <= width:
-            lines.append(f"{row}  {lost}")
-        else:
-            lines += [row, f"  {lost}"[:width]] if lost else [row]
+        lines += _with(row, lost, width)
     return lines
+
+
+def _with(row: str, more: str, width: int) -> list[str]:
+    """The row and what is to be said of it, below it where there is no room beside it."""
+    if not more:
+        return [row]
+    return [f"{row}  {more}"] if len(row) + 2 + len(more) <= width else [row, f"  {more}"[:width]]
 
 
 def _sources(now: Mapping[str, Any], width: int) -> list[str]:
