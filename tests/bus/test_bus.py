@@ -68,7 +68,7 @@ async def test_what_is_no_event_is_named(bus: Bus, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["publish", "publish_nowait", "offer", "publish_threadsafe"])
-@pytest.mark.parametrize("topic", ["a..b", "a.*", ""])
+@pytest.mark.parametrize("topic", ["a..b", "a.*", "", 7, {}])
 async def test_an_invalid_topic_is_refused_and_leaves_the_event_as_it_was(
     bus: Bus, method: str, topic: str
 ) -> None:

@@ -181,6 +181,17 @@ def test_a_cancelled_ticket_counts_as_accepted_and_cancelled_once() -> None:
     assert here.statistics().balanced()
 
 
+def test_who_waited_arrived_when_it_began_to_wait() -> None:
+    """Two queues of one lane: what its publisher sends to the other one later must not come first."""
+    clock = count(1).__next__
+    full, other = Queue("full", capacity=1, arrivals=clock), Queue("other", arrivals=clock)
+    full.put(event(0))
+    full.stand_in_line(Ticket(event(1), nobody))
+    other.put(event(2))
+    full.take(0)
+    assert (list(full.arrivals or ()), list(other.arrivals or ())) == ([2], [3])
+
+
 def test_a_queue_is_something_even_when_empty() -> None:
     assert Queue("q")
     assert len(Queue("q")) == 0

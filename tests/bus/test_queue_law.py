@@ -300,6 +300,7 @@ class QueueLaw(RuleBasedStateMachine):
         assert [t.event.payload for t in self.queue.tickets] == [e.payload for e in self.model.line]
         if self.queue.arrivals is not None:
             assert len(self.queue.arrivals) == len(queued)
+            assert list(self.queue.arrivals) == sorted(self.queue.arrivals)
 
     def it_is_bounded(self) -> None:
         assert len(self.queue) <= self.queue.capacity + self.model.excess

@@ -94,6 +94,8 @@ class Queue:
 
     def stand_in_line(self, ticket: Ticket) -> None:
         """Let *ticket* wait behind those already waiting; its event enters, and it is woken, when there is room."""
+        if self._clock is not None and not ticket.places:
+            ticket.arrival = self._clock()
         ticket.places.append(self)
         self.tickets.append(ticket)
         self.limit = 0
@@ -118,7 +120,7 @@ class Queue:
                 continue
             ticket.granted = True
             places = ticket.leave_all()
-            self._accept(ticket.event)
+            self._accept(ticket.event, ticket.arrival if len(places) == 1 else None)
             ticket.wake()
             self._grant_others(places)
         self._relimit()
@@ -244,7 +246,7 @@ class Queue:
         if not self.errors & (self.errors - 1):
             log.exception("%s of %r failed (%d so far)", what, self.name, self.errors)
 
-    def _accept(self, event: Event) -> None:
+    def _accept(self, event: Event, arrival: int | None = None) -> None:
         self.accepted += 1
         older = self._pull_same_key(event) if self.overflow == "latest" else None
         if self._by_topic is not None and self._by_topic[event._topic] >= (self.shed_at or 0):
@@ -252,7 +254,7 @@ class Queue:
         elif len(self.items) >= self.capacity:
             self._overflow(event)
         else:
-            self._append(event)
+            self._append(event, arrival)
         if older is not None:
             self._superseded(older)
         if self.on_accept is not None:
@@ -321,11 +323,11 @@ class Queue:
         self.merged += 1
         self._lost(event, "merged")
 
-    def _append(self, event: Event) -> None:
+    def _append(self, event: Event, arrival: int | None = None) -> None:
         self.items.append(event)
         if not self.simple:
             if self.arrivals is not None and self._clock is not None:
-                self.arrivals.append(self._clock())
+                self.arrivals.append(self._clock() if arrival is None else arrival)
             if self._by_topic is not None:
                 self._by_topic[event._topic] += 1
         if self.idle:

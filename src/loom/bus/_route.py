@@ -115,12 +115,16 @@ def choices(route: Route, event: Event, full: list[Queue]) -> list[list[Queue]]:
 
 
 class Router:
-    """Patterns in, routes out: a trie for topics seen first, a bounded cache for the rest, invalidated by pattern."""
+    """Patterns in, routes out: a trie for topics seen first, a bounded cache for the rest, invalidated by pattern.
 
-    __slots__ = ("_by_first", "_capacity", "_retained", "_trie", "cache", "observed")
+    ``plain`` leads from each cached topic straight to its only queue, or to None: what the fast path asks.
+    """
+
+    __slots__ = ("_by_first", "_capacity", "_retained", "_trie", "cache", "observed", "plain")
 
     def __init__(self, capacity: int = 8192) -> None:
         self.cache: dict[str, Route] = {}
+        self.plain: dict[str, Queue | None] = {}
         self.observed = False
         self._by_first: dict[str, set[str]] = {}
         self._capacity = max(1, capacity)
@@ -149,12 +153,14 @@ class Router:
         if len(self.cache) >= self._capacity:
             self._forget(next(iter(self.cache)))
         self.cache[topic] = route
+        self.plain[topic] = route.only
         self._by_first.setdefault(topic.partition(".")[0], set()).add(topic)
         return route
 
     def clear(self) -> None:
         """Forget every compiled route."""
         self.cache.clear()
+        self.plain.clear()
         self._by_first.clear()
 
     def _invalidate(self, pattern: tuple[str, ...]) -> None:
@@ -170,6 +176,7 @@ class Router:
 
     def _forget(self, topic: str) -> None:
         del self.cache[topic]
+        del self.plain[topic]
         first = topic.partition(".")[0]
         topics = self._by_first[first]
         topics.discard(topic)

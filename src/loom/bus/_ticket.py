@@ -15,15 +15,17 @@ class Ticket:
     """A publisher's place in line; its event enters the queue when its turn comes.
 
     ``places`` are the queues it stands before. Where it stands before several, the first that has room takes the
-    event and the others forget it.
+    event and the others forget it. ``arrival`` is its number among the events of its queue's lane, drawn when it began
+    to wait: what its publisher sends later, to another queue of the lane, must not be handled before it.
     """
 
-    __slots__ = ("event", "granted", "places", "wake")
+    __slots__ = ("arrival", "event", "granted", "places", "wake")
 
     def __init__(self, event: Event, wake: Callable[[], None]) -> None:
         self.event = event
         self.wake = wake
         self.granted = False
+        self.arrival: int | None = None
         self.places: list[Queue] = []
 
     def leave(self, queue: Queue) -> None:

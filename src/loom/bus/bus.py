@@ -42,6 +42,7 @@ class Bus:
         self._monotonic = self._clock.monotonic
         self._router = Router(topics)
         self._routes = self._router.cache
+        self._plain = self._router.plain
         self._entries: dict[Queue, list[Entry]] = {}
         self._last = LastValues(retained)
         self._inbox = Inbox(inbox, self._come_in)
@@ -67,14 +68,13 @@ class Bus:
         try:
             if event is None:
                 event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
-                route = self._routes.get(topic) or self._find(topic)
-            else:
-                route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
-                if event._topic != topic:
-                    event = event._stamp(topic)  # type: ignore[arg-type]
-        except AttributeError:
+            elif event._topic != topic:
+                event = self._on_topic(event, topic)  # type: ignore[arg-type]
+            queue = self._plain[topic]  # type: ignore[index]
+        except KeyError:
+            queue = None
+        except (AttributeError, TypeError):
             _blame(topic if event is None else event)
-        queue = route.only
         if queue is not None and len(queue.items) < queue.limit:
             queue.items.append(event)  # type: ignore[arg-type]
             queue.accepted += 1
@@ -85,6 +85,7 @@ class Bus:
                 return event  # type: ignore[return-value]
             await self._breathe(len(queue.items) > queue.capacity >> 1)
             return event  # type: ignore[return-value]
+        route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
         full = self._deliver(event, route)  # type: ignore[arg-type]
         if full:
             await Line(event, choices(route, event, full)).wait(timeout)  # type: ignore[arg-type]
@@ -98,20 +99,20 @@ class Bus:
         try:
             if event is None:
                 event, topic = topic, topic._topic  # type: ignore[union-attr,assignment]
-                route = self._routes.get(topic) or self._find(topic)
-            else:
-                route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
-                if event._topic != topic:
-                    event = event._stamp(topic)  # type: ignore[arg-type]
-        except AttributeError:
+            elif event._topic != topic:
+                event = self._on_topic(event, topic)  # type: ignore[arg-type]
+            queue = self._plain[topic]  # type: ignore[index]
+        except KeyError:
+            queue = None
+        except (AttributeError, TypeError):
             _blame(topic if event is None else event)
-        queue = route.only
         if queue is not None and len(queue.items) < queue.limit:
             queue.items.append(event)  # type: ignore[arg-type]
             queue.accepted += 1
             if queue.idle:
                 queue.notify()
             return event  # type: ignore[return-value]
+        route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
         return self._deliver_to_all_or_none(event, route)  # type: ignore[arg-type]
 
     def offer(self, topic: str | Event, event: Event | None = None) -> int:
@@ -282,6 +283,12 @@ class Bus:
             raise InvalidTopic("the event has no topic; publish(topic, event) gives it one")
         self._inbox.serve()
         return self._router.find(topic)
+
+    def _on_topic(self, event: Event, topic: str) -> Event:
+        """*event* on *topic*, which is known to be valid before the event is touched."""
+        if type(topic) is not str or topic not in self._routes:
+            self._find(check_topic(topic))
+        return event._stamp(topic)
 
     def _resolve(self, topic: str | Event, event: Event | None) -> tuple[Event, Route]:
         thing = topic if event is None else event
