@@ -294,9 +294,9 @@ class Bus:
         thing = topic if event is None else event
         if not isinstance(thing, Event):
             _blame(thing)
-        on: str = thing._topic if event is None else topic  # type: ignore[assignment]
-        route = self._routes.get(on) or self._find(on)
-        return thing._stamp(on), route
+        if event is not None and event._topic != topic:
+            thing = self._on_topic(event, topic)  # type: ignore[arg-type]
+        return thing, self._routes.get(thing._topic) or self._find(thing._topic)
 
     def _deliver(self, event: Event, route: Route) -> list[Queue]:
         if route.direct:
