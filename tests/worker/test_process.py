@@ -162,12 +162,13 @@ async def test_the_process_ends_with_its_host() -> None:
     )
     import sys
 
+    path = os.pathsep.join([os.getcwd(), *sys.path])
     host = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         script,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": path},
     )
     out, _ = await host.communicate()
     while Path(f"/proc/{int(out)}").exists() and "Z" not in _state(int(out)):

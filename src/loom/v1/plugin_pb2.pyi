@@ -126,7 +126,7 @@ class Value(_message.Message):
     def __init__(self, json: _Optional[bytes] = ..., data: _Optional[bytes] = ..., buffer: _Optional[_Union[Buffer, _Mapping]] = ..., frame: _Optional[_Union[FrameHandle, _Mapping]] = ..., fields: _Optional[_Union[Fields, _Mapping]] = ...) -> None: ...
 
 class Fields(_message.Message):
-    __slots__ = ("values",)
+    __slots__ = ("values", "json")
     class ValuesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -135,8 +135,10 @@ class Fields(_message.Message):
         value: Value
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
     values: _containers.MessageMap[str, Value]
-    def __init__(self, values: _Optional[_Mapping[str, Value]] = ...) -> None: ...
+    json: bytes
+    def __init__(self, values: _Optional[_Mapping[str, Value]] = ..., json: _Optional[bytes] = ...) -> None: ...
 
 class Buffer(_message.Message):
     __slots__ = ("dtype", "shape", "rate", "data")

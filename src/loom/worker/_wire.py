@@ -45,8 +45,8 @@ def to_value(body: object, handle_for: FrameFor, limit: int, where: str) -> Any:
     A frame whose arena the other side does not map goes as a copy. Raises InvalidEvent (path and type) for
     what has no form and PayloadTooLarge naming *where* above *limit* bytes.
     """
-    if isinstance(body, dict) and any(_is_special(value) for value in body.values()):
-        return pb.Value(fields=_fields(body, handle_for, limit, where))
+    if isinstance(body, dict) and (special := [name for name, value in body.items() if _is_special(value)]):
+        return pb.Value(fields=_fields(body, special, handle_for, limit, where))
     if isinstance(body, Frame):
         handle = handle_for(body)
         if handle is not None:
@@ -79,27 +79,36 @@ def from_value(value: Any, frame_from: FrameFrom) -> object:
         if kind == "frame":
             return frame_from(_handle(value.frame))
         if kind == "fields":
-            return {name: from_value(inner, frame_from) for name, inner in value.fields.values.items()}
+            return _fields_back(value.fields, frame_from)
     except (InvalidEvent, RecursionError) as error:
         raise WorkerGarbage(f"a value that contradicts itself: {error}") from None
     return None
 
 
-def _fields(body: dict[str, object], handle_for: FrameFor, limit: int, where: str) -> Any:
-    fields = pb.Fields()
-    for name, value in body.items():
+def _fields(body: dict[str, object], special: list[str], handle_for: FrameFor, limit: int, where: str) -> Any:
+    for name in body:
         if not isinstance(name, str):
             raise InvalidEvent(f"body has the key {name!r}; keys are strings")
-        fields.values[name].CopyFrom(to_value(value, handle_for, limit, where))
-    return fields
+    values = {name: to_value(body[name], handle_for, limit, where) for name in special}
+    plain = {name: value for name, value in body.items() if name not in values}
+    return pb.Fields(values=values, json=strict_json.dump(plain, "body") if plain else b"")
+
+
+def _fields_back(fields: Any, frame_from: FrameFrom) -> dict[str, object]:
+    plain = strict_json.load(fields.json, "body") if fields.json else {}
+    if not isinstance(plain, dict):
+        raise InvalidEvent("fields whose JSON is no object")
+    return plain | {name: from_value(value, frame_from) for name, value in fields.values.items()}
 
 
 def _is_special(value: object) -> bool:
+    if isinstance(value, Frame):
+        return True
     if value is None or isinstance(value, str | int | float | list | tuple):
         return False
     if isinstance(value, dict):
         return any(_is_special(inner) for inner in value.values())
-    return isinstance(value, Frame) or as_buffer(value) is not None
+    return as_buffer(value) is not None
 
 
 def _within(data: bytes | bytearray | memoryview, limit: int, where: str) -> Any:
