@@ -93,6 +93,29 @@ def test_a_second_signal_ends_it_at_once(home: Path, tmp_path: Path) -> None:
         assert command.end() == -signal.SIGTERM
 
 
+def test_two_signals_end_a_project_whose_code_blocks_the_loop(home: Path, tmp_path: Path) -> None:
+    code = AGENTS.replace("await asyncio.sleep(3600)", "while True: pass")
+    (home / "agents.py").write_text(code)
+    (home / "loom.toml").write_text(TOML.format(name="kitchen", agent="Slow"))
+    with running("run", str(home), env=private(tmp_path)) as command:
+        command.until("waiting")
+        command.signal(signal.SIGINT)
+        while (
+            command.process.poll() is None
+        ):  # a signal that comes while the first is being handled is the same one
+            command.signal(signal.SIGINT)
+        assert command.end() == -signal.SIGINT
+
+
+def test_a_project_runs_where_its_statistics_cannot_be_served(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with running("run", str(home), env=private(tmp_path / "file")) as command:
+        command.until("said 3")
+        command.signal(signal.SIGTERM)
+        assert command.end() == 0
+    assert "note: `loom top` will not see this: cannot make" in command.text
+
+
 def test_check_runs_nothing(home: Path) -> None:
     done = loom("run", str(home), "--check")
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,10 +11,12 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from loom.cli._output import complain
 from loom.errors import LoomError
 
 SUFFIX = ".sock"
@@ -37,8 +39,24 @@ def folder() -> Path:
     return path
 
 
+@asynccontextmanager
+async def serving(name: str, document: Callable[[], Mapping[str, Any]]) -> AsyncIterator[None]:
+    """Answer while the block runs; where that cannot be, say so and let it run all the same."""
+    try:
+        server, path = await serve(name, document)
+    except LoomError as error:
+        complain(f"note: `loom top` will not see this: {error}")
+        yield
+        return
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
 async def serve(name: str, document: Callable[[], Mapping[str, Any]]) -> tuple[asyncio.Server, Path]:
-    """Answer every connection with what *document* returns; the server and the path, for `close` and `unlink`."""
+    """Answer every connection with what *document* returns; the server and the path of its socket."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 from collections.abc import Callable
 from typing import Any
 
 from loom.cli._extras import missing
 from loom.cli._output import columns, complain, field, is_terminal, say
+from loom.cli._signals import on_first_signal
 from loom.errors import ConfigError, LoomError, MissingExtra
 
 DEMOS = ("camera",)
@@ -53,8 +53,7 @@ async def _run(plan: Any, options: argparse.Namespace) -> int:
     camera = CameraRun(
         plan, (lambda text: None) if quiet or watch is not _plain else lambda text: say(f"  “{text}”")
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _interrupted, camera.stop)
+    on_first_signal(camera.stop)
     try:
         if not quiet:
             say("Starting the camera and the face detector ...")
@@ -150,14 +149,6 @@ def _document(last: Any, checks: Any) -> dict[str, Any]:
 def _quantiles(times: Any) -> dict[str, float]:
     at = {"p50": times.quantile(0.5), "p99": times.quantile(0.99), "max": times.maximum}
     return {"count": times.count, **{name: round(seconds * 1000, 2) for name, seconds in at.items()}}
-
-
-def _interrupted(stop: Callable[[], None]) -> None:
-    """The first signal ends the demo in order; the next one ends the process."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
-    stop()
 
 
 def _plainly(error: LoomError) -> LoomError:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from loom.cli._memory import memory_of
 from loom.cli._output import complain, count, say
+from loom.cli._signals import on_first_signal
 from loom.telemetry import Observer
 
 if TYPE_CHECKING:
@@ -54,18 +54,13 @@ async def _run(loom: Loom, parts: str, quiet: bool) -> int:
     from loom.cli import _socket
 
     told = asyncio.Event()
-    _on_signals(told)
+    on_first_signal(told.set)
     began = monotonic()
-    server, path = await _socket.serve(loom.name, lambda: document(loom, monotonic() - began))
-    try:
-        async with loom:
-            if not quiet:
-                say(f"{loom.name} runs: {parts}; process {os.getpid()}; Ctrl-C drains and stops")
-            await told.wait()
-            return await _drain(loom, quiet)
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
+    async with _socket.serving(loom.name, lambda: document(loom, monotonic() - began)), loom:
+        if not quiet:
+            say(f"{loom.name} runs: {parts}; process {os.getpid()}; Ctrl-C drains and stops")
+        await told.wait()
+        return await _drain(loom, quiet)
 
 
 async def _drain(loom: Loom, quiet: bool) -> int:
@@ -119,18 +114,3 @@ def _parts(project: Project) -> str:
     numbers = [(len(project.of(kind)), kind) for kind in kinds]
     words = [f"{n} {kind if n != 1 else kind.removesuffix('s')}" for n, kind in numbers if n]
     return ", ".join(words) or "nothing in it"
-
-
-def _on_signals(told: asyncio.Event) -> None:
-    """The first SIGINT or SIGTERM sets *told*; the next one has its ordinary, final meaning."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def tell() -> None:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        told.set()
-
-    for number in numbers:
-        loop.add_signal_handler(number, tell)
