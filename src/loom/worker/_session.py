@@ -22,6 +22,7 @@ from loom.worker.frame import Frame, FrameHandle
 from loom.worker.limits import WorkerLimits
 
 CHUNK = 1 << 16
+LAST_WORDS = 0.5
 UNASKED_BURST, UNASKED_RATE = 1000, 200.0
 
 
@@ -88,7 +89,7 @@ class Session(asyncio.BufferedProtocol):
         plan = self._plan
         fds = [arena.fd for arena in plan.arenas]
         self._process = await Process.start(fds, plan.environment, self._output)
-        self._process.exited.add_done_callback(lambda _: self.lose(None))
+        self._process.exited.add_done_callback(self._exited)
         await self._loop.create_unix_connection(lambda: self, sock=self._process.socket)
         self.send(init=_init(plan))
         for arena in plan.produces:
@@ -200,6 +201,12 @@ class Session(asyncio.BufferedProtocol):
         slots = [{"slot": slot, "generation": generation} for slot, generation in leases]
         self.send(lease={"arena": name, "slots": slots})
 
+    def _exited(self, _: object) -> None:
+        # What it said last may still be in the socket, whose end comes after it. A grandchild may hold the other
+        # end open, so not for ever.
+        if self._burial is None:
+            self._loop.call_later(LAST_WORDS, self.lose, None)
+
     def _tick(self) -> None:
         if self._burial is not None:
             return
@@ -214,7 +221,7 @@ class Session(asyncio.BufferedProtocol):
     async def _bury(self, cause: WorkerError | None) -> None:
         assert self._process is not None
         # Nobody gave a reason: its exit code is the reason, so let it get there by itself.
-        code = await self._process.wait(0.5 if cause is None and not self._stopping else 0.0)
+        code = await self._process.wait(LAST_WORDS if cause is None and not self._stopping else 0.0)
         if self._ticking is not None:
             self._ticking.cancel()
         if self._transport is not None:
