@@ -162,3 +162,37 @@ async def test_a_publisher_is_told_and_the_other_subscribers_keep_the_event(bus:
     with pytest.raises(Closed, match="'a#1' was closed while a publisher waited"):
         await waiting
     assert [e.payload for e in await roomy.take_batch()] == [0, 1]
+
+
+@pytest.mark.parametrize("batches", [False, True])
+async def test_a_taker_that_always_finds_something_does_not_starve_the_others(batches: bool) -> None:
+    class Slow:
+        """Each look at it takes a slice."""
+
+        now = 0.0
+
+        def now_ms(self) -> int:
+            return 0
+
+        def monotonic(self) -> float:
+            self.now += 0.002
+            return self.now
+
+    bus = Bus(Slow())
+    subscription = bus.subscribe("a", capacity=1000)
+    await bus.publish_many([event(n) for n in range(1000)])
+    rounds = 0
+
+    async def other() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    got: list[Event] = []
+    while len(got) < 1000:
+        got += await subscription.take_batch(1) if batches else [await subscription.take()]
+    task.cancel()
+    assert [e.payload for e in got] == list(range(1000))
+    assert rounds >= 900

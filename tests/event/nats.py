@@ -90,4 +90,10 @@ class Nats:
         self._socket.sendall(text.encode())
 
     def _line(self) -> str:
-        return self._stream.readline().decode().removesuffix("\r\n")
+        line = self._stream.readline().decode().removesuffix("\r\n")
+        if line == "PING":  # the server wants to know whether we live, whenever it likes
+            self._send("PONG\r\n")
+            return self._line()
+        if not line:
+            raise ConnectionError("the server went away")
+        return line

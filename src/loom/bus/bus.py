@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import NoReturn
 
 from loom.bus._delivery import deliver, deliver_direct, require_room
@@ -39,7 +40,8 @@ class Bus:
         self, clock: Clock | None = None, *, topics: int = 8192, retained: int = 1024, inbox: int = 1024
     ) -> None:
         self._clock = clock or SystemClock()
-        self._monotonic = self._clock.monotonic
+        # the method of the system's clock is this function, with the price of a call
+        self.monotonic = monotonic if type(self._clock) is SystemClock else self._clock.monotonic
         self._router = Router(topics)
         self._routes = self._router.cache
         self._plain = self._router.plain
@@ -48,7 +50,7 @@ class Bus:
         self._inbox = Inbox(inbox, self._come_in)
         self._burst = _EVERY
         self._looks = _LOOKS
-        self._slice_end = 0.0
+        self.slice_end = 0.0
         self._names = 0
         self.closed = False
         self.unrouted = 0
@@ -344,14 +346,18 @@ class Bus:
             queue.notify()
         return len(run)
 
+    async def breathe(self) -> None:
+        """Let the loop run, and begin another slice."""
+        await asyncio.sleep(0)
+        self.slice_end = self.monotonic() + SLICE
+
     async def _breathe(self, crowded: bool = False) -> None:
-        """Let the loop run if this slice is used up, or a queue fills: who never waits must not starve the others."""
+        """Breathe if this slice is used up, or a queue fills: who never waits must not starve the others."""
         self._burst = _EVERY
         self._looks -= 1
-        if crowded or self._looks <= 0 or self._monotonic() > self._slice_end:
-            await asyncio.sleep(0)
+        if crowded or self._looks <= 0 or self.monotonic() > self.slice_end:
             self._looks = _LOOKS
-            self._slice_end = self._monotonic() + SLICE
+            await self.breathe()
 
     def _crowded(self, route: Route) -> bool:
         return any(len(q.items) > q.capacity >> 1 for q in route.direct or ())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from loom.bus._queue import Queue
 from loom.bus._statistics import QueueStatistics
 from loom.errors import Closed, ConfigError, WouldBlock
-from loom.event import Event
+from loom.event import Event, QoS
 
 if TYPE_CHECKING:
     from loom.bus._route import Entry
@@ -25,23 +25,29 @@ class Subscription:
     event goes to one of them. An event counts as in flight until the next one is asked for, by any of them.
     """
 
-    __slots__ = ("_bus", "_entry", "_takers", "queue")
+    __slots__ = ("_bus", "_entry", "_now_ms", "_takers", "queue")
 
     def __init__(self, bus: Bus, entry: Entry) -> None:
         self._bus = bus
         self._entry = entry
         self._takers: deque[asyncio.Future[None]] = deque()
         self.queue: Queue = entry.queue
+        self._now_ms = bus.now_ms if self.queue.qos is QoS.REALTIME else _no_time
         self.queue.idle = False
         self.queue.notify = self._wake
 
     async def take(self) -> Event:
-        """The next event; waits for one. Raises Closed once the subscription is closed."""
-        queue = self.queue
+        """The next event; waits for one. Raises Closed once the subscription is closed.
+
+        Gives the loop its turn once a slice even when there is always something to take.
+        """
+        queue, bus = self.queue, self._bus
         if queue.in_flight:
             queue.settle()
+        if queue.items and bus.monotonic() > bus.slice_end:
+            await bus.breathe()
         while True:
-            event = queue.take(self._bus.now_ms())
+            event = queue.take(self._now_ms())
             if event is not None:
                 return event
             await self._wait()
@@ -49,7 +55,7 @@ class Subscription:
     def take_nowait(self) -> Event:
         """The next event, or WouldBlock."""
         self.queue.settle()
-        event = self.queue.take(self._bus.now_ms())
+        event = self.queue.take(self._now_ms())
         if event is not None:
             return event
         if self.queue.closed:
@@ -61,7 +67,9 @@ class Subscription:
         queue = self.queue
         if queue.in_flight:
             queue.settle()
-        batch = queue.take_batch(most, self._bus.now_ms())
+        if queue.items and self._bus.monotonic() > self._bus.slice_end:
+            await self._bus.breathe()
+        batch = queue.take_batch(most, self._now_ms())
         if batch:
             return batch
         if most < 1:
@@ -72,7 +80,7 @@ class Subscription:
             async with asyncio.timeout(timeout):
                 return await self._next_batch(most)
         except TimeoutError:  # what came at the last moment is not left behind
-            return queue.take_batch(most, self._bus.now_ms())
+            return queue.take_batch(most, self._now_ms())
 
     def close(self) -> None:
         """Stop receiving: queued events end as cancelled, waiting publishers are told, iteration ends."""
@@ -90,6 +98,12 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
+        queue, bus = self.queue, self._bus
+        if queue.items and bus.monotonic() <= bus.slice_end:  # as take() would, a coroutine cheaper
+            queue.settle()
+            event = queue.take(self._now_ms())
+            if event is not None:
+                return event
         try:
             return await self.take()
         except Closed:
@@ -106,7 +120,7 @@ class Subscription:
     async def _next_batch(self, most: int) -> list[Event]:
         while True:
             await self._wait()
-            batch = self.queue.take_batch(most, self._bus.now_ms())
+            batch = self.queue.take_batch(most, self._now_ms())
             if batch:
                 return batch
 
@@ -140,3 +154,8 @@ class Subscription:
                 taker.set_result(None)
                 break
         self.queue.idle = bool(self._takers)
+
+
+def _no_time() -> int:
+    """The time for queues whose events do not expire: nobody looks at it."""
+    return 0
