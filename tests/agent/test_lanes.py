@@ -2,13 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from typing import Any
-
-import pytest
 
 from loom import Agent, Context, Event, QoS, Retry, on
 from loom.agent import Scheduler
-from loom.testing import run_until_idle, virtual_time
+from loom.testing import new_loom, run_until_idle, virtual_time
 from tests.agent.worlds import lawful, state
 
 RANKS = {"r": QoS.REALTIME, "b": QoS.BATCHED, "g": QoS.BACKGROUND}
@@ -165,7 +162,7 @@ async def test_realtime_failures_are_told_once_and_never_tried_again() -> None:
         assert law.buried == [("Bad", "r", "failed")]
 
 
-@virtual_time(seeds=5)
+@virtual_time(seeds=3)
 async def test_realtime_is_handled_within_a_few_turns_while_background_saturates() -> None:
     """Overload, counted in turns of the scheduler: time on this machine proves nothing."""
     turns: list[int] = []
@@ -173,22 +170,23 @@ async def test_realtime_is_handled_within_a_few_turns_while_background_saturates
     class Busy(Agent):
         @on("g", qos=QoS.BACKGROUND)
         async def late(self, event: Event, ctx: Context) -> None:
-            ctx.publish("g", event.payload)
+            ctx.publish("done", event.payload)
 
     class Urgent(Agent):
         @on("r", qos=QoS.REALTIME)
         async def urgent(self, event: Event) -> None:
             turns.append(loom.statistics().steps - event.payload)
 
-    async with lawful() as (loom, _):
-        for n in range(20):
+    async with new_loom() as loom:
+        for n in range(10):
             loom.add(Busy, name=f"busy{n}")
         loom.add(Urgent)
-        for n in range(50):
+        for n in range(200):
             loom.offer("g", n)
         for _ in range(100):
             await asyncio.sleep(0)
             loom.offer("r", loom.statistics().steps)
+        assert any(q.queued for q in loom.statistics().queues), "the flood is not over"
         await run_until_idle(loom, 1)
         assert len(turns) == 100, "nothing REALTIME is lost"
         assert max(turns) <= 20
@@ -198,18 +196,15 @@ async def test_realtime_is_handled_within_a_few_turns_while_background_saturates
 async def test_the_turns_of_a_scheduler_starve_nobody() -> None:
     order: list[int] = []
 
-    class Greedy:
-        def __init__(self, rank: int) -> None:
-            self.rank = rank
+    async def serve(agent: int, rank: int, scheduler: Scheduler, runner: object) -> None:
+        order.append(rank)
+        assert agent == rank
+        if len(order) < 5000:
+            scheduler.ready(agent, rank)
 
-        async def work(self, scheduler: Scheduler, rank: int) -> None:
-            order.append(rank)
-            if len(order) < 5000:
-                scheduler.ready(self, self.rank)
-
-    scheduler = Scheduler()
+    scheduler = Scheduler(serve)
     for rank in (2, 1, 0):
-        scheduler.ready(Greedy(rank), rank)
+        scheduler.ready(rank, rank)
     while len(order) < 5000:
         await asyncio.sleep(0)
     shares = {rank: order.count(rank) / len(order) for rank in (0, 1, 2)}
@@ -301,144 +296,3 @@ async def test_the_number_of_handlers_that_wait_is_bounded_and_realtime_goes_bey
         assert now.count("r") == 7, "those that are not in the middle of something"
         await run_until_idle(loom, 20)
         assert max(most) == 4
-
-
-# --- interrupts -------------------------------------------------------------------------------------------------------
-
-
-class Interrupted(Agent):
-    done: list[Any] = []
-    half: int = 0
-
-    @on("work")
-    async def work(self, event: Event, ctx: Context) -> None:
-        self.half += 1
-        ctx.publish("out", event.payload)
-        await asyncio.sleep(10)
-        self.done.append(event.payload)
-
-    @on("plain", qos=QoS.REALTIME)
-    async def plain(self, event: Event) -> None:
-        self.done.append(("plain", self.half))
-
-    @on("stop", qos=QoS.REALTIME, interrupts=True)
-    async def stop(self, event: Event, ctx: Context) -> None:
-        self.done.append(("stop", self.half))
-
-
-@virtual_time(seeds=10)
-async def test_an_interrupting_event_rolls_the_running_step_back_and_it_runs_again() -> None:
-    async with lawful(Interrupted) as (loom, law):
-        await loom.publish("work", 1)
-        await loom.publish("work", 2)
-        await asyncio.sleep(1)
-        await loom.publish("stop")
-        await asyncio.sleep(1)
-        assert state(loom, "Interrupted").done == [("stop", 0)], "half-done work was taken back"
-        await run_until_idle(loom, 30)
-        agent = state(loom, "Interrupted")
-        assert agent.done == [("stop", 0), 1, 2]
-        assert agent.half == 2
-        outcomes = [outcome for _, _, outcome in law.steps]
-        assert outcomes == ["interrupted", "committed", "committed", "committed"]
-        assert loom.statistics().agents["Interrupted"].interrupted == 1
-
-
-@virtual_time(seeds=10)
-async def test_without_interrupts_realtime_waits_for_the_handler_and_others_still_interrupt() -> None:
-    async with lawful(Interrupted) as (loom, _):
-        await loom.publish("work", 1)
-        await asyncio.sleep(1)
-        await loom.publish("plain")
-        await asyncio.sleep(1)
-        assert state(loom, "Interrupted").done == []
-        await loom.publish("stop")
-        await asyncio.sleep(1)
-        assert state(loom, "Interrupted").done == [("plain", 0), ("stop", 0)]
-        await run_until_idle(loom, 30)
-        assert state(loom, "Interrupted").done[2:] == [1]
-
-
-@virtual_time(seeds=10)
-async def test_many_interruptions_lose_nothing_and_run_nothing_twice() -> None:
-    async with lawful(Interrupted) as (loom, law):
-        for n in range(5):
-            await loom.publish("work", n)
-        for _ in range(40):
-            await asyncio.sleep(loom.random.random() * 8)
-            await loom.publish("stop")
-        await run_until_idle(loom, 200)
-        agent = state(loom, "Interrupted")
-        assert [d for d in agent.done if isinstance(d, int)] == list(range(5))
-        assert agent.half == 5
-        assert sum(d[0] == "stop" for d in agent.done if isinstance(d, tuple)) == 40
-        assert all(s.in_flight == 0 for s in loom.statistics().queues)
-        assert {runner.cancelling() for runner in loom._services.scheduler._runners} == {0}
-
-
-@virtual_time(seeds=5)
-async def test_a_handler_that_turns_the_interruption_into_an_error_is_interrupted_all_the_same() -> None:
-    class Stubborn(Agent):
-        done: list[int] = []
-
-        @on("work")
-        async def work(self, event: Event, ctx: Context) -> None:
-            try:
-                await asyncio.sleep(10)
-            except asyncio.CancelledError:
-                if event.payload == 1:
-                    raise ValueError("instead") from None
-                if event.payload == 3:
-                    self.done.append(-1)
-                    return
-                raise
-            self.done.append(event.payload)
-
-        @on("stop", qos=QoS.REALTIME, interrupts=True)
-        async def stop(self, event: Event) -> None: ...
-
-    async with lawful(Stubborn) as (loom, law):
-        for n in range(1, 5):
-            await loom.publish("work", n)
-        for _ in range(6):
-            await asyncio.sleep(7)
-            await loom.publish("stop")
-        await run_until_idle(loom, 100)
-        assert state(loom, "Stubborn").done == [1, 2, 3, 4]
-        assert loom.dead_letters == []
-        assert "failed" not in {outcome for _, _, outcome in law.steps}
-
-
-@pytest.mark.parametrize("interrupting", [False, True])
-def test_a_call_that_was_under_way_when_interrupted_is_not_recorded(interrupting: bool) -> None:
-    @virtual_time(seeds=3)
-    async def check() -> None:
-        from loom import action
-
-        runs: list[str] = []
-
-        @action("slow", interruptible=not interrupting)
-        async def slow(idempotency_key: str) -> str:
-            await asyncio.sleep(2)
-            runs.append(idempotency_key)
-            return "ok"
-
-        class Caller(Agent):
-            got: list[str] = []
-
-            @on("work")
-            async def work(self, event: Event, ctx: Context) -> None:
-                self.got.append(await ctx.call("slow"))
-
-            @on("stop", qos=QoS.REALTIME, interrupts=True)
-            async def stop(self, event: Event) -> None: ...
-
-        async with lawful(slow, Caller) as (loom, _):
-            await loom.publish("work")
-            await asyncio.sleep(1)
-            await loom.publish("stop")
-            await run_until_idle(loom, 10)
-            assert state(loom, "Caller").got == ["ok"]
-            assert len(runs) == 1, "an action that must finish is joined, not started again"
-
-    check()

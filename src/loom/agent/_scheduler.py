@@ -62,9 +62,9 @@ class Scheduler:
 
         If more are ready, another runner is woken: it takes over should this one's handler wait for something.
         """
-        if self._yielding:
-            return None
         urgent, ordinary, background = self.queues
+        if self._yielding or (len(self._runners) > self.limit and not urgent):
+            return None
         if ordinary and not urgent and not background:
             turn = ordinary.popleft(), 1
         else:
@@ -133,6 +133,11 @@ class Scheduler:
         """Wait until there is something to do; False if this runner is not needed any more."""
         if self.idle():
             self.on_idle()
+        if len(self._runners) > self.limit:  # it was there for REALTIME only
+            self._runners.discard(asyncio.current_task())  # type: ignore[arg-type]
+            if not (self._fresh or self._yielding or self.idle()):
+                self._wake_one()
+            return False
         if len(self._idle) >= _KEEP_IDLE:
             return False
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

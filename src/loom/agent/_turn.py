@@ -29,7 +29,7 @@ async def serve(cell: Cell, rank: int, scheduler: Scheduler, runner: asyncio.Tas
             cell.runner = runner
             least = 0 if cell.interruptible else rank
             try:
-                while (ctx := take(cell, least)) is not None:
+                while (ctx := take(cell, least, rank)) is not None:
                     least = 0
                     event, door = ctx._event, ctx.door
                     if cancelled.any and event._origin.scope in cancelled:
@@ -78,14 +78,17 @@ async def serve(cell: Cell, rank: int, scheduler: Scheduler, runner: asyncio.Tas
         cell, rank = turn
 
 
-def take(cell: Cell, least: int) -> Context | None:
+def take(cell: Cell, least: int, most: int) -> Context | None:
     """The next step of *cell*: the most urgent lane that may go on and has something.
 
-    Of class *least* if there is one: the turn may be one that the starvation guard gave to that class.
+    Of class *least* if there is one: the turn may be one that the starvation guard gave to that class. Of none less
+    urgent than *most*, the class of the turn: for those the agent stands in line with others.
     """
     for lane in cell.lanes:
         if lane.rank < least:
             continue
+        if lane.rank > most:
+            break
         if cell.blocked and lane.rank:
             return None
         single = lane.single
@@ -102,7 +105,7 @@ def take(cell: Cell, least: int) -> Context | None:
             event = queue.take(0)
             if event is not None:
                 return Context(cell, single, event)
-    return take(cell, 0) if least else None
+    return take(cell, 0, most) if least else None
 
 
 def _begin(cell: Cell, ctx: Context) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import selectors
+import sys
 import threading
 import time
 from collections import deque
@@ -13,8 +14,6 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from loom.agent import _scheduler
-from loom.bus import bus
 from loom.testing.clock import VirtualClock
 
 PATIENCE = 1.0
@@ -141,12 +140,15 @@ def drawn_slices(clock: VirtualClock, random: Random) -> Iterator[None]:
         spent += random.random() * 0.0003
         return clock.monotonic() + spent
 
-    modules: tuple[Any, ...] = (_scheduler, bus)
-    kept = [(module, module.monotonic) for module in modules if hasattr(module, "monotonic")]
-    for module, _ in kept:
+    measuring: list[Any] = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith("loom.") and getattr(module, "monotonic", None) is time.monotonic
+    ]
+    for module in measuring:
         module.monotonic = monotonic
     try:
         yield
     finally:
-        for module, real in kept:
-            module.monotonic = real
+        for module in measuring:
+            module.monotonic = time.monotonic
