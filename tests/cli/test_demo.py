@@ -1,6 +1,7 @@
 """`loom demo camera`, as people run it: real frames, the real detector, their own pictures, no terminal, 40 columns."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -105,3 +106,21 @@ def test_a_terminal_of_40_columns_shows_everything(tmp_path: Path) -> None:
     for words in ("events", "REALTIME greeting", "Detector.look", "memory"):
         assert words in command.text
     assert max(map(len, summary.splitlines())) <= 40
+
+
+def children(pid: int) -> list[int]:
+    """The processes that *pid* has started."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_camera_that_dies_ends_the_demo_with_what_was_seen() -> None:
+    with running("demo", "camera", "--seconds", "600", "--plain") as command:
+        command.until("faces ·")
+        for pid in children(command.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        assert command.end() == 1
+    assert "NO   " in command.text
+    assert "the camera stopped: worker 'camera'" in command.text
+    assert "Traceback" not in command.text.partition("milliseconds")[2]

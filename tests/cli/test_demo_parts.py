@@ -80,7 +80,7 @@ def test_a_run_in_which_everything_held_is_proven() -> None:
     ("change", "said"),
     [
         ({"left": 3}, "accepted events left undone: 3"),
-        ({"dead_letters": 1}, "steps that failed and dead letters: 1"),
+        ({"dead_letters": 1}, "steps that failed: 0, dead letters: 1"),
         ({"actions": {"done": 1}}, "every greeting was spoken: 2"),
         ({"queues": [queue("Greeter.greet", accepted=99)]}, "the books do not balance: Greeter.greet"),
         ({"meter": Meter()}, "frames went through the detector: 0"),

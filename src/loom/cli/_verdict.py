@@ -44,7 +44,10 @@ def _work(last: Reading) -> Iterator[Check]:
 
 def _latency(last: Reading) -> Iterator[Check]:
     quiet, flood = last.meter.realtime["quiet"], last.meter.realtime["flood"]
-    yield Check(last.meter.pages > 0, f"the flood was handled: {count(last.meter.pages)} pages")
+    pages = last.meter.pages
+    yield Check(
+        pages > 0, f"the flood was handled: {count(pages)} pages" if pages else "it ended before the flood"
+    )
     if quiet.count and flood.count:
         before, during = quiet.quantile(TYPICAL), flood.quantile(TYPICAL)
         times = f"{milliseconds(during)} ms with it, {milliseconds(before)} ms without"
@@ -59,5 +62,5 @@ def _books(last: Reading) -> Iterator[Check]:
         not unbalanced, text if not unbalanced else f"the books do not balance: {', '.join(unbalanced)}"
     )
     yield Check(last.left == 0, f"accepted events left undone: {last.left}")
-    failed = last.meter.failed + last.dead_letters
-    yield Check(failed == 0, f"steps that failed and dead letters: {failed}")
+    failed, dead = last.meter.failed, last.dead_letters
+    yield Check(not failed and not dead, f"steps that failed: {failed}, dead letters: {dead}")

@@ -61,10 +61,12 @@ async def _run(plan: Any, options: argparse.Namespace) -> int:
         last = await _watched(camera, watch)
     finally:
         await camera.finish()
-    if camera.failure is not None:
-        raise _plainly(camera.failure)
+    if isinstance(camera.failure, ConfigError | MissingExtra):
+        raise camera.failure
     checks = verdict(last)
     _tell(last, checks, quiet)
+    if camera.failure is not None:
+        raise LoomError(f"the camera stopped: {camera.failure}")
     return 0 if all(check.ok for check in checks) else 1
 
 
@@ -149,13 +151,6 @@ def _document(last: Any, checks: Any) -> dict[str, Any]:
 def _quantiles(times: Any) -> dict[str, float]:
     at = {"p50": times.quantile(0.5), "p99": times.quantile(0.99), "max": times.maximum}
     return {"count": times.count, **{name: round(seconds * 1000, 2) for name, seconds in at.items()}}
-
-
-def _plainly(error: LoomError) -> LoomError:
-    """Errors of the camera's worker say what is wrong with the folder; the user gave it, so the command is wrong."""
-    return (
-        error if isinstance(error, ConfigError | MissingExtra) else LoomError(f"the camera stopped: {error}")
-    )
 
 
 def _positive(text: str) -> float:

@@ -137,10 +137,9 @@ def _faces() -> Finding:
     from loom.errors import LoomError
 
     try:
-        from loom.models._blazeface import BACK
         from loom.models.face import model_file
 
-        return Finding(FINE, "face models", model_file(BACK.file))
+        return Finding(FINE, "face models", model_file("face_detection_back.tflite"))
     except (LoomError, ImportError) as error:
         return Finding(MISSING, "face models", f"for the camera demo: {error}")
 
