@@ -57,7 +57,7 @@ class Cell:
         self.busy = False
         self.step: Context | None = None
         self.label: Label = PUBLIC
-        self.initial = dict(instance.__dict__)
+        self.initial: dict[str, Any] | None = None  # what an instance that was added had; None: its class makes it anew
         self.attributes = instance.__dict__
         self.snapshot = spec.snapshot
         self.committed = spec.snapshot.capture(instance.__dict__)

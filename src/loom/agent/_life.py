@@ -120,8 +120,11 @@ class Life:
         """Make the instance anew from the committed state, call ``on_start`` and serve events."""
         cell = self._cell
         await cell.free()
-        instance = object.__new__(type(cell.instance))
-        instance.__dict__.update(cell.initial)
+        if cell.initial is None:
+            instance = cell.spec.cls()
+        else:
+            instance = object.__new__(type(cell.instance))
+            instance.__dict__.update(cell.initial)
         cell.instance = instance
         cell.bind()
         cell.roll_back()

@@ -19,6 +19,9 @@ from loom.event import Event, QoS
 log = logging.getLogger("loom.bus")
 
 
+_NO_LINE: deque[Ticket] = deque(maxlen=0)  # the line of every queue nobody has waited at yet
+
+
 class Queue:
     """A bounded queue with a QoS, an overflow policy and exact accounting.
 
@@ -68,7 +71,7 @@ class Queue:
         self._sampled = 0
         self._aggregate = aggregate
         self._by_topic: Counter[str] | None = None if shed_at is None else Counter()
-        self.tickets: deque[Ticket] = deque()
+        self.tickets: deque[Ticket] = _NO_LINE
         self.simple = arrivals is None and shed_at is None and self.overflow != "latest"
         self.limit = 0
         self._relimit()
@@ -97,6 +100,8 @@ class Queue:
         if self._clock is not None and not ticket.places:
             ticket.arrival = self._clock()
         ticket.places.append(self)
+        if self.tickets is _NO_LINE:
+            self.tickets = deque()
         self.tickets.append(ticket)
         self.limit = 0
         self.grant()

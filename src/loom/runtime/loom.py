@@ -135,6 +135,8 @@ class Loom:
                 f"{name}.{strange[0]} is not declared; annotate it in the class, or call it _{strange[0]}"
             )
         cell = Cell(spec, instance, self._services, name, grants)
+        if instance is thing:
+            cell.initial = dict(instance.__dict__)
         kept = self._services.store.load(name)
         if kept is not None:
             cell.committed, cell.label = dict(kept[0]), kept[1]

@@ -21,9 +21,10 @@ class MemoryStore:
     def commit(self, batch: Sequence[StepCommit]) -> None:
         """Keep the states of *batch*."""
         self.commits += len(batch)
-        for step in batch:
-            if step.state is not None:
-                self._states[step.agent] = (step.state, step.label)
+        states = self._states
+        for agent, _, state, label, _, _ in batch:
+            if state is not None:
+                states[agent] = (state, label)
 
     def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
         """The state of *agent* as last committed and its label, or None."""
