@@ -1,11 +1,11 @@
 """The store that forgets: what is committed is there until it is closed."""
 
-from loom.event import PUBLIC, Confidentiality, Label
+from loom.event import PUBLIC, Confidentiality, Event, Label
 from loom.store import MemoryStore, StepCommit, Store
 
 
-def step(agent: str, state: dict[str, int] | None, label: Label = PUBLIC) -> StepCommit:
-    return StepCommit(agent, "id", state, label, (), ())
+def step(agent: str, state: dict[str, int], label: Label = PUBLIC) -> StepCommit:
+    return StepCommit(agent, Event("e"), tuple(state), tuple(state.values()), label, (), ())
 
 
 def test_the_last_state_of_each_agent_is_kept_with_its_label() -> None:
@@ -17,10 +17,10 @@ def test_the_last_state_of_each_agent_is_kept_with_its_label() -> None:
     assert store.load("b") == ({"n": 7}, private)
 
 
-def test_an_agent_without_state_leaves_none() -> None:
+def test_an_agent_without_fields_is_known_and_has_none() -> None:
     store = MemoryStore()
-    store.commit([step("a", None)])
-    assert store.load("a") is None
+    store.commit([step("a", {})])
+    assert store.load("a") == ({}, PUBLIC)
     assert store.commits == 1
 
 

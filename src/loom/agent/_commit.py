@@ -39,7 +39,7 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     if (ctx._label is not None or ctx._event._origin[0] is not label) and state != cell.committed:
         label = ctx.label
     effects = ctx.effects or _NO_EFFECTS
-    step = _step_commit((cell.name, ctx._event, state, label, effects.outputs, effects.acts))
+    step = _step_commit((cell.name, ctx._event, snapshot.names, state, label, effects.outputs, effects.acts))
     waiting = cell.keep((step,))
     if waiting is None:
         cell.committed, cell.label = state, label
@@ -47,7 +47,7 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     return _after(waiting, cell, state, label)
 
 
-async def _after(waiting: Awaitable[None], cell: Cell, state: dict[str, Any], label: Any) -> None:
+async def _after(waiting: Awaitable[None], cell: Cell, state: tuple[Any, ...], label: Any) -> None:
     await waiting
     cell.committed, cell.label = state, label
 

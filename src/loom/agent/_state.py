@@ -269,40 +269,57 @@ def _copy_any(value: Any, depth: int = 0) -> Any:
 
 
 class Snapshot:
-    """Captures and restores the fields of one class."""
+    """Captures and restores the fields of one class. A capture is the tuple of their values, in the order of ``names``.
 
-    __slots__ = ("_copied", "_leaves", "fields", "names")
+    ``capture(attributes)`` returns a checked copy of the state in an instance's attributes; it raises StateError naming
+    the field that holds a wrong type. It runs after every step and is therefore compiled for the class.
+    """
+
+    __slots__ = ("_copiers", "capture", "fields", "names")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         self.fields = fields
-        self.names = frozenset(f.name for f in fields)
-        self._leaves = [(f.name, f.leaf, f.copier) for f in fields if f.leaf is not None]
-        self._copied = [(f.name, f.copier) for f in fields if f.leaf is None]
+        self.names = tuple(f.name for f in fields)
+        self._copiers = [f.copier for f in fields]
+        self.capture = _compile_capture(fields)
 
-    def capture(self, attributes: dict[str, Any]) -> dict[str, Any]:
-        """A checked copy of the state in *attributes*; raises StateError naming the field that holds a wrong type."""
-        state = {}
-        try:
-            for name, leaf, copier in self._leaves:
-                value = attributes[name]
-                state[name] = value if type(value) is leaf else copier(value)
-            for name, copier in self._copied:
-                state[name] = copier(attributes[name])
-        except KeyError as error:
-            raise StateError(
-                f"state field {error.args[0]!r} has no value: it was deleted, or __init__ left out super().__init__()"
-            ) from None
-        return state
-
-    def restore(self, attributes: dict[str, Any], state: dict[str, Any]) -> None:
+    def restore(self, attributes: dict[str, Any], state: Sequence[Any]) -> None:
         """Put a captured state back and take away public attributes that are no fields; the capture is not touched."""
-        for name, copier in self._copied:
-            attributes[name] = copier(state[name])
-        for name, _, _ in self._leaves:
-            attributes[name] = state[name]
-        for name in [n for n in attributes if n not in state and not n.startswith("_")]:
+        for name, copier, value in zip(self.names, self._copiers, state, strict=True):
+            attributes[name] = copier(value)
+        for name in self.strangers(attributes):
             del attributes[name]
+
+    def adopt(self, kept: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The capture for what a store kept by name; a field that it lacks begins with its default."""
+        return tuple(f.copier(kept[f.name]) if f.name in kept else f.initial() for f in self.fields)
 
     def strangers(self, attributes: dict[str, Any]) -> list[str]:
         """Public attributes that were assigned without being annotated."""
         return [n for n in attributes if not n.startswith("_") and n not in self.names]
+
+
+def _compile_capture(fields: tuple[Field, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """A capture without loops: a leaf of the stated type is taken as it is, everything else goes through its copier."""
+    scope: dict[str, Any] = {"missing": _missing}
+    lines, values = [], []
+    for i, field in enumerate(fields):
+        scope[f"copy{i}"], scope[f"leaf{i}"] = field.copier, field.leaf
+        values.append(f"v{i}")
+        lines.append(f"v{i} = attributes[{field.name!r}]")
+        test = "" if field.leaf is None else f"if type(v{i}) is not leaf{i}: "
+        lines.append(f"{test}v{i} = copy{i}(v{i})")
+    body = "".join(f"        {line}\n" for line in lines)
+    result = f"({', '.join(values)},)" if values else "()"
+    source = f"def capture(attributes):\n    try:\n{body}        return {result}\n"
+    source += "    except KeyError as error:\n        raise missing(error, attributes) from error\n"
+    exec(source, scope)  # noqa: S102 - made of identifiers alone, as dataclasses do
+    capture: Callable[[dict[str, Any]], tuple[Any, ...]] = scope["capture"]
+    return capture
+
+
+def _missing(error: KeyError, attributes: dict[str, Any]) -> Exception:
+    name = error.args[0]
+    if name in attributes:
+        return error
+    return StateError(f"state field {name!r} has no value: it was deleted, or __init__ left out super().__init__()")

@@ -139,7 +139,7 @@ class Loom:
             cell.initial = dict(instance.__dict__)
         kept = self._services.store.load(name)
         if kept is not None:
-            cell.committed, cell.label = dict(kept[0]), kept[1]
+            cell.committed, cell.label = spec.snapshot.adopt(kept[0]), kept[1]
             spec.snapshot.restore(instance.__dict__, cell.committed)
         return cell
 

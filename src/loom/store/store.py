@@ -9,7 +9,7 @@ from loom.event import Event, Label
 
 
 class StepCommit(NamedTuple):
-    """Everything one step changes. ``state`` is the agent's whole state after it, or None if it has none.
+    """Everything one step changes. ``state`` holds the values of ``fields``: the agent's whole state after it.
 
     ``label`` is the label of that state, ``event`` the input whose position is taken, ``outbox`` the events and
     ``effects`` the actions that leave with it (each with its ``key`` and ``action``).
@@ -17,7 +17,8 @@ class StepCommit(NamedTuple):
 
     agent: str
     event: Event
-    state: Mapping[str, Any] | None
+    fields: tuple[str, ...]
+    state: tuple[Any, ...]
     label: Label
     outbox: Sequence[Event]
     effects: Sequence[Any]
@@ -31,7 +32,7 @@ class Store(Protocol):
         ...
 
     def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
-        """The state of *agent* as last committed and its label, or None."""
+        """The state of *agent* as last committed, by field, and its label; None for an unknown one."""
         ...
 
     def close(self) -> None:
