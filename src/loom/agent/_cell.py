@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loom.agent._beats import Beats, timer_topic
 from loom.agent._commit import Outbox, commit
-from loom.agent._handlers import Handler, Trigger
 from loom.agent._ending import fail_request
+from loom.agent._handlers import Handler, Trigger
 from loom.agent._lane import Bell, Door, Lane
 from loom.agent._life import Life
-from loom.agent._requests import REPLY_TO, Pending
+from loom.agent._requests import Pending
 from loom.agent._services import Services
 from loom.agent._supervision import Counts
 from loom.agent.agent import Agent, AgentSpec
 from loom.agent.context import Context
 from loom.bus import Entry, Queue, Ticket
-from loom.errors import Diverged, StateError
 from loom.event import PUBLIC, Event, Label, QoS
-
-if TYPE_CHECKING:
-    from loom.agent._scheduler import Scheduler
-
-log = logging.getLogger("loom.agent")
 
 
 class Cell:
@@ -37,11 +30,9 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "_freed", "asking", "attributes", "beats", "blocked", "busy", "committed",
-        "committed_steps", "counts",
-        "grants", "initial", "interruptible", "instance", "keep", "label", "lanes", "life", "marked", "name", "outbox", "reason",
-        "recent", "runner", "services", "snapshot", "spec",
-        "status", "step",
+        "_entries", "_freed", "asking", "attributes", "beats", "blocked", "busy", "committed", "committed_steps",
+        "counts", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes", "life", "marked", "name",
+        "outbox", "reason", "recent", "runner", "services", "snapshot", "spec", "status", "step",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +48,9 @@ class Cell:
         self.busy = False
         self.step: Context | None = None
         self.label: Label = PUBLIC
-        self.initial: dict[str, Any] | None = None  # what an instance that was added had; None: its class makes it anew
+        self.initial: dict[str, Any] | None = (
+            None  # what an instance that was added had; None: its class makes it anew
+        )
         self.attributes = instance.__dict__
         self.snapshot = spec.snapshot
         self.committed = spec.snapshot.capture(instance.__dict__)

@@ -13,7 +13,7 @@ import inspect
 import types
 import typing
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -322,4 +322,6 @@ def _missing(error: KeyError, attributes: dict[str, Any]) -> Exception:
     name = error.args[0]
     if name in attributes:
         return error
-    return StateError(f"state field {name!r} has no value: it was deleted, or __init__ left out super().__init__()")
+    return StateError(
+        f"state field {name!r} has no value: it was deleted, or __init__ left out super().__init__()"
+    )

@@ -61,8 +61,10 @@ def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]
         for cell in services.cells.values()
         for c in (cell.counts,)
     }
+    steps = sum(a.committed + a.failed + a.cancelled + a.interrupted for a in agents.values())
     return Statistics(
-        state, sum(a.committed + a.failed + a.cancelled + a.interrupted for a in agents.values()), services.dead, services.bus.unrouted, services.bus.refused_threadsafe,
-        len(services.timers), agents, services.bus.statistics(), dict(services.executor.counts), services.executor.pending,
+        state, steps, services.dead, services.bus.unrouted, services.bus.refused_threadsafe,
+        len(services.timers), agents, services.bus.statistics(), dict(services.executor.counts),
+        services.executor.pending,
         {name: runner.published for name, runner in sources.items()},
     )  # fmt: skip

@@ -50,12 +50,13 @@ HOOKS = tuple(name for name in vars(Observer) if not name.startswith("_"))
 class Observers:
     """The attached observers, one list of bound methods a hook; an empty list costs one truth test."""
 
-    __slots__ = ("_all", "_changed", "errors", *HOOKS)
+    __slots__ = ("_all", "_changed", "errors", "steps", *HOOKS)
 
     def __init__(self, changed: Callable[[], None] | None = None) -> None:
         self._all: list[Observer] = []
         self._changed = changed
         self.errors = 0
+        self.steps = False  # whether anybody wants to hear of steps; asked at every one
         for hook in HOOKS:
             setattr(self, hook, [])
 
@@ -87,5 +88,6 @@ class Observers:
         for hook in HOOKS:
             plain = getattr(Observer, hook)
             setattr(self, hook, [getattr(o, hook) for o in self._all if getattr(type(o), hook) is not plain])
+        self.steps = self.watches("step_began", "step_ended")
         if self._changed is not None:
             self._changed()
