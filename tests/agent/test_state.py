@@ -240,7 +240,7 @@ def test_underscored_names_are_no_state() -> None:
         _socket: Stranger | None = None
         kept: int = 0
 
-    assert spec_of(Ephemeral).snapshot.names == {"kept"}
+    assert spec_of(Ephemeral).snapshot.names == ("kept",)
 
 
 def test_fields_are_inherited_and_can_be_given_another_default() -> None:

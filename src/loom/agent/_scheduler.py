@@ -134,7 +134,7 @@ class Scheduler:
         if self.idle():
             self.on_idle()
         if len(self._runners) > self.limit:  # it was there for REALTIME only
-            self._runners.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self._runners.discard(asyncio.current_task())
             if not (self._fresh or self._yielding or self.idle()):
                 self._wake_one()
             return False
