@@ -1,4 +1,8 @@
-"""Topics and patterns, exactly as NATS subjects: tokens between dots, ``*`` for one token, ``>`` for the rest."""
+"""Topics and patterns, exactly as NATS subjects: tokens between dots, ``*`` for one token, ``>`` for the rest.
+
+Stricter than a server on purpose: NUL, vertical tab, form feed and lone surrogates are refused, and so is anything
+over 1024 characters. What is valid here is valid there, which a test holds against a real server.
+"""
 
 from __future__ import annotations
 
