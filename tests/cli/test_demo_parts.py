@@ -52,7 +52,7 @@ def proven() -> Reading:
     now = [0.0]
     meter = Meter(lambda: now[0])
     for phase in ("quiet", "flood"):
-        meter.enter(phase, 0.0)
+        meter.enter(phase)
         for _ in range(20):
             now[0] += 1.0
             looked(meter, shot(1, captured=now[0] - 0.02), 1)
@@ -108,7 +108,9 @@ def test_wrong_numbers_of_faces_are_told() -> None:
 def test_durations_begin_at_the_camera_and_settling_is_left_out() -> None:
     now = [100.0]
     meter = Meter(lambda: now[0])
-    meter.enter("flood", 0.5)
+    looked(meter, shot(1, captured=100.4), 1)
+    now[0] = 100.5
+    meter.enter("flood")
     looked(meter, shot(1, captured=100.4), 1)
     assert meter.realtime["flood"].count == 0
     now[0] = 101.0
@@ -116,6 +118,9 @@ def test_durations_begin_at_the_camera_and_settling_is_left_out() -> None:
     assert meter.realtime["flood"].count == 1
     assert meter.realtime["flood"].maximum == pytest.approx(0.1)
     assert meter.realtime["quiet"].count == 0
+    meter.leave()
+    looked(meter, shot(1, captured=100.9), 1)
+    assert meter.realtime["flood"].count == 1
 
 
 def test_faces_of_unknown_pictures_are_counted_by_picture_and_not_judged() -> None:
@@ -200,7 +205,7 @@ def test_speed_is_the_growth_over_the_last_readings() -> None:
 
 def test_the_plan_takes_turns_and_ends_in_time() -> None:
     phases = Plan(seconds=20.0).phases
-    assert [name for name, _ in phases] == ["quiet", "flood"] * 2
+    assert [name for name, _ in phases] == ["quiet", "flood"] * 5
     assert sum(seconds for _, seconds in phases) == pytest.approx(20.0)
 
 

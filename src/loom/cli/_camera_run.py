@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from loom.bus import Queue, QueueStatistics
     from loom.models import WorkerModel
 
-TURNS, QUIET_SHARE = 2, 0.3
-SETTLING = 0.5  # seconds after a change of phase that count for neither: the flood's backlog is still there, or not yet
+TURN, QUIET_SHARE = 4.0, 0.4  # seconds of quiet and flood together, and what of it is quiet
+SETTLED = 0.02  # seconds between looks whether the flood's queue has filled, or emptied
 DRAIN = 10.0
 
 
@@ -37,9 +37,10 @@ class Plan:
 
     @property
     def phases(self) -> list[tuple[str, float]]:
-        """Quiet and flood in turns, so that a machine that is busy for a while disturbs both: name and seconds."""
-        turn = self.seconds / TURNS
-        return [("quiet", turn * QUIET_SHARE), ("flood", turn * (1 - QUIET_SHARE))] * TURNS
+        """Quiet and flood in turns, name and seconds: both see all scenes, and whatever else the machine does."""
+        turns = max(2, round(self.seconds / TURN))
+        turn = self.seconds / turns
+        return [("quiet", turn * QUIET_SHARE), ("flood", turn * (1 - QUIET_SHARE))] * turns
 
 
 @dataclass(slots=True)
@@ -144,11 +145,21 @@ class CameraRun:
         )
 
     async def _time(self) -> None:
+        end = monotonic()
         for phase, seconds in self.plan.phases:
-            self.meter.enter(phase, min(SETTLING, seconds / 2))
+            end += seconds
+            self.meter.leave()
             (self._flood.set if phase == "flood" else self._flood.clear)()
-            await asyncio.sleep(seconds)
+            while monotonic() < end and not self._settled(phase):
+                await asyncio.sleep(SETTLED)
+            self.meter.enter(phase)
+            await asyncio.sleep(max(0.0, end - monotonic()))
         self._ended.set()
+
+    def _settled(self, phase: str) -> bool:
+        """Whether the flood's queue is full (in the flood) or empty (when it is quiet); between, nothing is timed."""
+        [queue] = (queue for queue in self._queues if queue.name.startswith(Librarian.__name__))
+        return len(queue) * 2 > queue.capacity if phase == "flood" else not len(queue)
 
     def _speaker(self) -> Any:
         @action("tts.speak", timeout=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from time import monotonic
@@ -33,14 +34,18 @@ class Meter(Observer):
         )
         self.pictures: dict[str, Counter[int]] = {}  # how often each had how many faces
         self._clock = clock
-        self._counts_from = 0.0
+        self._counts_from = math.inf
         self._faces_in: dict[str, int] = {}
         self._published: OrderedDict[str, float] = OrderedDict()
 
-    def enter(self, phase: str, settling: float) -> None:
-        """A phase begins; frames of the first *settling* seconds are not timed."""
+    def enter(self, phase: str) -> None:
+        """A phase begins: frames that the camera takes from now on are timed."""
         self.phase = phase
-        self._counts_from = self._clock() + settling
+        self._counts_from = self._clock()
+
+    def leave(self) -> None:
+        """It ends: frames are not timed until the next one."""
+        self._counts_from = math.inf
 
     def routed(self, event: Any, queues: int) -> None:
         topic = event.topic

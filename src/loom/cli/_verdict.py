@@ -10,9 +10,8 @@ from loom.cli._output import count, milliseconds
 
 RIGHT = 0.9  # of the frames whose faces are known
 TYPICAL = 0.95  # decides; a busy machine stalls now and then, with a flood or without
-NOTICEABLE = (
-    0.1  # seconds: what a person begins to feel as a delay, on top of half again for a third busy process
-)
+NOTICEABLE = 0.1  # seconds: what a person begins to feel as a delay
+SHARE = 0.5  # of the wait of a page: whoever stood in line with the pages would be late by all of it
 
 
 class Check(NamedTuple):
@@ -50,9 +49,13 @@ def _latency(last: Reading) -> Iterator[Check]:
     )
     if quiet.count and flood.count:
         before, during = quiet.quantile(TYPICAL), flood.quantile(TYPICAL)
+        line = last.meter.background.quantile(0.5)
         times = f"{milliseconds(during)} ms with it, {milliseconds(before)} ms without"
         text = f"the flood did not make it late: {TYPICAL:.0%} of greetings within {times}"
-        yield Check(during <= 1.5 * before + NOTICEABLE, text)
+        allowed = before + max(
+            NOTICEABLE, SHARE * line
+        )  # grows with the line, as a busy machine makes both slower
+        yield Check(during <= allowed, f"{text}, beside a line of {milliseconds(line)} ms")
 
 
 def _books(last: Reading) -> Iterator[Check]:
