@@ -1,8 +1,11 @@
 """The way of the first Loom still works: start, publish on the bus, stop."""
 
+import pytest
+
 from loom import Event, Loom
 
 
+@pytest.mark.blocks("a Loom that stops joins the thread of its watchdog")
 async def test_the_bus_of_a_started_loom_takes_a_topic_and_an_event() -> None:
     loom = Loom()
     await loom.start()
