@@ -35,6 +35,7 @@ def factory(host: Host) -> Mapping[str, Handler]:
         "forever": _forever,
         "frames": lambda body, call: _frames(host, body, call),
         "offer": lambda body, call: _offer(host, body),
+        "fill": lambda body, call: host.writer("frames").write(bytes([body["with"]]) * body["size"]),
         "sum": lambda body, call: sum(body.view()),
         "shape": lambda body, call: [list(body["frame"].shape), body["frame"].dtype, body["note"]],
         "log": lambda body, call: host.log(body),

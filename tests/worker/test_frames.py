@@ -9,6 +9,7 @@ import pickle
 import threading
 from contextlib import aclosing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,6 +19,7 @@ from loom.event.codec import Buffer, decode, encode
 from loom.worker import Arena, Frame, Worker
 from loom.worker._memory import ArenaLayout
 from loom.worker.frame import FrameHandle
+from loom.worker.host import Host
 
 SPEC = "tests.worker.behaviours:factory"
 LONG = 30.0
@@ -171,14 +173,63 @@ async def test_a_worker_that_does_not_map_the_arena_gets_a_copy() -> None:
     memory.close()
 
 
+async def test_two_arenas_of_one_name_are_never_taken_for_each_other() -> None:
+    left, right = arena(), arena()
+    assert left.name == right.name
+    async with (
+        Worker("left", SPEC, produces=[left]) as one,
+        Worker("right", SPEC, produces=[right]) as two,
+        Worker("reader", SPEC, arenas=[left, right]) as reader,
+    ):
+        for _ in range(2 * SLOTS):
+            first = await one.call("fill", {"size": SIZE, "with": 1}, timeout=LONG)
+            second = await two.call("fill", {"size": SIZE // 2, "with": 2}, timeout=LONG)
+            assert isinstance(first, Frame)
+            assert isinstance(second, Frame)
+            lease = (first.handle.slot, first.handle.generation)
+            assert lease == (second.handle.slot, second.handle.generation)  # only the arena tells them apart
+            assert first.handle.arena != second.handle.arena
+            assert await reader.call("sum", first, timeout=LONG) == SIZE
+            assert await reader.call("sum", second, timeout=LONG) == SIZE
+    left.close()
+    right.close()
+
+
+async def test_a_worker_gets_a_copy_of_a_frame_from_an_arena_whose_namesake_it_maps() -> None:
+    mine, other = arena(), arena()
+    async with Worker("source", SPEC, produces=[other]) as source, Worker("r", SPEC, arenas=[mine]) as reader:
+        frame = await source.call("fill", {"size": 12, "with": 9}, timeout=LONG)
+        assert await reader.call("echo", frame, timeout=LONG) == Buffer(bytes([9]) * 12, "uint8")
+    mine.close()
+    other.close()
+
+
+def test_a_frame_of_an_arena_that_a_worker_does_not_hold_is_stale_there() -> None:
+    mine, other = arena(), arena()
+    host = Host("reader", {}, Mock())
+    host.add_arena(mine._memory, producer=False)
+    with pytest.raises(StaleFrame, match="no arena of worker 'reader'"):
+        host.frame_from(FrameHandle(other.id, 0, 0, 8, (8,), "uint8"))
+    with pytest.raises(StaleFrame, match="no arena of worker 'reader'"):
+        host.frame_from(FrameHandle(mine.name, 0, 0, 8, (8,), "uint8"))  # a name is no identity
+    assert host.frame_from(FrameHandle(mine.id, 0, 0, 8, (8,), "uint8")).nbytes == 8
+
+
+def test_a_worker_cannot_produce_into_two_arenas_of_one_name() -> None:
+    with pytest.raises(ConfigError, match="two arenas called 'frames'"):
+        Worker("a", SPEC, produces=[arena(), arena()])
+
+
 async def test_a_handle_that_the_worker_does_not_own_is_garbage() -> None:
     from loom.worker import _wire
     from loom.worker._framing import frame
 
     memory = arena()
-    for slot, generation, size in ((0, 99, 8), (77, 1, 8), (0, 1, SIZE + 1)):
+    own, foreign = memory.id, arena().id
+    wrong = ((own, 0, 99, 8), (own, 77, 1, 8), (own, 0, 1, SIZE + 1), (foreign, 0, 1, 8), ("frames", 0, 1, 8))
+    for identity, slot, generation, size in wrong:
         handle = {
-            "arena": "frames",
+            "arena": identity,
             "slot": slot,
             "generation": generation,
             "size": size,

@@ -80,7 +80,7 @@ class Init(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., name: _Optional[str] = ..., spec: _Optional[str] = ..., config: _Optional[bytes] = ..., memory_limit: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., max_frame: _Optional[int] = ..., arenas: _Optional[_Iterable[_Union[Arena, _Mapping]]] = ...) -> None: ...
 
 class Arena(_message.Message):
-    __slots__ = ("name", "fd", "slots", "slot_bytes", "stride", "offset", "producer")
+    __slots__ = ("name", "fd", "slots", "slot_bytes", "stride", "offset", "producer", "id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FD_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class Arena(_message.Message):
     STRIDE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     PRODUCER_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     fd: int
     slots: int
@@ -95,7 +96,8 @@ class Arena(_message.Message):
     stride: int
     offset: int
     producer: bool
-    def __init__(self, name: _Optional[str] = ..., fd: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., stride: _Optional[int] = ..., offset: _Optional[int] = ..., producer: _Optional[bool] = ...) -> None: ...
+    id: str
+    def __init__(self, name: _Optional[str] = ..., fd: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., stride: _Optional[int] = ..., offset: _Optional[int] = ..., producer: _Optional[bool] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "name", "methods", "pid", "rss")

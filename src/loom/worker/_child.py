@@ -72,7 +72,9 @@ class Child:
             _limit_memory(init.memory_limit)
         self._host.config = json.loads(init.config or b"{}")
         for arena in init.arenas:
-            layout = ArenaLayout(arena.name, arena.slots, arena.slot_bytes, arena.stride, arena.offset)
+            layout = ArenaLayout(
+                arena.name, arena.id, arena.slots, arena.slot_bytes, arena.stride, arena.offset
+            )
             memory = ArenaMemory(arena.fd, layout, writable=arena.producer)
             os.close(arena.fd)
             self._host.add_arena(memory, producer=arena.producer)

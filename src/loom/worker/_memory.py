@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ class ArenaLayout:
     """Where things are in an arena: *slots* of *slot_bytes*, *stride* bytes apart, the first at *offset*."""
 
     name: str
+    id: str
     slots: int
     slot_bytes: int
     stride: int
@@ -21,8 +23,9 @@ class ArenaLayout:
 
     @classmethod
     def of(cls, name: str, slots: int, slot_bytes: int) -> ArenaLayout:
-        """A layout whose slots begin on pages."""
-        return cls(name, slots, slot_bytes, _pages(slot_bytes), _pages(slots * _GENERATION.size))
+        """A layout whose slots begin on pages, with an identity that no other arena ever has."""
+        identity = f"{name}#{os.urandom(8).hex()}"
+        return cls(name, identity, slots, slot_bytes, _pages(slot_bytes), _pages(slots * _GENERATION.size))
 
     @property
     def nbytes(self) -> int:

@@ -42,7 +42,7 @@ class Plan:
     def handle_for(self, frame: Frame) -> FrameHandle | None:
         """The handle under which *frame* may go to this worker; None when it does not map the arena."""
         frame.check()
-        return frame.handle if any(arena.name == frame.handle.arena for arena in self.arenas) else None
+        return frame.handle if any(arena.id == frame.handle.arena for arena in self.arenas) else None
 
 
 class Session(asyncio.BufferedProtocol):
@@ -93,7 +93,7 @@ class Session(asyncio.BufferedProtocol):
         await self._loop.create_unix_connection(lambda: self, sock=self._process.socket)
         self.send(init=_init(plan))
         for arena in plan.produces:
-            arena.attach_producer(self._loop, partial(self._lease, arena.name))
+            arena.attach_producer(self._loop, partial(self._lease, arena.id))
             self._fed.append(arena)
         self._ticking = self._loop.call_later(plan.limits.heartbeat, self._tick)
         try:
@@ -129,7 +129,7 @@ class Session(asyncio.BufferedProtocol):
     def frame_from(self, handle: FrameHandle) -> Frame:
         """The frame that the worker announces; raises WorkerGarbage when the slot is not its own."""
         for arena in self._plan.produces:
-            if arena.name == handle.arena:
+            if arena.id == handle.arena:
                 try:
                     return arena.accept(handle)
                 except StaleFrame as error:
@@ -191,15 +191,15 @@ class Session(asyncio.BufferedProtocol):
 
     def _release(self, message: Any) -> None:
         for arena in self._plan.produces:
-            if arena.name == message.arena:
+            if arena.id == message.arena:
                 try:
                     arena.give_back(message.slot.slot, message.slot.generation)
                 except StaleFrame as error:
                     raise WorkerGarbage(str(error)) from None
 
-    def _lease(self, name: str, leases: list[tuple[int, int]]) -> None:
+    def _lease(self, arena: str, leases: list[tuple[int, int]]) -> None:
         slots = [{"slot": slot, "generation": generation} for slot, generation in leases]
-        self.send(lease={"arena": name, "slots": slots})
+        self.send(lease={"arena": arena, "slots": slots})
 
     def _exited(self, _: object) -> None:
         # What it said last may still be in the socket, whose end comes after it. A grandchild may hold the other
@@ -269,7 +269,7 @@ def _set_attributes(error: LoomError, attributes: bytes) -> None:
 
 
 def _init(plan: Plan) -> dict[str, Any]:
-    produced = {arena.name for arena in plan.produces}
+    produced = {arena.id for arena in plan.produces}
     return {
         "protocol": _wire.PROTOCOL,
         "name": plan.name,
@@ -281,12 +281,13 @@ def _init(plan: Plan) -> dict[str, Any]:
         "arenas": [
             {
                 "name": arena.name,
+                "id": arena.id,
                 "fd": arena.fd,
                 "slots": arena.layout.slots,
                 "slot_bytes": arena.layout.slot_bytes,
                 "stride": arena.layout.stride,
                 "offset": arena.layout.offset,
-                "producer": arena.name in produced,
+                "producer": arena.id in produced,
             }
             for arena in plan.arenas
         ],

@@ -28,7 +28,8 @@ class Arena:
     """*slots* slots of *slot_bytes* bytes, owned by the host and mapped by the workers it is given to.
 
     One worker produces into it, any number read. The free slots are the producer's credit: when readers hold
-    all of them it has none left and sheds. The memory has no name that outlives the process.
+    all of them it has none left and sheds. The memory has no name that outlives the process. *name* is for
+    people and for the producer's code; handles carry `id`, so names may repeat.
     """
 
     def __init__(self, name: str, *, slots: int = 8, slot_bytes: int) -> None:
@@ -46,6 +47,11 @@ class Arena:
         self._thread = 0
         self._waking = False
         self._frames = 0
+
+    @property
+    def id(self) -> str:
+        """What frame handles call this arena: unique among all that ever were, on any machine."""
+        return self.layout.id
 
     @property
     def fd(self) -> int:

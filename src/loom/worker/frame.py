@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FrameHandle:
-    """What crosses instead of the content: where it is, since which lease, and what it means."""
+    """What crosses instead of the content: where it is (an arena's `id`), since which lease, and what it means."""
 
     arena: str
     slot: int

@@ -101,7 +101,7 @@ class WritableSlot:
     def frame(self, shape: Sequence[int], dtype: str = "uint8") -> Frame:
         """The frame that the first bytes of the slot are; sending it ends the lease."""
         nbytes = prod(shape) * item_size(dtype)
-        handle = FrameHandle(self._writer.layout.name, *self._lease, nbytes, tuple(shape), dtype)
+        handle = FrameHandle(self._writer.layout.id, *self._lease, nbytes, tuple(shape), dtype)
         if not handle.fits(self._writer.layout.slots, self._writer.layout.slot_bytes):
             raise ConfigError(
                 f"{dtype} of shape {tuple(shape)} does not fit {len(self.view):,} bytes of a slot"
@@ -120,8 +120,9 @@ class Host:
         self.name = name
         self.config = config
         self._link = link
-        self._memories: dict[str, ArenaMemory] = {}
-        self._writers: dict[str, FrameWriter] = {}
+        self._memories: dict[str, ArenaMemory] = {}  # by id, as handles say it
+        self._fed: dict[str, FrameWriter] = {}  # by id
+        self._writers: dict[str, FrameWriter] = {}  # by name, as the worker's code says it
 
     def writer(self, arena: str) -> FrameWriter:
         """The producer's side of *arena*; raises ConfigError when this worker does not produce into it."""
@@ -139,10 +140,10 @@ class Host:
 
     def add_arena(self, memory: ArenaMemory, *, producer: bool) -> None:
         """The host gave this arena."""
-        name = memory.layout.name
-        self._memories[name] = memory
+        layout = memory.layout
+        self._memories[layout.id] = memory
         if producer:
-            self._writers[name] = FrameWriter(memory)
+            self._writers[layout.name] = self._fed[layout.id] = FrameWriter(memory)
 
     def frame_from(self, handle: FrameHandle) -> Frame:
         """The frame that *handle* names; raises StaleFrame when it is none of ours or gone."""
@@ -155,13 +156,13 @@ class Host:
 
     def handle_for(self, frame: Frame) -> FrameHandle | None:
         """The handle under which *frame* may leave: only a frame that this worker made has one, and once."""
-        writer = self._writers.get(frame.handle.arena)
+        writer = self._fed.get(frame.handle.arena)
         lease = (frame.handle.slot, frame.handle.generation)
         return frame.handle if writer is not None and writer.sent(lease) else None
 
     def grant(self, arena: str, leases: Sequence[tuple[int, int]]) -> None:
         """The host leases slots."""
-        self._writers[arena].granted(leases)
+        self._fed[arena].granted(leases)
 
     def on_refresh(self, refresh: Callable[[], None]) -> None:
         """Call *refresh* before a writer looks for a free slot."""

@@ -62,7 +62,10 @@ class Worker:
             settings = json.dumps(dict(config or {})).encode()
         except (TypeError, ValueError) as error:
             raise ConfigError(f"worker {name!r}: config must be JSON: {error}") from None
-        mapped = tuple({arena.name: arena for arena in (*arenas, *produces)}.values())
+        mapped = tuple({arena.id: arena for arena in (*arenas, *produces)}.values())
+        names = [arena.name for arena in produces]
+        if twice := [arena for arena in names if names.count(arena) > 1]:
+            raise ConfigError(f"worker {name!r} produces into two arenas called {twice[0]!r}; rename one")
         self._plan = Plan(
             name, spec, settings, memory_limit or 0, mapped, tuple(produces), tuple(environment), self.limits
         )
