@@ -44,7 +44,7 @@ def test_an_unknown_command_like_none_lists_them() -> None:
         (["--colour"], "no option --colour"),
         (["demo"], "loom demo: the following arguments are required: which"),
         (["demo", "camra"], "invalid choice: 'camra'"),
-        (["demo", "camera", "--seconds", "no"], "--seconds"),
+        (["demo", "camera", "--seconds", "no"], "--seconds: 'no' is not a number"),
         (["demo", "camera", "--seconds", "-1"], "-1 is not a number of seconds above 0"),
         (["demo", "camera", "--fps", "0"], "0 frames a second; use 1 to 240"),
         (["new"], "the following arguments are required: name"),
@@ -61,9 +61,14 @@ def test_a_wrong_command_line_is_one_line_and_code_2(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_explains_itself(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main([command, "--help"]) == 0
-    assert f"usage: loom {command}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: loom {command}" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_installed_script_and_the_module_are_the_same_command() -> None:

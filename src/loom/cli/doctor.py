@@ -27,7 +27,8 @@ class Finding(NamedTuple):
 def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom doctor` takes."""
     parser.description = (
-        "ok: works. --: not there, and only needed for what it says. NO: broken. Exit code 1 for a NO."
+        "ok: works. --: not there, and only needed for what it says. NO: broken.\n"
+        "Exit code 1 when something is broken."
     )
 
 

@@ -15,7 +15,7 @@ from loom.errors import ConfigError, LoomError
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom new` takes."""
-    parser.description = "Makes a folder with loom.toml, agents.py, a test and a README. Overwrites nothing."
+    parser.description = "Makes a folder: loom.toml, agents.py, a test, a README. Overwrites nothing."
     parser.add_argument("name", help="of the project, and of its folder; a path makes it there")
 
 

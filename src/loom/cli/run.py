@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom run` takes."""
     parser.description = (
-        "Runs a project until Ctrl-C or SIGTERM, then drains: sources stop, accepted work is\n"
-        "finished within [loom] drain seconds (10). A second signal ends it at once."
+        "Runs a project until Ctrl-C or SIGTERM, then drains: sources stop, accepted work\n"
+        "is finished within [loom] drain seconds (10). A second signal ends it at once.\n"
+        "Exit code 1 when something was left undone."
     )
     parser.add_argument("file", nargs="?", default="loom.toml", help="project file or folder (loom.toml)")
     parser.add_argument("--check", action="store_true", help="only say whether it could run")
