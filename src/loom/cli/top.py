@@ -26,6 +26,14 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show it until Ctrl-C or until it has stopped."""
     path = choose(_socket.running(), options.name)
+    try:
+        _show(path, options)
+    except KeyboardInterrupt:  # the ordinary way to leave
+        say()
+    return 0
+
+
+def _show(path: Path, options: argparse.Namespace) -> None:
     if options.json:
         say(json.dumps(_socket.ask(path), indent=2))
     elif options.once:
@@ -34,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
         _follow(path)
     else:
         _live(path)
-    return 0
 
 
 def choose(there: dict[str, Path], name: str | None) -> Path:
