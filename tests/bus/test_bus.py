@@ -234,6 +234,8 @@ async def test_a_closing_bus_turns_everybody_away(bus: Bus) -> None:
     takers = [asyncio.create_task(empty.take()) for _ in range(3)]
     await turns()
     bus.close()
+    await turns()
+    assert all(task.done() for task in publishers + takers)
     ended = await asyncio.gather(*publishers, *takers, return_exceptions=True)
     assert [type(e) for e in ended] == [Closed] * 5
     statistics = subscription.statistics()

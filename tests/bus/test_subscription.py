@@ -67,6 +67,8 @@ async def test_a_taker_that_was_woken_and_cancelled_wakes_the_next(bus: Bus) -> 
     await turns()
     bus.publish_nowait(event(1))
     first.cancel()
+    await turns()
+    assert second.done()
     assert (await second).payload == 1
     assert first.cancelled()
 
@@ -125,6 +127,8 @@ async def test_iteration_ends_for_every_taker_when_it_is_closed(bus: Bus) -> Non
     await turns()
     subscription.close()
     subscription.close()
+    await turns()
+    assert all(taker.done() for taker in takers)
     assert await asyncio.gather(*takers) == [[], [], []]
     with pytest.raises(Closed):
         await subscription.take()
