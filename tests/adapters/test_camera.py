@@ -10,6 +10,7 @@ import pytest
 
 from loom.adapters.camera import Camera, CameraOptions, Shot
 from loom.errors import ConfigError
+from loom.worker import Worker
 
 Images = pytest.importorskip("PIL.Image")
 
@@ -92,6 +93,29 @@ async def test_a_reader_that_holds_frames_makes_the_camera_shed() -> None:
             assert third.shed > 0
             assert third.number == 2
         assert camera.statistics()["shed"] == third.shed
+
+
+@pytest.mark.parametrize("other", [SMALL, {"width": 32, "height": 24}])
+async def test_frames_of_two_cameras_are_never_mixed_up_by_their_reader(
+    tmp_path: Path, other: dict[str, int]
+) -> None:
+    cameras = []
+    for color, size in (("red", SMALL), ("blue", other)):
+        (tmp_path / color).mkdir()
+        save(tmp_path / color / "a.png", color, (size["width"], size["height"]))
+        cameras.append(Camera(CameraOptions(**size, folder=str(tmp_path / color))))
+    reader = Worker("reader", "tests.worker.behaviours:factory", arenas=[c.arena for c in cameras])
+
+    async def look(camera: Camera, size: dict[str, int], pixel: list[int]) -> None:
+        async with aclosing(camera.shots(count=40, paced=False)) as shots:
+            async for shot in shots:
+                looked = await reader.call("look", shot.frame, timeout=60)
+                assert looked == {"shape": [size["height"], size["width"], 3], "pixels": [pixel]}
+                shot.frame.release()
+
+    async with cameras[0], cameras[1], reader, asyncio.TaskGroup() as group:
+        group.create_task(look(cameras[0], SMALL, [255, 0, 0]))
+        group.create_task(look(cameras[1], other, [0, 0, 255]))
 
 
 def test_options_out_of_range_are_a_config_error() -> None:

@@ -260,7 +260,7 @@ def test_a_camera_and_its_detector_share_memory(folder: Path) -> None:
     assert list(loom.statistics().sources) == ["front"]
 
 
-def test_two_sources_whose_frames_could_be_mistaken_are_refused(folder: Path) -> None:
+def test_a_model_gets_the_memory_of_every_source_even_under_one_name(folder: Path) -> None:
     (folder / "eyes.py").write_text(
         "from loom.adapters import Source\n"
         "class Arena: name = 'eye'\n"
@@ -270,6 +270,11 @@ def test_two_sources_whose_frames_could_be_mistaken_are_refused(folder: Path) ->
         "    made = Seeing(name, see)\n"
         "    object.__setattr__(made, 'arena', Arena())\n"
         "    return made\n"
+        "class Brain:\n"
+        "    tasks, location = frozenset(), 'local'\n"
+        "    def __init__(self, name, arenas): self.name, self.arenas = name, arenas\n"
     )
-    said = refused(folder, '[sources.left]\nuse = "eyes:eye"\n[sources.right]\nuse = "eyes:eye"\n')
-    assert said == "loom.toml:3: a second source with frames called 'eye' in one project"
+    sources = "".join(f'[sources.{name}]\nuse = "eyes:eye"\n' for name in ("left", "right"))
+    (brain,) = built(folder, sources + '[models.brain]\nuse = "eyes:Brain"\n').models
+    assert [arena.name for arena in brain.arenas] == ["eye", "eye"]
+    assert len(set(brain.arenas)) == 2

@@ -37,6 +37,7 @@ def factory(host: Host) -> Mapping[str, Handler]:
         "offer": lambda body, call: _offer(host, body),
         "fill": lambda body, call: host.writer("frames").write(bytes([body["with"]]) * body["size"]),
         "sum": lambda body, call: sum(body.view()),
+        "look": _look,
         "shape": lambda body, call: [list(body["frame"].shape), body["frame"].dtype, body["note"]],
         "log": lambda body, call: host.log(body),
     }
@@ -118,6 +119,15 @@ def _frames(host: Host, body: Any, call: CallContext) -> Iterator[object]:
             if call.wait(0.001):
                 return
         yield {"frame": frame, "number": number}
+
+
+def _look(picture: Any, call: CallContext) -> dict[str, object]:
+    """Shape and all the colours of a picture."""
+    content = bytes(picture.view())
+    return {
+        "shape": list(picture.shape),
+        "pixels": sorted({tuple(content[at : at + 3]) for at in range(0, len(content), 3)}),
+    }
 
 
 def _offer(host: Host, body: Any) -> dict[str, object]:

@@ -28,7 +28,7 @@ def build(project: Project) -> Loom:
         (part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")
     ]
     sources = [(part, _source(project, part)) for part in project.of("sources")]
-    arenas = _arenas(project, sources)
+    arenas = _arenas(sources)
     loom = Loom(**{"approvals": _approvals(actions), **project.settings})
     for part, thing in actions:
         _add(project, part, loom, thing)
@@ -58,16 +58,10 @@ def notes(project: Project, loom: Loom) -> list[str]:
     return found
 
 
-def _arenas(project: Project, sources: list[tuple[Part, Any]]) -> tuple[Any, ...]:
-    """The shared memory of all sources, for the models that look at their frames; a name means one of them."""
-    found: dict[str, Any] = {}
-    for part, source in sources:
-        arena = getattr(source, "arena", None)
-        if arena is not None and found.setdefault(arena.name, arena) is not arena:
-            raise project.wrong(
-                (part.kind, part.name), f"a second source with frames called {arena.name!r} in one project"
-            )
-    return tuple(found.values())
+def _arenas(sources: list[tuple[Part, Any]]) -> tuple[Any, ...]:
+    """The shared memory of all sources, for the models that look at their frames."""
+    arenas = (getattr(source, "arena", None) for _, source in sources)
+    return tuple(arena for arena in arenas if arena is not None)
 
 
 def _approvals(actions: list[tuple[Part, Any]]) -> dict[str, Approval]:
