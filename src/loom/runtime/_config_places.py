@@ -6,6 +6,7 @@ The document has been read before, so it is valid TOML: what is walked over here
 from __future__ import annotations
 
 import re
+import tomllib
 
 Path = tuple[str, ...]
 _KEY = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|"((?:[^"\\]|\\.)*)"|'([^']*)')[ \t]*""")
@@ -54,14 +55,22 @@ def _dotted(text: str, index: int) -> tuple[Path, int]:
     parts: list[str] = []
     while (match := _KEY.match(text, index)) is not None:
         bare, basic, literal = match.groups()
-        parts.append(
-            bare if bare is not None else literal if literal is not None else basic.replace('\\"', '"')
-        )
+        parts.append(bare or literal or _unescaped(basic or ""))
         index = match.end()
         if index >= len(text) or text[index] != ".":
             break
         index += 1
     return tuple(parts), max(index, 0)
+
+
+def _unescaped(text: str) -> str:
+    """A basic string without its quotes, read by TOML's own rules."""
+    if "\\" not in text:
+        return text
+    try:
+        return str(tomllib.loads(f'key = "{text}"')["key"])
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _value_end(text: str, index: int) -> int:
