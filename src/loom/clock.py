@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Clock(Protocol):
@@ -28,3 +31,22 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class Chance:
+    """Chance as a dependency: a ``random.Random`` made from *seed* (None: the system's) when first asked for."""
+
+    __slots__ = ("_random", "_seed")
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._seed = seed
+        self._random: Random | None = None
+
+    @property
+    def random(self) -> Random:
+        """The generator, always the same one."""
+        if self._random is None:
+            from random import Random
+
+            self._random = Random(self._seed)
+        return self._random

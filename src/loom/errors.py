@@ -1,4 +1,4 @@
-"""Every error Loom raises on purpose: one short tree, each message saying what happened, with which value, and what to do."""
+"""Every error Loom raises on purpose: one short tree; a message says what happened, with which value and what to do."""
 
 from __future__ import annotations
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
-from loom.actions.schema import schema_of
 from loom.errors import ConfigError, SignatureError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,8 +24,7 @@ class Approval(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """A capability: name and version, the function behind it, its schema and how it may be called.
 
     *timeout* is in seconds for one attempt, *attempts* how often a retryable failure is tried. An *idempotent* action
@@ -43,7 +41,7 @@ class Action:
     idempotent: bool = False
     interruptible: bool = True
     description: str = ""
-    schema: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = MappingProxyType({})
     takes_key: bool = False
 
 
@@ -74,6 +72,8 @@ def action(
             or inspect.isgeneratorfunction(function)
         ):
             raise SignatureError(f"action {name!r} must be a plain or async function")
+        from loom.actions.schema import schema_of  # late: a runtime without actions needs no schemas
+
         schema = schema_of(function, name)
         takes_key = schema["properties"].pop("idempotency_key", None) is not None
         schema["required"] = [r for r in schema["required"] if r != "idempotency_key"]

@@ -7,13 +7,11 @@ import inspect
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from random import Random
 from typing import Any
 
 from loom.actions.action import Action, Approval
 from loom.actions.registry import Registry
-from loom.actions.schema import check_arguments
+from loom.clock import Chance
 from loom.errors import ActionDenied, ActionError, ActionFailed, ActionTimeout, LoomError
 from loom.telemetry import Observers
 
@@ -21,7 +19,6 @@ log = logging.getLogger("loom.actions")
 _REMEMBERED = 4096
 
 
-@dataclass(eq=False, slots=True)
 class Invocation:
     """One request for an action: who wants it, with which arguments, under which stable key, in which scope.
 
@@ -29,16 +26,27 @@ class Invocation:
     the executor works on it, ``cut`` when that task was cancelled.
     """
 
-    action: Action
-    arguments: Mapping[str, Any]
-    key: str
-    agent: str = ""
-    scope: str | None = None
-    done: Callable[[Invocation, BaseException | None], None] | None = None
-    task: asyncio.Task[Any] | None = field(default=None)
-    begun: bool = False
-    doomed: bool = False
-    cut: bool = False
+    __slots__ = ("action", "agent", "arguments", "begun", "cut", "done", "doomed", "key", "scope", "task")
+
+    def __init__(
+        self,
+        action: Action,
+        arguments: Mapping[str, Any],
+        key: str,
+        agent: str = "",
+        scope: str | None = None,
+        done: Callable[[Invocation, BaseException | None], None] | None = None,
+    ) -> None:
+        self.action = action
+        self.arguments = arguments
+        self.key = key
+        self.agent = agent
+        self.scope = scope
+        self.done = done
+        self.task: asyncio.Task[Any] | None = None
+        self.begun = False
+        self.doomed = False
+        self.cut = False
 
 
 class Executor:
@@ -55,7 +63,7 @@ class Executor:
         approve: Callable[[Invocation], Awaitable[bool]],
         *,
         capacity: int = 1024,
-        random: Random | None = None,
+        chance: Chance | None = None,
         policy: Mapping[str, Approval] | None = None,
     ) -> None:
         self.registry = registry
@@ -65,7 +73,7 @@ class Executor:
         self.policy = dict(policy or {})
         self._observers = observers
         self._approve = approve
-        self._random = random or Random()
+        self._chance = chance or Chance()
         self._lanes: dict[tuple[str, str], deque[Invocation]] = {}
         self._flights: dict[str, asyncio.Future[Any]] = {}
         self._results: OrderedDict[str, Any] = OrderedDict()
@@ -232,7 +240,9 @@ class Executor:
                 if not error.retryable or attempt == action.attempts:
                     self._count(invocation, "failed")
                     raise
-                await asyncio.sleep(min(5.0, 0.1 * 2 ** (attempt - 1)) * (0.8 + 0.4 * self._random.random()))
+                await asyncio.sleep(
+                    min(5.0, 0.1 * 2 ** (attempt - 1)) * (0.8 + 0.4 * self._chance.random.random())
+                )
             except ActionTimeout:
                 if not action.idempotent or attempt == action.attempts:
                     self._count(invocation, "timeout")
@@ -267,6 +277,8 @@ class Executor:
 
     def _check(self, invocation: Invocation) -> None:
         try:
+            from loom.actions.schema import check_arguments
+
             check_arguments(invocation.action.schema, invocation.arguments, invocation.action.name)
         except ActionFailed:
             self._count(invocation, "failed")

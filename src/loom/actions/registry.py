@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 from collections.abc import Iterable, Iterator
 
 from loom.actions.action import Action
@@ -55,9 +53,15 @@ class Registry:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """The known words most like *word*, quoted and joined by 'or'; empty if none is near."""
+    import difflib
+
     return " or ".join(repr(w) for w in difflib.get_close_matches(word, sorted(words), n=3, cutoff=0.5))
 
 
 def granted(name: str, grants: Iterable[str] | None) -> bool:
     """Whether a capability is among *grants* (``"tts.*"`` grants every name under tts); None grants everything."""
-    return grants is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in grants)
+    if grants is None:
+        return True
+    import fnmatch
+
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in grants)

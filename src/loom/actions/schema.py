@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import inspect
 import types
@@ -73,7 +72,7 @@ def _schema(annotation: Any, where: str, depth: int = 0) -> dict[str, Any]:
         return generic
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return {"enum": [member.value for member in annotation]}
-    if dataclasses.is_dataclass(annotation):
+    if hasattr(annotation, "__dataclass_fields__"):
         hints = typing.get_type_hints(annotation)
         return {"type": "object", "properties": {n: inner(h, f"{where}.{n}") for n, h in hints.items()}}
     if isinstance(annotation, type):
@@ -134,7 +133,7 @@ def fits(schema: Mapping[str, Any], value: Any) -> bool:
         values = schema.get("additionalProperties", {})
         if isinstance(value, Mapping):
             return all(fits(values, v) for v in value.values())
-        return dataclasses.is_dataclass(value)
+        return hasattr(value, "__dataclass_fields__")
     if kind == "array":
         return _fits_array(schema, value)
     if kind is None:

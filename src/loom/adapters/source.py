@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from loom.errors import ConfigError, SignatureError
 
@@ -16,8 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 Out = Callable[..., Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A named source and the function that runs it."""
 
     name: str
@@ -25,7 +23,7 @@ class Source:
 
 
 def source(name: str) -> Callable[[F], F]:
-    """Make the decorated ``async def f(out)`` a source: it runs while the runtime does, ``await out(topic, payload)`` publishes.
+    """Make the decorated ``async def f(out)`` a source; in it ``await out(topic, payload)`` publishes.
 
     When it raises it is started again with back-off; when it returns it is done. Raises ConfigError, SignatureError.
     """
@@ -34,11 +32,15 @@ def source(name: str) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         if not inspect.iscoroutinefunction(function):
-            raise SignatureError(f"source {name!r} must be an async function: async def {function.__name__}(out)")
+            raise SignatureError(
+                f"source {name!r} must be an async function: async def {function.__name__}(out)"
+            )
         try:
             inspect.signature(function).bind(object())
         except TypeError:
-            raise SignatureError(f"source {name!r} must take one argument: async def {function.__name__}(out)") from None
+            raise SignatureError(
+                f"source {name!r} must take one argument: async def {function.__name__}(out)"
+            ) from None
         setattr(function, SOURCE, Source(name, function))
         return function
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import dis
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from loom.bus import Overflow
 from loom.errors import ConfigError, SignatureError
 from loom.event import Event, QoS
 from loom.event.topic import check_pattern
 
+if TYPE_CHECKING:
+    import datetime as dt
+
 F = TypeVar("F", bound=Callable[..., Any])
 MARK = "__loom_handlers__"
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """What wakes a handler and how its events are queued."""
 
     pattern: str = ""
@@ -38,8 +38,7 @@ class Trigger:
     at: dt.time | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """One handler of an agent: its name, the function, the trigger, and how many arguments it takes after self."""
 
     name: str
@@ -47,7 +46,7 @@ class Handler:
     trigger: Trigger
     arguments: int
     is_async: bool
-    uses: tuple[str, ...] = field(default=())
+    uses: tuple[str, ...] = ()
 
 
 def on(
@@ -101,8 +100,10 @@ def every(seconds: float, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
 
 def at(time_of_day: str, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
     """Call the decorated method every day at *time_of_day* (``"07:30"`` or ``"07:30:15"``), in local time."""
+    from datetime import time
+
     try:
-        moment = dt.time.fromisoformat(time_of_day)
+        moment = time.fromisoformat(time_of_day)
     except (ValueError, TypeError):
         raise ConfigError(f"@at needs a time of day such as '07:30', not {time_of_day!r}") from None
     return lambda function: _mark(function, Trigger(qos=QoS(qos), capacity=1, at=moment))

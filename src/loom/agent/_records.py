@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 from typing import Any, NamedTuple
 
 from loom.event import Event
@@ -83,6 +81,8 @@ def _chain(error: BaseException | None, seen: set[int]) -> set[int]:
 
 def fingerprint(what: object) -> str:
     """A stable hash of what a step asked for; payloads without a stable text count by their type."""
+    import hashlib
+
     return hashlib.blake2b(_canonical(what).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
@@ -93,6 +93,6 @@ def _canonical(value: object) -> str:
         return "[" + ",".join(_canonical(v) for v in value) + "]"
     if isinstance(value, Event):
         return f"event {value.topic} {_canonical(value.payload)}"
-    if isinstance(value, str | int | float | bool | bytes | dt.date | dt.time | dt.timedelta | None):
+    if isinstance(value, str | int | float | bool | bytes | None) or type(value).__module__ == "datetime":
         return f"{type(value).__name__} {value!r}"
     return f"object {type(value).__module__}.{type(value).__qualname__}"

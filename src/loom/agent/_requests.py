@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -13,16 +12,20 @@ from loom.event import Event
 REPLY_TO = "loom-reply-to"
 
 
-@dataclass(eq=False, slots=True)
 class Pending:
     """One open request: how many replies it wants (None: of everybody who answers), and what came so far."""
 
-    future: asyncio.Future[list[Event]]
-    wanted: int | None
-    owners: tuple[Any, ...]
-    silent: int = 0
-    replies: list[Event] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    __slots__ = ("errors", "future", "owners", "replies", "silent", "wanted")
+
+    def __init__(
+        self, future: asyncio.Future[list[Event]], wanted: int | None, owners: tuple[Any, ...]
+    ) -> None:
+        self.future = future
+        self.wanted = wanted
+        self.owners = owners
+        self.silent = 0
+        self.replies: list[Event] = []
+        self.errors: list[str] = []
 
     @property
     def left(self) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.actions import Executor
@@ -13,13 +11,15 @@ from loom.agent._requests import Requests
 from loom.agent._scheduler import Scheduler
 from loom.agent._timers import Timers
 from loom.bus import Bus
-from loom.clock import Clock
+from loom.clock import Chance, Clock
 from loom.event import Event
 from loom.event.scope import CancelledScopes
 from loom.store import Store
 from loom.telemetry import Observers
 
 if TYPE_CHECKING:
+    from random import Random
+
     from loom.agent._cell import Cell
 
 
@@ -34,26 +34,45 @@ class DeadLetter(NamedTuple):
     timestamp_ms: int
 
 
-@dataclass(slots=True)
 class Services:
-    """Bus, scheduler, executor, timers and the rest, handed to each agent."""
+    """Bus, scheduler, executor, timers and the rest, handed to each agent.
 
-    bus: Bus
-    clock: Clock
-    random: Random
-    store: Store
-    executor: Executor
-    scheduler: Scheduler
-    timers: Timers
-    requests: Requests
-    observers: Observers
-    ask: Callable[..., Awaitable[Any]]
-    run: Callable[..., Awaitable[Any]]
-    spawn: Callable[[Any], None]
-    cancelled: CancelledScopes = field(default_factory=CancelledScopes)
-    cells: dict[str, Cell] = field(default_factory=dict)
-    dead_letters: deque[DeadLetter] = field(default_factory=lambda: deque(maxlen=1000))
-    dead: int = 0
+    ``ask`` and ``run`` reach models and workers, ``spawn`` keeps a task of the runtime until it ends.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        chance: Chance,
+        store: Store,
+        executor: Executor,
+        scheduler: Scheduler,
+        ask: Callable[..., Awaitable[Any]],
+        run: Callable[..., Awaitable[Any]],
+        spawn: Callable[[Any], None],
+    ) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.chance = chance
+        self.store = store
+        self.executor = executor
+        self.scheduler = scheduler
+        self.timers = Timers(clock)
+        self.requests = Requests()
+        self.observers: Observers = bus.observers
+        self.ask = ask
+        self.run = run
+        self.spawn = spawn
+        self.cancelled = CancelledScopes()
+        self.cells: dict[str, Cell] = {}
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=1000)
+        self.dead = 0
+
+    @property
+    def random(self) -> Random:
+        """The runtime's source of chance."""
+        return self.chance.random
 
     def announce(self, agent: str, what: str, payload: dict[str, Any], cause: Event | None = None) -> None:
         """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""

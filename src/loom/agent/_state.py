@@ -5,8 +5,6 @@ A step works on the agent's own attributes; what was captured after the last com
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 import enum
 import functools
 import inspect
@@ -14,16 +12,16 @@ import types
 import typing
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
-from uuid import UUID
 
 from loom.errors import StateError
 
 Copier = Callable[[Any], Any]
-LEAVES = (
-    bool, int, float, str, bytes, type(None), dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID,
-)  # fmt: skip
+_LEAVES: set[Any] = {bool, int, float, str, bytes, type(None)}
+_LEAVES_BY_NAME = {  # kept like the others, and not imported for it
+    ("datetime", "datetime"), ("datetime", "date"), ("datetime", "time"), ("datetime", "timedelta"),
+    ("decimal", "Decimal"), ("uuid", "UUID"),
+}  # fmt: skip
 _CONTAINERS: dict[Any, type] = {
     list: list,
     set: set,
@@ -33,6 +31,18 @@ _CONTAINERS: dict[Any, type] = {
     dict: dict,
 }
 _DEPTH = 60
+
+
+def is_leaf(cls: Any) -> bool:
+    """Whether values of *cls* never change and are kept as they are."""
+    if type(cls) is not type:
+        return False
+    if cls in _LEAVES:
+        return True
+    if (cls.__module__, cls.__qualname__) not in _LEAVES_BY_NAME:
+        return False
+    _LEAVES.add(cls)
+    return True
 
 
 class Field:
@@ -45,7 +55,7 @@ class Field:
     ) -> None:
         self.name = name
         self.copier = copier_of(annotation, name)
-        self.leaf: type | None = annotation if annotation in LEAVES else None
+        self.leaf: type | None = annotation if is_leaf(annotation) else None  # type: ignore[assignment]
         self.default = default
         self.factory = factory
 
@@ -83,15 +93,20 @@ def _field(cls: type, name: str, annotation: object) -> Field:
             f"{cls.__qualname__}.{name} has no default; a state field begins with a value: {name}: ... = ..."
         )
     factory = None
-    if isinstance(value, dataclasses.Field):
-        factory = None if value.default_factory is dataclasses.MISSING else value.default_factory
-        value = value.default
+    if type(value).__module__ == "dataclasses":  # field(default_factory=...)
+        value, factory = _default_of(value)
     try:
         field = Field(name, annotation, value, factory)
         field.initial()
     except StateError as error:
         raise StateError(f"{cls.__qualname__}.{name}: {error}") from None
     return field
+
+
+def _default_of(field: Any) -> tuple[Any, Callable[[], Any] | None]:
+    from dataclasses import MISSING
+
+    return field.default, None if field.default_factory is MISSING else field.default_factory
 
 
 _MISSING = object()
@@ -105,7 +120,7 @@ def copier_of(annotation: Any, where: str, depth: int = 0) -> Copier:
         annotation = type(None)
     if annotation in (Any, object):
         return _copy_any
-    if annotation in LEAVES:
+    if is_leaf(annotation):
         return _leaf(annotation, where)
     origin = get_origin(annotation) or annotation
     if origin in (Union, types.UnionType):
@@ -122,7 +137,7 @@ def copier_of(annotation: Any, where: str, depth: int = 0) -> Copier:
 def _of_class(cls: type, where: str, depth: int) -> Copier:
     if issubclass(cls, enum.Enum):
         return _leaf(cls, where)
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         return _dataclass(cls, where, depth)
     if typing.is_typeddict(cls):
         return _exactly(dict, where, _copy_any)
@@ -219,10 +234,10 @@ def _fixed_tuple(value: tuple[Any, ...], items: list[Copier], where: str) -> tup
 
 
 def _dataclass(cls: type, where: str, depth: int) -> Copier:
+    from dataclasses import fields
+
     hints = typing.get_type_hints(cls)
-    parts = [
-        (f.name, copier_of(hints[f.name], f"{where}.{f.name}", depth + 1)) for f in dataclasses.fields(cls)
-    ]
+    parts = [(f.name, copier_of(hints[f.name], f"{where}.{f.name}", depth + 1)) for f in fields(cls)]
 
     def copy(value: Any) -> Any:
         kind: Any = type(value)
@@ -239,7 +254,7 @@ def _dataclass(cls: type, where: str, depth: int) -> Copier:
 @functools.lru_cache(maxsize=256)
 def _copier_of_class(cls: type) -> Copier:
     """For a dataclass that only the value names: a subclass of the annotated one, or an item of a bare container."""
-    if not dataclasses.is_dataclass(cls):
+    if not hasattr(cls, "__dataclass_fields__"):
         raise StateError(
             f"an object of {cls.__qualname__} cannot be kept in state; make the class a dataclass too"
         )
@@ -249,7 +264,7 @@ def _copier_of_class(cls: type) -> Copier:
 def _copy_any(value: Any, depth: int = 0) -> Any:
     """Copy a value of a container without a stated item type: anything made of the types that can be kept."""
     kind: Any = type(value)
-    if kind in LEAVES or isinstance(value, enum.Enum):
+    if is_leaf(kind) or isinstance(value, enum.Enum):
         return value
     if depth > _DEPTH:
         raise StateError(f"a value is nested deeper than {_DEPTH} levels, or contains itself")
@@ -259,11 +274,11 @@ def _copy_any(value: Any, depth: int = 0) -> Any:
         return deque((_copy_any(v, depth + 1) for v in value), value.maxlen)
     if kind in _CONTAINERS:
         return kind(_copy_any(v, depth + 1) for v in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(kind, "__dataclass_fields__"):
         return _copier_of_class(kind)(value)
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*(_copy_any(v, depth + 1) for v in value))
-    if isinstance(value, LEAVES):
+    if any(is_leaf(base) for base in kind.__mro__):
         return value
     raise StateError(f"{value!r:.80} of type {kind.__qualname__} cannot be kept in state")
 

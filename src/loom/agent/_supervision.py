@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from random import Random
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """How often an event is tried and how long to wait in between.
 
     The delay before attempt n+1 is ``base * factor**(n-1)`` seconds, at most ``limit``, times a random factor within
@@ -28,8 +29,7 @@ class Retry:
         return backoff(self.base, self.factor, self.limit, self.jitter, failures, random)
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(NamedTuple):
     """When an agent is made anew and when it is parked.
 
     ``failures`` events given up within ``window`` seconds restart it; more than ``restarts`` restarts within ``window``

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
 from loom.clock import Clock
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 _MOST_AHEAD = 3600.0
 _DEAD = 64
 
 
-@dataclass(order=True, slots=True)
 class Timer:
     """One moment in the future. ``repeat`` says when the next one is, given the one that was due."""
 
-    due: float
-    serial: int
-    fire: Callable[[], None] = field(compare=False)
-    repeat: Callable[[float], float] | None = field(compare=False, default=None)
-    absolute: bool = field(compare=False, default=False)
-    owner: str = field(compare=False, default="")
-    dead: bool = field(compare=False, default=False)
+    __slots__ = ("absolute", "dead", "due", "fire", "owner", "repeat", "serial")
+
+    def __init__(
+        self,
+        due: float,
+        serial: int,
+        fire: Callable[[], None],
+        repeat: Callable[[float], float] | None = None,
+        absolute: bool = False,
+        owner: str = "",
+    ) -> None:
+        self.due = due
+        self.serial = serial
+        self.fire = fire
+        self.repeat = repeat
+        self.absolute = absolute
+        self.owner = owner
+        self.dead = False
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.due, self.serial) < (other.due, other.serial)
 
 
 class Timers:
@@ -142,6 +157,8 @@ class Timers:
 
 def next_daily(moment: dt.time, after: float) -> float:
     """The first Unix second later than *after* at which local clocks show *moment*."""
+    import datetime as dt
+
     day = dt.datetime.fromtimestamp(after).date()  # noqa: DTZ006 - local time is what is meant
     for ahead in range(3):
         candidate = dt.datetime.combine(day + dt.timedelta(days=ahead), moment).timestamp()

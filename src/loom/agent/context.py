@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Invocation
@@ -17,6 +15,9 @@ from loom.event import Event, Label, Origin, QoS
 from loom.event.topic import check_topic
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from random import Random
+
     from loom.agent._cell import Cell
     from loom.agent._lane import Door
 
@@ -153,9 +154,9 @@ class Context:
 
     def at(self, when: dt.datetime | int, topic: str, payload: Any = None, **fields: Any) -> str:
         """Publish on *topic* at a moment: an aware datetime, or Unix milliseconds; returns the timer's id."""
-        if isinstance(when, dt.datetime) and when.tzinfo is None:
+        if not isinstance(when, int | float) and when.tzinfo is None:
             raise ConfigError("at() needs a datetime with a time zone, or Unix milliseconds")
-        seconds = when.timestamp() if isinstance(when, dt.datetime) else when / 1000
+        seconds = when / 1000 if isinstance(when, int | float) else when.timestamp()
         return self._timer("at", seconds, topic, payload, fields)
 
     def cancel_timer(self, timer: str) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from loom.errors import ConfigError
 from loom.event import Event, QoS
@@ -14,9 +13,8 @@ OVERFLOWS = ("drop_oldest", "drop_newest", "latest", "sample", "aggregate")
 Aggregate = Callable[[Event, Event], Event]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The checked settings of one queue. Raises ConfigError for those that contradict each other."""
+class Policy(NamedTuple):
+    """The settings of one queue."""
 
     name: str
     qos: QoS
@@ -26,7 +24,8 @@ class Policy:
     aggregate: Aggregate | None
     shed_at: int | None
 
-    def __post_init__(self) -> None:
+    def checked(self) -> Policy:
+        """These settings; raises ConfigError when they contradict each other."""
         for what, number in (("capacity", self.capacity), ("sample", self.sample), ("shed_at", self.shed_at)):
             if number is not None and (type(number) is not int or number < 1):
                 raise ConfigError(
@@ -36,6 +35,7 @@ class Policy:
             raise ConfigError(
                 f"{self.name!r} uses overflow='aggregate' and needs aggregate=function(old, new)"
             )
+        return self
 
 
 def resolve_overflow(name: str, qos: QoS, overflow: Overflow | None) -> Overflow:

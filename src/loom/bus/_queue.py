@@ -53,7 +53,7 @@ class Queue:
         self.qos = resolve_qos(name, qos)
         self.capacity = self.qos.default_capacity if capacity is None else capacity
         self.overflow = resolve_overflow(name, self.qos, overflow)
-        Policy(name, self.qos, self.capacity, self.overflow, sample, aggregate, shed_at)
+        Policy(name, self.qos, self.capacity, self.overflow, sample, aggregate, shed_at).checked()
         self.items: deque[Event] = deque()
         self.shed_at = shed_at
         self.accepted = self.refused = self.delivered = self.in_flight = 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from random import Random
 from typing import Any
 
 from loom.adapters import Source
 from loom.agent._supervision import Restart, backoff
 from loom.bus import Bus
+from loom.clock import Chance
 from loom.event import Event
 
 log = logging.getLogger("loom.source")
@@ -18,12 +18,12 @@ log = logging.getLogger("loom.source")
 class SourceRunner:
     """Keeps one source going. ``published`` counts what it sent, ``failures`` how often it raised."""
 
-    def __init__(self, source: Source, bus: Bus, random: Random) -> None:
+    def __init__(self, source: Source, bus: Bus, chance: Chance) -> None:
         self.source = source
         self.published = 0
         self.failures = 0
         self._bus = bus
-        self._random = random
+        self._chance = chance
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,7 +60,12 @@ class SourceRunner:
             except Exception as error:  # a stranger's source: told, counted, tried again
                 self.failures += 1
                 delay = backoff(
-                    policy.base, policy.factor, policy.limit, policy.jitter, self.failures, self._random
+                    policy.base,
+                    policy.factor,
+                    policy.limit,
+                    policy.jitter,
+                    self.failures,
+                    self._chance.random,
                 )
                 log.error(
                     "source %s failed (%s: %s); again in %.1f s",

@@ -5,26 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
-from random import Random
 from types import CodeType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loom.actions import Action, Approval, Executor, Invocation, Registry
 from loom.adapters import Source
-from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Requests, Scheduler, Services, Timers
+from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Scheduler, Services
 from loom.agent._turn import serve
 from loom.agent._watchdog import Blocked, Watchdog
 from loom.agent.agent import check_name
 from loom.bus import Bus, Subscription
-from loom.clock import Clock, SystemClock
+from loom.clock import Chance, Clock, SystemClock
 from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, sort_out
 from loom.runtime._models import Models
-from loom.runtime._sources import SourceRunner
-from loom.runtime.statistics import Statistics, snapshot
 from loom.store import MemoryStore, Store
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from loom.runtime._sources import SourceRunner
+    from loom.runtime.statistics import Statistics
 
 log = logging.getLogger("loom")
 
@@ -52,7 +55,7 @@ class Loom:
     ) -> None:
         self.name = check_name(name)
         self.clock = clock or SystemClock()
-        self.random = Random(seed)
+        self._chance = Chance(seed)
         self.bus = Bus(self.clock)
         self.registry = Registry()
         self.approvals = Approvals(self.bus, approval_timeout)
@@ -62,7 +65,6 @@ class Loom:
         self._state = "new"
         self._open = True
         self._stopping = asyncio.Lock()
-        self._cells: dict[str, Cell] = {}
         self._codes: dict[CodeType, str] = {}
         self._sources: dict[str, SourceRunner] = {}
         self._stirred: asyncio.Future[None] | None = None
@@ -71,13 +73,13 @@ class Loom:
         self.models = Models()
         policy = {n: Approval(a) for n, a in (approvals or {}).items()}
         executor = Executor(
-            self.registry, self.bus.observers, self.approvals.ask, random=self.random, policy=policy
+            self.registry, self.bus.observers, self.approvals.ask, chance=self._chance, policy=policy
         )
         self._services = Services(
-            self.bus, self.clock, self.random, store or MemoryStore(), executor, Scheduler(serve, concurrency),
-            Timers(self.clock), Requests(), self.bus.observers, self.models.ask, self.models.run, self._spawn,
-            cells=self._cells,
+            self.bus, self.clock, self._chance, store or MemoryStore(), executor, Scheduler(serve, concurrency),
+            self.models.ask, self.models.run, self._spawn,
         )  # fmt: skip
+        self._cells = self._services.cells
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
     # --- building ------------------------------------------------------------------------------------------------
@@ -102,7 +104,9 @@ class Loom:
                 cells.append(self._make_cell(part, thing, name or part.name, grants))
             elif isinstance(part, Source):
                 self._check_free(name or part.name, [*self._sources, *runners])
-                runners[name or part.name] = SourceRunner(part, self.bus, self.random)
+                from loom.runtime._sources import SourceRunner
+
+                runners[name or part.name] = SourceRunner(part, self.bus, self._chance)
         self._connect(cells)
         for action in actions:
             self.registry.add(action)
@@ -304,6 +308,11 @@ class Loom:
         return self._cells[name]
 
     @property
+    def random(self) -> Random:
+        """The runtime's source of chance, made from *seed*."""
+        return self._chance.random
+
+    @property
     def dead_letters(self) -> list[DeadLetter]:
         """The last events nobody could handle, oldest first."""
         return list(self._services.dead_letters)
@@ -315,6 +324,8 @@ class Loom:
 
     def statistics(self) -> Statistics:
         """A snapshot of everything that is counted."""
+        from loom.runtime.statistics import snapshot
+
         return snapshot(self._state, self._services, self._sources)
 
     # --- inside --------------------------------------------------------------------------------------------------
