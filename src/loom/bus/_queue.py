@@ -17,8 +17,6 @@ from loom.bus._ticket import Ticket
 from loom.event import Event, QoS
 
 log = logging.getLogger("loom.bus")
-
-
 _NO_LINE: deque[Ticket] = deque(maxlen=0)  # the line of every queue nobody has waited at yet
 
 
@@ -59,17 +57,14 @@ class Queue:
         self.accepted = self.refused = self.delivered = self.in_flight = 0
         self.merged = self.expired = self.cancelled = self.errors = 0
         self.dropped: Counter[str] = Counter()
-        self.closed = False
-        self.idle = True
+        self.closed, self.idle = False, True
         self.notify: Callable[[], None] = _nobody
         self.on_accept: Callable[[Queue, Event], None] | None = None
         self.on_loss: Callable[[Queue, Event, str], None] | None = None
         self.owner: object = None
         self.arrivals: deque[int] | None = None if arrivals is None else deque()
-        self._clock = arrivals
-        self._every = sample
-        self._sampled = 0
-        self._aggregate = aggregate
+        self._clock, self._aggregate = arrivals, aggregate
+        self._every, self._sampled = sample, 0
         self._by_topic: Counter[str] | None = None if shed_at is None else Counter()
         self.tickets: deque[Ticket] = _NO_LINE
         self.simple = arrivals is None and shed_at is None and self.overflow != "latest"
