@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 BINARY = Path(sys.executable).parent / "nats-server"
 
@@ -22,11 +23,14 @@ def nats_server() -> Iterator["Nats"]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             port = _port(process)
-            threading.Thread(target=process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
+            drain = threading.Thread(target=process.stderr.read)  # type: ignore[union-attr]
+            drain.start()
             with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-                yield Nats(connection, name)
+                with connection.makefile("rb") as stream:
+                    yield Nats(connection, stream, name)
         finally:
             process.terminate()
+        drain.join()
 
 
 def _port(process: "subprocess.Popen[str]") -> int:
@@ -42,9 +46,9 @@ def _port(process: "subprocess.Popen[str]") -> int:
 class Nats:
     """One connection. Everything is sent at once and read up to the answer to the last PING."""
 
-    def __init__(self, connection: socket.socket, name: str) -> None:
+    def __init__(self, connection: socket.socket, stream: BinaryIO, name: str) -> None:
         self._socket = connection
-        self._stream = connection.makefile("rb")
+        self._stream = stream
         info = json.loads(self._line().removeprefix("INFO "))
         if info["server_name"] != name:
             raise RuntimeError(f"another server answers: {info['server_name']}")
