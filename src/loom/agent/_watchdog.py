@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import NamedTuple
+
+log = logging.getLogger("loom.watchdog")
 
 
 class Blocked(NamedTuple):
@@ -22,22 +25,22 @@ class Blocked(NamedTuple):
 class Beat:
     """The pure part: when was the loop last seen turning, and is it time to complain?"""
 
-    __slots__ = ("_asked", "_limit", "_told")
+    __slots__ = ("_asked", "_due", "_limit")
 
     def __init__(self, limit: float) -> None:
-        self._limit = limit
+        self._limit = self._due = limit
         self._asked: float | None = None
-        self._told = False
 
     def ask(self, now: float) -> None:
         """The loop was asked for a beat at *now*."""
         if self._asked is None:
+            self._due = self._limit
             self._asked = now
-            self._told = False
 
-    def answered(self) -> None:
-        """The loop turned."""
-        self._asked = None
+    def answered(self, now: float) -> float:
+        """The loop turned; seconds it was silent before."""
+        asked, self._asked = self._asked, None
+        return 0.0 if asked is None else now - asked
 
     @property
     def open(self) -> bool:
@@ -45,11 +48,12 @@ class Beat:
         return self._asked is not None
 
     def overdue(self, now: float) -> float | None:
-        """Seconds the loop has been silent if that is over the limit and was not told yet."""
-        if self._asked is None or self._told or now - self._asked < self._limit:
+        """Seconds the loop has been silent if it is time to say so: at the limit, and each time they have doubled."""
+        asked = self._asked  # the loop's thread may answer at any moment
+        if asked is None or now - asked < self._due:
             return None
-        self._told = True
-        return now - self._asked
+        self._due = 2 * (now - asked)
+        return now - asked
 
 
 def blame(frame: FrameType | None, handlers: Mapping[CodeType, str]) -> str:
@@ -62,7 +66,11 @@ def blame(frame: FrameType | None, handlers: Mapping[CodeType, str]) -> str:
 
 
 class Watchdog:
-    """A thread that asks the loop for a beat and, when none comes within *limit* seconds, looks who is in the way."""
+    """A thread that asks the loop for a beat and, when none comes within *limit* seconds, looks who is in the way.
+
+    It logs that itself, at once and each time the silence has doubled: the loop may never turn again. If it does,
+    *report* is called on it, once for each silence.
+    """
 
     def __init__(
         self,
@@ -76,6 +84,8 @@ class Watchdog:
         self._handlers = handlers
         self._report = report
         self._now = now
+        self._last: Blocked | None = None
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
@@ -83,15 +93,16 @@ class Watchdog:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching; the thread ends by itself, and nobody blocks the loop to see it."""
+        """Stop watching."""
         self._stop.set()
+        self._thread.join(timeout=1)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._limit / 2):
             if not self._beat.open:
                 self._beat.ask(self._now())
                 try:
-                    self._loop.call_soon_threadsafe(self._beat.answered)
+                    self._loop.call_soon_threadsafe(self._turned)
                 except RuntimeError:  # the loop was closed: nothing left to watch
                     return
                 continue
@@ -103,7 +114,17 @@ class Watchdog:
         frame = sys._current_frames().get(self._thread_id)
         stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
         blocked = Blocked(silent, blame(frame, self._handlers), stack)
-        try:
-            self._loop.call_soon_threadsafe(self._report, blocked)
-        except RuntimeError:  # the loop was closed in between
-            return
+        with self._lock:
+            if not self._beat.open:  # it turned while we looked: whom we saw may be innocent
+                return
+            self._last = blocked
+        log.warning(
+            "%s has blocked the loop for %.2f s; it stands at\n%s", blocked.handler, silent, blocked.stack
+        )
+
+    def _turned(self) -> None:
+        with self._lock:
+            silent = self._beat.answered(self._now())
+            blocked, self._last = self._last, None
+        if blocked is not None:
+            self._report(blocked._replace(seconds=silent))

@@ -369,6 +369,5 @@ class Loom:
 
     def _blocked(self, blocked: Blocked) -> None:
         agent = blocked.handler.partition(".")[0]
-        log.warning("%s blocked the loop for %.2f s at\n%s", blocked.handler, blocked.seconds, blocked.stack)
         if agent in self._cells:
             self._services.announce(agent, "blocked", blocked._asdict())
