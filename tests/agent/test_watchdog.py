@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -64,6 +65,25 @@ def test_complaints_about_one_silence_are_as_many_as_its_doublings(steps: list[f
     assert bool(told) == (now >= 1.0)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["ask", "answered", "overdue"]), st.floats(0, 3)), max_size=40))
+def test_it_complains_at_the_limit_and_at_each_doubling_and_never_else(
+    steps: list[tuple[str, float]],
+) -> None:
+    beat, now, asked, due = Beat(2.0), 0.0, None, 2.0
+    for what, passes in steps:
+        now += passes
+        if what == "ask":
+            asked, due = (now, 2.0) if asked is None else (asked, due)
+            beat.ask(now)
+        elif what == "answered":
+            assert beat.answered(now) == (0.0 if asked is None else now - asked)
+            asked = None
+        else:
+            silent = beat.overdue(now)
+            assert (silent is not None) == (asked is not None and now - asked >= due)
+            due = due if silent is None else 2 * silent
+
+
 def test_the_innermost_handler_is_blamed() -> None:
     def outer() -> str:
         return inner()
@@ -113,6 +133,8 @@ async def test_a_handler_that_blocks_for_ever_is_named_while_it_blocks(complaint
             self.named = complaints.seen.wait(LONG)
 
     async with Loom(watchdog=0.01) as loom:
+        watchdog = loom._watchdog
+        assert watchdog is not None
         loom.add(Sleeper)
         with loom.subscribe("loom.agent.*.blocked") as blocked:
             await loom.publish("go")
@@ -128,6 +150,8 @@ async def test_a_handler_that_blocks_for_ever_is_named_while_it_blocks(complaint
     assert event.topic == f"loom.agent.{name}.blocked"
     assert event.payload["handler"] == f"{name}.hang"
     assert event.payload["seconds"] >= 4 * 0.01  # the whole silence, not that of the first complaint
+    watchdog._thread.join(LONG)
+    assert not watchdog._thread.is_alive()
 
 
 @pytest.mark.blocks("the handler returns only when the watchdog has complained")
@@ -144,3 +168,10 @@ async def test_one_silence_is_one_event(complaints: Complaints) -> None:
             first = await blocked.take()
             assert first.payload["handler"].startswith("hang")
             assert len(blocked.queue) == 0
+
+
+async def test_a_runtime_without_a_watchdog_starts_no_thread() -> None:
+    before = threading.active_count()
+    async with Loom(watchdog=None):
+        await asyncio.sleep(0)
+        assert threading.active_count() == before

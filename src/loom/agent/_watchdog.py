@@ -93,9 +93,8 @@ class Watchdog:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching; the thread ends by itself, and nobody blocks the loop to see it."""
         self._stop.set()
-        self._thread.join(timeout=1)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._limit / 2):
