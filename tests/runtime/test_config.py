@@ -6,7 +6,7 @@ import pytest
 
 from loom.errors import ConfigError
 from loom.runtime._config_places import places
-from loom.runtime.config import Part, parse_project, read_project
+from loom.runtime.config import PARTS, SETTINGS, Part, parse_project, read_project
 
 FILE = Path("p/loom.toml")
 GOOD = """\
@@ -114,3 +114,13 @@ def test_every_key_has_the_line_it_is_written_in() -> None:
         ("a",): 2, ("a", "x"): 3, ("a", "b c"): 7, ("a", "b c", "d"): 7, ("a", "e"): 12, ("a", "e", "z"): 13,
         ("a", "e", "w"): 15, ("f",): 16, ("f", "g"): 16, ("f", "g", "h"): 17, ("f", "g", "i"): 18,
     }  # fmt: skip
+
+
+def test_the_reference_names_every_key_and_its_example_is_fine() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "CONFIGURATION.md").read_text()
+    sections = {part.split("]")[0].split(".")[0]: part for part in page.split("## [")[1:]}
+    assert set(sections) == {"loom", *PARTS}
+    for kind, keys in {"loom": SETTINGS, **PARTS}.items():
+        assert [key for key in keys if f"`{key}`" not in sections[kind]] == []
+    example = page.split("```toml\n")[1].split("```")[0]
+    assert len(parse_project(example, FILE).parts) == 4

@@ -1,6 +1,7 @@
 """What a project file may use: code of its own folder, least privilege, and settings that fit what they are for."""
 
 import asyncio
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from loom.errors import ActionDenied, ConfigError, MissingExtra
 from loom.runtime import Loom
-from loom.runtime._config_build import build, notes
+from loom.runtime._builtins import BUILTINS, load_builtin
+from loom.runtime._config_build import GIVEN, build, notes
 from loom.runtime.config import Project, parse_project
 
 AGENTS = """
@@ -278,3 +280,12 @@ def test_a_model_gets_the_memory_of_every_source_even_under_one_name(folder: Pat
     (brain,) = built(folder, sources + '[models.brain]\nuse = "eyes:Brain"\n').models
     assert [arena.name for arena in brain.arenas] == ["eye", "eye"]
     assert len(set(brain.arenas)) == 2
+
+
+def test_the_reference_names_every_setting_of_what_is_built_in() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "CONFIGURATION.md").read_text()
+    for names in BUILTINS.values():
+        for word, row in names.items():
+            section = page.split(f'`use = "{word}"`')[1].split("\n## ")[0]
+            keys = set(inspect.signature(load_builtin(row)).parameters) - set(GIVEN)
+            assert [key for key in keys if f"`{key}`" not in section] == []

@@ -26,7 +26,13 @@ LIMIT = 4_000_000
 def folder() -> Path:
     """The folder of the sockets; made when it is not there. Raises LoomError if somebody else could be in it."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    path = Path(base, "loom") if base else Path(tempfile.gettempdir(), f"loom-{os.getuid()}")
+    try:
+        ours = (
+            base is not None and os.stat(base).st_uid == os.getuid()
+        )  # after `su` it is still somebody else's
+    except OSError:
+        ours = False
+    path = Path(base, "loom") if base and ours else Path(tempfile.gettempdir(), f"loom-{os.getuid()}")
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         seen = path.lstat()
