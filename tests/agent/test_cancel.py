@@ -68,15 +68,21 @@ async def test_a_handler_can_cancel_its_own_scope_and_then_leaves_nothing() -> N
             ctx.publish("out")
             ctx.cancel()
             await asyncio.sleep(1)
+            ctx.emit("out")
             if event.payload:
                 raise ValueError
+            await ctx.call("never")
 
         @on("plain")
         def plain(self, event: Event, ctx: Context) -> None:
             self.count += 1
             ctx.cancel()
 
-    async with lawful(Suicidal, Worker) as (loom, law):
+    @action("never")
+    def never() -> None:
+        raise AssertionError
+
+    async with lawful(Suicidal, Worker, never) as (loom, law):
         probe = Probe(loom.bus, "out")
         await loom.publish("go", scope="a")
         await loom.publish("go", "raises", scope="b")

@@ -263,7 +263,7 @@ async def test_a_handler_that_waits_does_not_keep_others_from_running() -> None:
         assert set(done) == {10.0}
 
 
-@virtual_time
+@virtual_time(seeds=20)
 async def test_the_number_of_handlers_that_wait_is_bounded_and_realtime_goes_beyond_it() -> None:
     now: list[str] = []
     most: list[int] = []

@@ -10,7 +10,7 @@ from loom.actions import Invocation
 from loom.actions.registry import granted
 from loom.agent._asking import ask_agents
 from loom.agent._records import Record, Records, fingerprint
-from loom.errors import ActionDenied, ConfigError, Diverged, Overloaded
+from loom.errors import ActionDenied, ConfigError, Diverged, Overloaded, ScopeCancelled
 from loom.event import Event, Label, Origin, QoS
 from loom.event.topic import check_topic
 
@@ -180,8 +180,9 @@ class Context:
         """Publish at once to whoever can take it now, for tokens and audio; not taken back if the step fails."""
         self._check_open()
         event = self._derive(check_topic(topic), payload, fields)
-        if not self._cell.outbox.too_far(event):
-            self._cell.services.bus.offer(event)
+        services = self._cell.services
+        if event.scope not in services.cancelled and not self._cell.outbox.too_far(event):
+            services.bus.offer(event)
         return event
 
     async def call(self, capability: str, /, **arguments: Any) -> Any:
@@ -301,6 +302,8 @@ class Context:
     async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
         """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
         self._check_open()
+        if self.doomed:
+            raise ScopeCancelled(f"{self.agent!r} has cancelled the scope it works in, {self._event.scope!r}")
         mark = fingerprint(what)
         if self.records is None:
             self.records = Records()
