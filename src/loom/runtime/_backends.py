@@ -9,7 +9,7 @@ from loom.errors import MissingExtra
 
 LATE = {
     "router": ("loom.router", "Router", "worker"),
-    "run_in_process": ("loom.worker", "run_in_process", "worker"),
+    "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "faces": ("loom.runtime._devices", "faces", "vision"),
 }
@@ -20,5 +20,7 @@ def load(name: str) -> Any:
     module, attribute, extra = LATE[name]
     try:
         return getattr(importlib.import_module(module), attribute)
+    except MissingExtra:
+        raise
     except ImportError as error:
         raise MissingExtra(extra, error.name or module) from error

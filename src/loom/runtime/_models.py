@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from loom.errors import ConfigError, NoBackend
+from loom.errors import Closed, ConfigError, NoBackend
 from loom.event import Label, QoS
 from loom.runtime._backends import load
+
+log = logging.getLogger("loom")
 
 
 class Models:
@@ -18,6 +21,8 @@ class Models:
     def __init__(self) -> None:
         self._models: list[Any] = []
         self._router: Any = None
+        self._processes: Any = None
+        self._closed = False
 
     def add(self, model: Any) -> None:
         """Add a backend."""
@@ -55,15 +60,23 @@ class Models:
     ) -> Any:
         """Run *function* in a worker process or a thread."""
         if where == "process":
-            return await load("run_in_process")(function, *arguments, timeout=timeout)
+            if self._closed:
+                raise Closed("the runtime has ended; its processes with it")
+            if self._processes is None:
+                self._processes = load("processes")()
+            return await self._processes.run(function, *arguments, timeout=timeout)
         if where == "thread":
             async with asyncio.timeout(timeout):
                 return await asyncio.to_thread(function, *arguments)
         raise ConfigError(f"run(..., where={where!r}): use 'process' or 'thread'")
 
     async def close(self) -> None:
-        """Close every backend."""
-        for model in self._models:
-            closed = model.close()
-            if inspect.isawaitable(closed):
-                await closed
+        """Close every backend, and the processes that functions ran in. What cannot be closed is logged."""
+        self._closed = True
+        for each in (*self._models, *([self._processes] if self._processes is not None else [])):
+            try:
+                closed = each.close()
+                if inspect.isawaitable(closed):
+                    await closed
+            except Exception:  # a model is a stranger's code; the others are to be closed too
+                log.exception("%s could not be closed", getattr(each, "name", type(each).__name__))
