@@ -163,6 +163,10 @@ class StaleFrame(LoomError):
     """A frame handle whose slot has been given to a newer frame."""
 
 
+class UnreadablePicture(LoomError):
+    """A file that is no picture, a broken one, or one over the limit; the message names the file."""
+
+
 class NoResponders(LoomError):
     """A request on a topic that no agent listens to."""
 

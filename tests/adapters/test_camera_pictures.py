@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom.adapters import _camera_pictures as pictures
-from loom.adapters._camera_pictures import UnreadablePicture, fit, list_pictures, open_picture
-from loom.errors import ConfigError
+from loom.adapters._camera_pictures import fit, list_pictures, open_picture
+from loom.errors import ConfigError, UnreadablePicture
 
 Images = pytest.importorskip("PIL.Image")
 

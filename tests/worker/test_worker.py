@@ -13,6 +13,7 @@ from loom.errors import (
     ConfigError,
     InvalidEvent,
     PayloadTooLarge,
+    UnreadablePicture,
     WorkerDied,
     WorkerError,
     WorkerGarbage,
@@ -92,6 +93,8 @@ async def test_a_handler_error_is_a_worker_error_with_its_text_and_the_worker_li
 async def test_an_error_of_loom_arrives_as_itself_with_its_attributes(worker: Worker) -> None:
     with pytest.raises(PayloadTooLarge, match="1,000") as caught:
         await worker.call("raise", {"class": "PayloadTooLarge", "args": [2000, 1000]}, timeout=LONG)
+    with pytest.raises(UnreadablePicture, match="a cat"):
+        await worker.call("raise", {"class": "UnreadablePicture", "args": ["a cat"]}, timeout=LONG)
     assert (caught.value.size, caught.value.limit) == (2000, 1000)
 
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loom.errors import ConfigError, LoomError, MissingExtra
+from loom.errors import ConfigError, MissingExtra, UnreadablePicture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,10 +19,6 @@ MAX_PIXELS = 64_000_000
 PACKAGE = "scikit-image"
 PINNED = f"{PACKAGE}==0.26.0"
 Size = tuple[int, int]
-
-
-class UnreadablePicture(LoomError):
-    """A file that is no picture, a broken one, or one over the limit; the message names the file."""
 
 
 def list_pictures(folder: str) -> list[Path]:

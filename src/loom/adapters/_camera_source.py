@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from loom.adapters._camera_pictures import (
     Size,
-    UnreadablePicture,
     fit,
     list_pictures,
     open_picture,
     packaged_pictures,
 )
 from loom.adapters._camera_scenes import Scenery, scene
-from loom.errors import ConfigError
+from loom.errors import ConfigError, UnreadablePicture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -57,7 +57,7 @@ class SourceRunner:
             try:
                 await self.source.function(self.out)
                 return
-            except Exception as error:  # a stranger's source: told, counted, tried again
+            except Exception as error:  # noqa: BLE001 - a stranger's source: told, counted, tried again
                 self.failures += 1
                 delay = backoff(
                     policy.base,
