@@ -54,3 +54,11 @@ def test_every_page_that_the_docs_link_to_is_there() -> None:
         if "://" not in link and not (page.parent / link).exists()
     }
     assert missing == set()
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    named = re.findall(r"`((?:[a-z]+/)+[A-Za-z_]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(named) > 10
+    assert [
+        file for file in named if not any((base / file).exists() for base in (ROOT, ROOT / "src" / "loom"))
+    ] == []
