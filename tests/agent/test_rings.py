@@ -188,6 +188,33 @@ async def test_while_output_waits_the_agent_takes_only_realtime() -> None:
         assert [o for o in order if o.startswith("slow")] == [f"slow{n}" for n in range(5)]
 
 
+@virtual_time(seeds=5)
+async def test_output_for_a_group_goes_to_whichever_member_has_room_first() -> None:
+    class Member(Agent):
+        seen: list[int] = []
+
+        @on("task", group="workers", capacity=1)
+        async def task(self, event: Event, ctx: Context) -> None:
+            await asyncio.sleep(1 if ctx.agent == "fast" else 1000)
+            self.seen.append(event.payload)
+
+    class Sender(Agent):
+        @on("go")
+        async def go(self, event: Event, ctx: Context) -> None:
+            for n in range(10):
+                ctx.publish("task", n)
+
+    async with lawful(Sender) as (loom, _):
+        loom.add(Member, name="slow").add(Member, name="fast")
+        await loom.publish("go")
+        await asyncio.sleep(60)
+        assert loom.statistics().agents["Sender"].waiting_output == 0
+        assert len(loom.agent("fast").instance.seen) >= 7  # type: ignore[attr-defined]
+        await run_until_idle(loom, 5000)
+        seen = [loom.agent(name).instance.seen for name in ("slow", "fast")]  # type: ignore[attr-defined]
+        assert sorted(seen[0] + seen[1]) == list(range(10))
+
+
 @virtual_time
 async def test_the_outbox_is_bounded_even_for_realtime() -> None:
     class Flood(Agent, outbox=3):

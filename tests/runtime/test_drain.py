@@ -70,6 +70,14 @@ async def test_stop_returns_within_its_time_what_is_left_undone() -> None:
 
 
 @virtual_time
+async def test_a_runtime_that_never_started_stops_at_once() -> None:
+    loom = new_loom(Slow)
+    await loom.publish("work", 1)
+    assert await loom.stop() == 1
+    assert asyncio.get_running_loop().time() < 0.1
+
+
+@virtual_time
 async def test_two_who_stop_at_once_wait_for_the_same_end() -> None:
     loom = await new_loom(Slow).start()
     await loom.publish("work", 9)

@@ -65,5 +65,5 @@ def _receivers(
 
 def waits_for(cell: Any) -> list[Any]:
     """The agents that *cell* cannot go on without: owners of full queues it stands before, and those it asked."""
-    owners = [queue.owner for queue, _ in cell.standing if queue.owner is not None]
+    owners = [queue.owner for queues, _ in cell.standing for queue in queues if queue.owner is not None]
     return owners + [owner for p in cell.asking if not p.future.done() for owner in p.owners]

@@ -235,6 +235,6 @@ class Cell:
             self.end_turn()
 
     @property
-    def standing(self) -> list[tuple[Queue, Ticket]]:
+    def standing(self) -> list[tuple[list[Queue], Ticket]]:
         """The full queues this agent's output waits for, each with its ticket."""
         return self.outbox.standing

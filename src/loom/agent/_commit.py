@@ -67,7 +67,7 @@ class Outbox:
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self.standing: list[tuple[Queue, Ticket]] = []
+        self.standing: list[tuple[list[Queue], Ticket]] = []
         self._acts: deque[Invocation] | None = None
 
     def __bool__(self) -> bool:
@@ -124,13 +124,13 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - a bus that is closed, or a stranger's filter or aggregate
             cell.services.bury(cell.name, event, "undeliverable", f"{type(error).__name__}: {error}")
             return
-        for queue in full:
+        for queues in full:
             if len(self.standing) >= cell.spec.outbox:
-                why = f"{queue.name!r} is full and so is the outbox"
+                why = f"{queues[0].name!r} is full and so is the outbox"
                 cell.services.bury(cell.name, event, "outbox_full", why)
-                queue.put(event)
+                queues[0].put(event)
                 continue
-            self._stand(event, queue)
+            self._stand(event, queues)
 
     def forget(self, cancelled: CancelledScopes) -> None:
         """Give up the acts of cancelled scopes; the queues have turned away the events already."""
@@ -138,24 +138,30 @@ class Outbox:
             self._acts = deque(a for a in self._acts if a.scope not in cancelled) or None
         self._arrived()
 
-    def _stand(self, event: Event, queue: Queue) -> None:
+    def _stand(self, event: Event, queues: list[Queue]) -> None:
+        """Wait before a full queue, or before those members of a group that do not wait for this agent."""
         cell = self._cell
-        owner: Any = queue.owner
-        cycle = None if owner is None else path_between(owner, cell, waits_for)
-        if cycle is not None:
-            names = " -> ".join([cell.name, *(c.name for c in cycle)])
-            queue.put(event)  # has no room: counts the refusal
-            why = f"{queue.name!r} is full and its agent waits for this one: {names}"
+        owners: list[Any] = [queue.owner for queue in queues]
+        ways = [None if owner is None else path_between(owner, cell, waits_for) for owner in owners]
+        free = [queue for queue, way in zip(queues, ways, strict=True) if way is None]
+        if not free:
+            names = " -> ".join([cell.name, *(c.name for c in ways[0] or ())])
+            queues[0].put(event)  # has no room: counts the refusal
+            why = f"{queues[0].name!r} is full and its agent waits for this one: {names}"
             cell.services.bury(cell.name, event, "cycle", why)
             return
         ticket = Ticket(event, self._arrived)
-        self.standing.append((queue, ticket))
+        self.standing.append((free, ticket))
         self._cell.blocked = True
-        queue.stand_in_line(ticket)
+        for queue in free:
+            if not ticket.granted:
+                queue.stand_in_line(ticket)
 
     def _arrived(self) -> None:
         """Forget the tickets that were granted or turned away; wake the agent when nothing is left."""
-        self.standing = [(q, t) for q, t in self.standing if not t.granted and not q.closed]
+        self.standing = [
+            (qs, t) for qs, t in self.standing if not t.granted and not all(q.closed for q in qs)
+        ]
         self._cell.blocked = bool(self)
         if not self:
             self._cell.wake()

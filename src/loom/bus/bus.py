@@ -272,9 +272,11 @@ class Bus:
         """The queues *event* would go to now."""
         return choose(self._routes.get(event._topic) or self._find(event._topic), event)
 
-    def deliver(self, event: Event) -> list[Queue]:
-        """Deliver to all that can take it now and return the queues the publisher would have to wait for."""
-        return self._deliver(event, self._routes.get(event._topic) or self._find(event._topic))
+    def deliver(self, event: Event) -> list[list[Queue]]:
+        """Deliver to all that have room; return the full queues, each with the members of its group that do as well."""
+        route = self._routes.get(event._topic) or self._find(event._topic)
+        full = self._deliver(event, route)
+        return choices(route, event, full) if full else []
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

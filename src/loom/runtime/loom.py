@@ -188,6 +188,8 @@ class Loom:
         return self.left
 
     async def _drain_all(self, seconds: float) -> None:
+        if self._state == "new":
+            seconds = 0.0  # nobody serves the events that wait
         self._state, self._open = "draining", False
         await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
         await self._idle_within(seconds)
