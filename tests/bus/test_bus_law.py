@@ -268,5 +268,5 @@ class BusLaw(RuleBasedStateMachine):
 
 def test_the_law_holds_for_a_running_bus_after_every_step() -> None:
     run_state_machine_as_test(
-        BusLaw, settings=settings(max_examples=400, stateful_step_count=30, deadline=None)
+        BusLaw, settings=settings(max_examples=200, stateful_step_count=30, deadline=None)
     )

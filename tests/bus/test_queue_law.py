@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from loom.bus import OVERFLOWS, Queue, Ticket
 from loom.event import Event, QoS
 
-SETTINGS = settings(max_examples=150, stateful_step_count=30, deadline=None)
+SETTINGS = settings(max_examples=80, stateful_step_count=30, deadline=None)
 DICE = st.integers(0, 2 * 3 * 3 * 5 * 4 - 1)
 
 
