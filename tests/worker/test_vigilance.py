@@ -26,6 +26,10 @@ def test_silence_beyond_the_timeout_is_overdue() -> None:
     assert overdue(heard=0.0, ticked=15.0, now=16.0, limits=LIMITS)
 
 
+def test_one_that_was_never_heard_of_is_still_starting() -> None:
+    assert not overdue(heard=None, ticked=999.0, now=1000.0, limits=LIMITS)
+
+
 def test_a_host_that_was_held_up_itself_asks_once_more() -> None:
     assert not overdue(heard=0.0, ticked=1.0, now=100.0, limits=LIMITS)
     assert overdue(heard=0.0, ticked=100.0, now=101.0, limits=LIMITS)

@@ -141,7 +141,7 @@ async def test_cancelling_a_call_that_does_not_listen_kills_the_process(worker: 
 
 @linux
 async def test_a_stopped_process_is_noticed_by_its_silence() -> None:
-    limits = WorkerLimits(heartbeat=0.05, heartbeat_timeout=0.3)
+    limits = WorkerLimits(heartbeat=0.05, heartbeat_timeout=1.0)
     async with Worker("w", SPEC, limits=limits) as worker:
         with pytest.raises(WorkerDied, match="silent"):
             await worker.call("stop", timeout=LONG)

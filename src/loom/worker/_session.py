@@ -70,7 +70,8 @@ class Session(asyncio.BufferedProtocol):
         self._ticking: asyncio.TimerHandle | None = None
         self._fed: list[Arena] = []
         self.busy = True
-        self.heard = self._ticked = self._loop.time()
+        self.heard: float | None = None
+        self._ticked = self._loop.time()
         self.rss = 0
         self.methods: tuple[str, ...] = ()
 
@@ -159,7 +160,7 @@ class Session(asyncio.BufferedProtocol):
         self.lose(None)
 
     def _take(self, kind: str, message: Any) -> None:
-        if kind in ("heartbeat", "log", "release") and not self._allowance.take(self.heard):
+        if kind in ("heartbeat", "log", "release") and not self._allowance.take(self._loop.time()):
             raise WorkerGarbage(f"worker {self._plan.name!r} floods the host with {kind} messages")
         if kind == "heartbeat":
             self.rss = message.rss
@@ -213,7 +214,7 @@ class Session(asyncio.BufferedProtocol):
         now = self._loop.time()
         limits = self._plan.limits
         if self.busy and overdue(self.heard, self._ticked, now, limits):
-            silence = now - self.heard
+            silence = now - (self.heard or now)
             self.lose(WorkerDied(f"worker {self._plan.name!r} was silent for {silence:.1f} s and was killed"))
         self._ticked = now
         self._ticking = self._loop.call_later(limits.heartbeat, self._tick)

@@ -13,13 +13,13 @@ def restart_delay(failures: int, limits: WorkerLimits) -> float:
     return min(limits.backoff_max, limits.backoff_first * 2.0**exponent)
 
 
-def overdue(heard: float, ticked: float, now: float, limits: WorkerLimits) -> bool:
-    """Whether a busy worker last heard at *heard* is gone at *now*.
+def overdue(heard: float | None, ticked: float, now: float, limits: WorkerLimits) -> bool:
+    """Whether a busy worker last heard at *heard* is gone at *now*; one never heard of has its start timeout instead.
 
     *ticked* is when this question was asked before. When the host itself was held up (a suspended laptop, a
     blocked loop) the worker gets another interval: its heartbeats may still wait in the socket.
     """
-    if now - ticked > 2 * limits.heartbeat:
+    if heard is None or now - ticked > 2 * limits.heartbeat:
         return False
     return now - heard > limits.heartbeat_timeout
 
