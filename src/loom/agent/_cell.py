@@ -30,7 +30,7 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "_freed", "asking", "attributes", "beats", "blocked", "busy", "committed", "committed_steps",
+        "_entries", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed", "committed_steps",
         "counts", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes", "life", "marked", "name",
         "outbox", "reason", "recent", "runner", "services", "snapshot", "spec", "status", "step",
     )  # fmt: skip
@@ -68,7 +68,7 @@ class Cell:
         self.marked = 0
         self.reason: str | None = None
         self.runner: asyncio.Task[Any] | None = None
-        self._freed: asyncio.Future[None] | None = None
+        self.awaited: asyncio.Future[None] | None = None
 
     # --- the bus -------------------------------------------------------------------------------------------------
 
@@ -158,17 +158,17 @@ class Cell:
     def end_turn(self) -> None:
         """Be free for the next turn, and stand in line for it if there is more to do."""
         self.busy = False
-        if self._freed is not None:
-            self._freed.set_result(None)
-            self._freed = None
+        if self.awaited is not None:
+            self.awaited.set_result(None)
+            self.awaited = None
         self.wake()
 
     async def free(self) -> None:
         """Return when no step is running."""
         while self.busy:
-            if self._freed is None:
-                self._freed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._freed)
+            if self.awaited is None:
+                self.awaited = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self.awaited)
 
     def roll_back(self) -> None:
         """Return to the committed state."""

@@ -120,12 +120,13 @@ class Lane:
 class Bell:
     """What a queue of the lane rings when an event comes while the lane sleeps."""
 
-    __slots__ = ("_cell", "_interrupts", "_lane")
+    __slots__ = ("_cell", "_interrupts", "_lane", "_scheduler")
 
     def __init__(self, cell: Cell, lane: Lane, interrupts: bool) -> None:
         self._cell = cell
         self._lane = lane
         self._interrupts = interrupts
+        self._scheduler = cell.services.scheduler
 
     def __call__(self) -> None:
         cell, lane = self._cell, self._lane
@@ -140,7 +141,7 @@ class Bell:
             lane.awake(busy=False)
         if not cell.marked & lane.bit and cell.status == "running":
             cell.marked |= lane.bit
-            cell.services.scheduler.ready(cell, lane.rank)
+            self._scheduler.ready(cell, lane.rank)
 
 
 async def call(door: Door, event: Event, ctx: Context) -> Any:

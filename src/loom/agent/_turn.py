@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from loom.agent._scheduler import Scheduler
 
 
+_OTHERS = tuple(~(1 << rank) for rank in range(3))
+
+
 async def serve(  # noqa: C901 - the hot loop: what is taken out of it is paid at every step
     cell: Cell, rank: int, scheduler: Scheduler, runner: asyncio.Task[Any]
 ) -> None:
@@ -25,11 +28,12 @@ async def serve(  # noqa: C901 - the hot loop: what is taken out of it is paid a
     """
     cancelled, observers = cell.services.cancelled, cell.services.observers
     while True:
-        cell.marked &= ~(1 << rank)
+        cell.marked &= _OTHERS[rank]
         if not cell.busy and cell.status == "running":
             cell.busy = True
             cell.runner = runner
             least = 0 if cell.interruptible else rank
+            done = None
             try:
                 while (ctx := take(cell, least, rank)) is not None:
                     least = 0
@@ -66,12 +70,19 @@ async def serve(  # noqa: C901 - the hot loop: what is taken out of it is paid a
                             cell.recent.append(event)
                     if began:
                         _ended(cell, ctx, outcome, began)
-                    if (door.alone and not door.queue.items) or scheduler.must_yield(door.lane.rank):
+                    if door.alone and not door.queue.items:
+                        done = door if outcome == "committed" else None
+                        break
+                    if scheduler.must_yield(door.lane.rank):
                         break
                     if cell.status != "running":
                         break
             finally:
-                cell.end_turn()
+                if done is None or cell.awaited:
+                    cell.end_turn()
+                else:  # the agent's only queue is empty: what end_turn() would do
+                    cell.busy = False
+                    done.queue.idle = True
         if monotonic() > scheduler.slice_end:
             return
         turn = scheduler.next()

@@ -23,10 +23,11 @@ class MemoryStore:
     def commit(self, batch: Sequence[StepCommit]) -> None:
         """Keep the states of *batch*."""
         self.commits += len(batch)
+        states = self._states
         for agent, _, fields, state, label, _, _ in batch:
-            self._states[agent] = state
-            if agent not in self._fields:
+            if agent not in states:
                 self._fields[agent] = fields
+            states[agent] = state
             if label is not PUBLIC:
                 self._labels[agent] = label
 
