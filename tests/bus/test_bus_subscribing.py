@@ -146,6 +146,18 @@ async def test_who_waits_for_a_group_is_served_by_whoever_has_room_first(bus: Bu
     assert all(s.balanced() and s.refused == 0 for s in bus.statistics())
 
 
+async def test_who_delivers_without_waiting_learns_which_queues_would_do(bus: Bus) -> None:
+    alone = bus.subscribe("a", capacity=1)
+    members = [bus.subscribe("a", group="g", capacity=1) for _ in range(2)]
+    for n in range(2):
+        bus.offer("a", event(n))
+    alone.take_nowait()
+    assert bus.deliver(event(2, "a")) == [[members[0].queue, members[1].queue]]
+    assert drain(alone.queue) == [2]
+    members[1].take_nowait()
+    assert bus.deliver(event(3, "a")) == []
+
+
 async def test_a_member_that_closes_hands_its_waiting_publishers_to_the_others(bus: Bus) -> None:
     leaving, staying = (bus.subscribe("a", group="g", capacity=1) for _ in range(2))
     for n in range(2):
