@@ -258,3 +258,31 @@ async def test_a_request_whose_handler_is_cancelled_is_told_and_a_cancelled_aske
         await run_until_idle(loom, 60)
         assert len(loom._services.requests) == 0
         assert loom.agent("Asker").asking == []
+
+
+@virtual_time(seeds=3)
+async def test_requests_that_beget_requests_end_at_the_hop_limit() -> None:
+    rounds: list[str] = []
+
+    def asks(name: str, other: str) -> Any:
+        class Asks(Agent, name=name, retry=Retry(attempts=1)):
+            @on(f"ask.{name}")
+            async def ask(self, event: Event, ctx: Context) -> None:
+                rounds.append(name)
+                ctx.emit(f"ask.{other}")
+                with contextlib.suppress(RequestTimeout):
+                    await ctx.request("nowhere", timeout=10)
+
+        return Asks
+
+    @on("nowhere")
+    async def nowhere(event: Event) -> None:
+        await asyncio.sleep(20)
+
+    async with lawful(asks("a", "b"), asks("b", "a"), nowhere) as (loom, _):
+        await loom.publish("ask.a")
+        await run_until_idle(loom, 5000)
+        assert len(rounds) == 33
+        assert [letter.error.partition(":")[0] for letter in loom.dead_letters if letter.error[0] == "H"] == [
+            "HopLimit"
+        ]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from loom.agent._requests import REPLY_TO
 from loom.agent._waits import path_between
-from loom.errors import Deadlock, NoResponders, RequestFailed, RequestTimeout
-from loom.event import Event
+from loom.errors import Deadlock, HopLimit, NoResponders, RequestFailed, RequestTimeout
+from loom.event import HOP_LIMIT, Event
 from loom.event.topic import check_topic
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ async def ask_agents(
     number, pending = services.requests.open(k, _receivers(ctx, check_topic(topic), payload, k, fields))
     metadata = {**fields.get("metadata", {}), REPLY_TO: number}
     event = ctx._derive(topic, payload, {**fields, "metadata": metadata})
+    if event.hop > HOP_LIMIT:
+        services.requests.close(number)
+        raise HopLimit(f"request on {topic!r}: derived {event.hop} times; the limit is {HOP_LIMIT}")
     cell.asking.append(pending)
     out, limit = False, asyncio.timeout(timeout)
     try:
