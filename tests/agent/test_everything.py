@@ -18,7 +18,7 @@ NAMES = ("a", "b", "c")
 LANES = "rbgi"
 
 
-def restless(name: str, chance: Random) -> Any:
+def restless(name: str, chance: Random) -> Any:  # noqa: C901
     """An agent that does a bit of everything."""
 
     class Restless(
