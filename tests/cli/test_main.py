@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,15 @@ def test_each_command_explains_itself(
     text = capsys.readouterr().out
     assert f"usage: loom {command}" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("new", "kitchen")])
+def test_an_output_on_a_full_disk_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = loom(*arguments, stdout=full, stderr=subprocess.PIPE, capture_output=False, cwd=tmp_path)
+    assert done.stderr == "loom: cannot write its output: No space left on device\n"
+    assert done.returncode == 1
 
 
 def test_the_installed_script_and_the_module_are_the_same_command() -> None:
