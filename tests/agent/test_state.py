@@ -235,6 +235,20 @@ def test_a_field_without_a_value_is_refused_by_name() -> None:
         spec_of(type("Bad", (Agent,), {"__annotations__": {"field": int}}))
 
 
+def test_no_two_instances_share_an_ephemeral_container() -> None:
+    class Cached(Agent):
+        _cache: dict[str, int] = {"a": 1}
+        _lists: defaultdict[str, list[int]] = defaultdict(list)
+        _shared: ClassVar[list[int]] = []
+
+    one, other = Cached(), Cached()
+    one._cache["b"] = 2
+    one._lists["x"].append(1)
+    one._shared.append(1)
+    assert (other._cache, dict(other._lists), other._shared) == ({"a": 1}, {}, [1])
+    assert Cached._cache == {"a": 1}
+
+
 def test_underscored_names_are_no_state() -> None:
     class Ephemeral(Agent):
         _socket: Stranger | None = None

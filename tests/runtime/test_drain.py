@@ -98,6 +98,23 @@ async def test_an_error_in_the_with_block_stops_without_waiting() -> None:
     assert asyncio.get_running_loop().time() < 1
 
 
+@virtual_time
+async def test_a_handler_may_stop_the_runtime_it_runs_in() -> None:
+    class Last(Agent):
+        @on("stop")
+        async def stop(self, event: Event) -> None:
+            left.append(await loom.stop(timeout=5))
+
+    left: list[int] = []
+    loom = await new_loom(Last, Slow).start()
+    await loom.publish("stop")
+    await loom.publish("work", 9)
+    await asyncio.sleep(60)
+    assert loom.statistics().state == "stopped"
+    assert left == [1], "itself"
+    assert loom.agent("Slow").instance.seen == [9]  # type: ignore[attr-defined]
+
+
 @virtual_time(seeds=5)
 async def test_cancelling_the_task_that_runs_it_ends_everything() -> None:
     ended: list[str] = []

@@ -77,11 +77,12 @@ class Scheduler:
         return turn
 
     async def close(self) -> None:
-        """End every runner, and the handlers in them."""
+        """End every runner, and the handlers in them; not the one that asks for it."""
         self._closed = True
-        for runner in list(self._runners):
+        others = [runner for runner in self._runners if runner is not asyncio.current_task()]
+        for runner in others:
             runner.cancel()
-        await asyncio.gather(*self._runners, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _choose(self) -> int | None:
         """The class to serve: the most urgent that waits, or one that was passed over too often."""

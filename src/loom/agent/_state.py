@@ -86,6 +86,21 @@ def fields_of(cls: type, base: type) -> tuple[Field, ...]:
     return tuple(found.values())
 
 
+def ephemeral_defaults(cls: type, base: type) -> dict[str, Any]:
+    """The containers that annotated underscored names begin with: like state, no two instances may share them."""
+    found = {}
+    for owner in reversed(cls.__mro__):
+        if owner not in base.__mro__:
+            for name in inspect.get_annotations(owner):
+                value = vars(owner).get(name)
+                if name.startswith("_") and isinstance(value, list | dict | set | deque | bytearray):
+                    found[name] = value
+    hints = typing.get_type_hints(cls) if found else {}
+    return {
+        name: value for name, value in found.items() if ClassVar not in (hints[name], get_origin(hints[name]))
+    }
+
+
 def _field(cls: type, name: str, annotation: object) -> Field:
     value = getattr(cls, name, _MISSING)
     if value is _MISSING:

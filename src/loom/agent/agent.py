@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from loom.agent._handlers import MARK, Handler, compile_handler, count_arguments, handlers_of
-from loom.agent._state import Snapshot, fields_of
+from loom.agent._state import Snapshot, ephemeral_defaults, fields_of
 from loom.agent._supervision import Restart, Retry
 from loom.errors import ConfigError, SignatureError, StateError
 
@@ -42,7 +43,8 @@ class Agent:
 
     def __init__(self, **fields: Any) -> None:
         """Make an agent whose state begins with *fields* instead of the defaults; raises StateError for a wrong one."""
-        snapshot = spec_of(type(self)).snapshot
+        spec = spec_of(type(self))
+        snapshot = spec.snapshot
         unknown = fields.keys() - snapshot.names
         if unknown:
             raise StateError(f"{type(self).__qualname__} has no state field {min(unknown)!r}")
@@ -50,6 +52,8 @@ class Agent:
             self.__dict__[field.name] = (
                 field.copier(fields[field.name]) if field.name in fields else field.initial()
             )
+        for name, container in spec.ephemeral.items():
+            self.__dict__[name] = copy.copy(container)
 
     async def on_start(self, ctx: Context) -> None:
         """Called before the first event, and again after a restart, with the committed state in place."""
@@ -64,7 +68,18 @@ class Agent:
 class AgentSpec:
     """A compiled agent class or function; ``hooks`` says which of them it has and how many arguments each takes."""
 
-    __slots__ = ("cls", "handlers", "hooks", "name", "outbox", "restart", "retry", "snapshot", "window")
+    __slots__ = (
+        "cls",
+        "ephemeral",
+        "handlers",
+        "hooks",
+        "name",
+        "outbox",
+        "restart",
+        "retry",
+        "snapshot",
+        "window",
+    )
 
     def __init__(
         self, cls: type[Agent], name: str, handlers: tuple[Handler, ...], options: dict[str, Any]
@@ -73,6 +88,7 @@ class AgentSpec:
         self.name = check_name(options.get("name") or name)
         self.handlers = handlers
         self.snapshot = Snapshot(fields_of(cls, Agent))
+        self.ephemeral = ephemeral_defaults(cls, Agent)
         self.window = int(options.get("window", 0))
         self.retry: Retry = options.get("retry") or Retry()
         self.restart: Restart = options.get("restart") or Restart()
