@@ -118,6 +118,10 @@ async def test_a_restart_waits_for_the_step_that_runs() -> None:
     class Slow(Agent, retry=ONCE, restart=Restart(failures=1, base=0.1, jitter=0)):
         done: list[str] = []
 
+        async def on_error(self, event: Event, error: Exception, ctx: Context) -> None:
+            await asyncio.sleep(10)
+            self.done.append("sorry")
+
         @on("fails", qos=QoS.REALTIME)
         async def fails(self, event: Event) -> None:
             raise ValueError
@@ -129,10 +133,11 @@ async def test_a_restart_waits_for_the_step_that_runs() -> None:
 
     async with lawful(Slow) as (loom, _):
         await loom.publish("slow", "a")
+        await asyncio.sleep(1)
         await loom.publish("fails")
         await loom.publish("slow", "b")
         await run_until_idle(loom, 60)
-        assert state(loom, "Slow").done == ["a", "b"], "what it did before the restart is kept"
+        assert state(loom, "Slow").done == ["a", "sorry", "b"], "what it did before the restart is kept"
 
 
 @virtual_time(seeds=5)
