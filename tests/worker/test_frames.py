@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import pickle
@@ -330,3 +331,22 @@ def test_a_handle_whose_numbers_disagree_does_not_fit(handle: FrameHandle) -> No
 def test_an_arena_without_room_is_a_config_error() -> None:
     with pytest.raises(ConfigError):
         Arena("x", slots=0, slot_bytes=10)
+
+
+@pytest.mark.parametrize("size", [10**15, 2**62, 10**30])
+def test_an_arena_larger_than_memory_is_a_config_error_and_leaves_nothing(size: int) -> None:
+    gc.collect()
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(ConfigError, match=f"arena 'x': no memory for 8 slots of {size:,} bytes"):
+        Arena("x", slots=8, slot_bytes=size)
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_an_arena_for_which_no_file_can_be_made_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("loom.worker.arena._anonymous_file", full)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        Arena("x", slots=1, slot_bytes=10)

@@ -34,15 +34,21 @@ class Arena:
 
     def __init__(self, name: str, *, slots: int = 8, slot_bytes: int) -> None:
         self._fd = -1
+        self._grant: Callable[[list[Lease]], None] | None = None
         if slots < 1 or slot_bytes < 1:
             raise ConfigError(f"arena {name!r}: {slots} slots of {slot_bytes} bytes; both must be at least 1")
         self.name = name
         self.layout = ArenaLayout.of(name, slots, slot_bytes)
-        self._fd = _anonymous_file(name, self.layout.nbytes)
-        self._memory = ArenaMemory(self._fd, self.layout, writable=True)
+        try:
+            self._fd = _anonymous_file(name, self.layout.nbytes)
+            self._memory = ArenaMemory(self._fd, self.layout, writable=True)
+        except (OSError, OverflowError) as error:
+            self.close()
+            raise ConfigError(
+                f"arena {name!r}: no memory for {slots} slots of {slot_bytes:,} bytes ({error}); use fewer or smaller"
+            ) from None
         self._ledger = SlotLedger(slots)
         self._gone: deque[Lease] = deque()
-        self._grant: Callable[[list[Lease]], None] | None = None
         self._loop: AbstractEventLoop | None = None
         self._thread = 0
         self._waking = False
@@ -137,13 +143,17 @@ class Arena:
 
 def _anonymous_file(name: str, size: int) -> int:
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create(f"loom-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = os.memfd_create(f"loom-{name[:60]}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    else:
+        fd, path = tempfile.mkstemp(prefix="loom-")
+        os.unlink(path)
+    try:
         os.ftruncate(fd, size)
-        _seal(fd)
-        return fd
-    fd, path = tempfile.mkstemp(prefix="loom-")
-    os.unlink(path)
-    os.ftruncate(fd, size)
+        if hasattr(os, "memfd_create"):
+            _seal(fd)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 
