@@ -98,6 +98,32 @@ def test_damaged_bytes_are_an_invalid_event_or_an_event(event: Event, data: st.D
         pass
 
 
+def _wire(kind: str, payload: bytes) -> bytes:
+    made: bytes = event_pb2.Event(id="1", type="t", payload=payload, content_type=kind).SerializeToString()
+    return made
+
+
+@pytest.mark.parametrize(
+    "wire",
+    {
+        "cut off": _wire("text/plain", b"x")[:-1],
+        "no UTF-8 in a field": b"\x0a\x01\xff",
+        "no id": event_pb2.Event(type="t").SerializeToString(),
+        "no type": event_pb2.Event(id="1").SerializeToString(),
+        "deep JSON": _wire("application/json", b"[" * 200_000 + b"]" * 200_000),
+        "endless integer": _wire("application/json", b"9" * 100_000),
+        "no number": _wire("application/json", b"NaN"),
+        "no text": _wire("text/plain", b"\xff"),
+        "huge shape": _wire("application/x-loom-buffer; shape=99999999999999999999,9; dtype=int16", b"ab"),
+        "object array": _wire("application/x-loom-buffer; shape=1; dtype=object", b"ab"),
+    }.items(),
+    ids=lambda wire: wire[0],
+)
+def test_hostile_bytes_are_an_invalid_event(wire: tuple[str, bytes]) -> None:
+    with pytest.raises(InvalidEvent):
+        decode(wire[1])
+
+
 @given(text.filter(bool), st.binary(max_size=60), text)
 def test_any_content_type_with_any_bytes(kind: str, payload: bytes, tail: str) -> None:
     for content_type in (kind, f"application/json{tail}", f"application/x-loom-buffer; shape={tail}; dtype=int16",
@@ -165,6 +191,13 @@ def test_above_the_limit_is_refused_with_limit_and_size(payload: object) -> None
         decode(wire, limit=1000)
     with pytest.raises(PayloadTooLarge, match="1,000"):
         encode(event, limit=1000)
+
+
+def test_a_hundred_megabytes_are_refused_with_the_limit_unless_it_is_raised() -> None:
+    event = Event("x", bytes(100_000_000), topic="a.b")
+    with pytest.raises(PayloadTooLarge, match=r"100,000,000 bytes is over the limit of 16,777,216 bytes"):
+        encode(event)
+    assert len(decode(encode(event, limit=200_000_000), limit=200_000_000).payload) == 100_000_000
 
 
 def test_bytes_are_made_once_when_the_topic_is_set() -> None:

@@ -105,6 +105,7 @@ async def test_a_hung_call_times_out_the_process_is_killed_and_the_next_call_wor
     assert await pid_of(worker) != first
 
 
+@pytest.mark.timeout(30)  # a deadline that is not kept is noticed soon
 async def test_a_call_that_listens_ends_at_its_timeout_without_a_kill(worker: Worker) -> None:
     first = await pid_of(worker)
     with pytest.raises(WorkerTimeout):
