@@ -45,26 +45,32 @@ class SourceRunner:
         self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any
     ) -> Event:
         """Publish one event of this source; waits for room like ``publish``."""
-        self.published += 1
         if isinstance(topic, Event):
-            return await self._bus.publish(topic, None, timeout)
-        fields = {"source": self.source.name, "type": topic.rpartition(".")[2], **fields}
-        return await self._bus.publish(topic, Event(payload=payload, topic=topic, **fields), timeout)
+            event = topic
+        else:
+            fields = {"source": self.source.name, "type": topic.rpartition(".")[2], **fields}
+            event = Event(payload=payload, topic=topic, **fields)
+        await self._bus.publish(event, None, timeout)
+        self.published += 1
+        return event
 
     async def _run(self) -> None:
-        policy = Restart()
+        policy, loop = Restart(), asyncio.get_running_loop()
+        in_a_row = 0
         while True:
+            began = loop.time()
             try:
                 await self.source.function(self.out)
                 return
             except Exception as error:  # noqa: BLE001 - a stranger's source: told, counted, tried again
                 self.failures += 1
+                in_a_row = 1 if loop.time() - began > policy.window else in_a_row + 1
                 delay = backoff(
                     policy.base,
                     policy.factor,
                     policy.limit,
                     policy.jitter,
-                    self.failures,
+                    in_a_row,
                     self._chance.random,
                 )
                 log.error(
