@@ -263,10 +263,11 @@ def failed(failure: Any, where: str) -> LoomError:
 def _set_attributes(error: LoomError, attributes: bytes) -> None:
     try:
         values = json.loads(attributes or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return
-    if isinstance(values, dict):
-        error.__dict__.update({name: value for name, value in values.items() if not name.startswith("_")})
+    if isinstance(values, dict):  # nothing that hides a method: the error is still to be raised
+        own = {n: v for n, v in values.items() if not n.startswith("_") and not hasattr(type(error), n)}
+        error.__dict__.update(own)
 
 
 def _init(plan: Plan) -> dict[str, Any]:
