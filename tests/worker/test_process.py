@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from loom.errors import (
     WorkerDied,
     WorkerError,
 )
-from loom.worker import Worker, WorkerLimits
+from loom.worker import Worker, WorkerLimits, _process
 
 MODULE = "tests.worker.behaviours"
 SPEC = f"{MODULE}:factory"
@@ -125,6 +127,35 @@ async def test_no_process_and_no_descriptor_is_left() -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+async def test_a_process_that_is_not_wanted_any_more_when_it_has_started_is_gone_after_the_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    started: list[_process.Started] = []
+    start = _process._start
+
+    def slow(fds: Sequence[int], names: tuple[str, ...]) -> _process.Started:
+        entered.set()
+        go_on.wait(LONG)
+        started.append(start(fds, names))
+        return started[0]
+
+    monkeypatch.setattr(_process, "_start", slow)
+    worker = Worker("w", SPEC)
+    waiting = asyncio.create_task(worker.call("echo"))
+    assert await asyncio.to_thread(entered.wait, LONG)
+    closing = asyncio.create_task(worker.close())
+    asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(go_on.set))
+    await closing
+    with pytest.raises(Closed):
+        await waiting
+    ((popen, mine, reader),) = started
+    assert popen.returncode == -signal.SIGKILL
+    assert mine.fileno() == -1
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(reader)
 
 
 @linux

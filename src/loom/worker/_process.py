@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from loom.errors import ConfigError
 from loom.worker._output import OutputRing
@@ -40,14 +40,17 @@ class Process:
 
     @classmethod
     async def start(cls, fds: Sequence[int], names: Iterable[str], output: OutputRing) -> Process:
-        """Start one that also inherits *fds* and the variables *names*; raises OSError and ConfigError."""
-        future = asyncio.get_running_loop().run_in_executor(_starter, _start, fds, tuple(names))
+        """Start one that also inherits *fds* and the variables *names*; raises OSError and ConfigError.
+
+        Cancelled, it has left none when it ends.
+        """
+        starting = _starter.submit(_start, fds, tuple(names))
         try:
-            started = await asyncio.shield(future)
+            return cls(await asyncio.wrap_future(starting), output)
         except asyncio.CancelledError:
-            future.add_done_callback(_discard)
+            if not starting.cancel():  # behind it in the same thread, so that it needs no loop to be done
+                await asyncio.shield(asyncio.wrap_future(_starter.submit(_discard, starting)))
             raise
-        return cls(started, output)
 
     @property
     def pid(self) -> int:
@@ -145,15 +148,15 @@ def _start(fds: Sequence[int], names: tuple[str, ...]) -> Started:
     return popen, mine, reader
 
 
-def _discard(future: asyncio.Future[Started]) -> None:
+def _discard(starting: Future[Started]) -> None:
     """Whoever wanted the process has gone while it started."""
-    if future.cancelled() or future.exception() is not None:
+    if starting.cancelled() or starting.exception() is not None:
         return
-    popen, mine, reader = future.result()
+    popen, mine, reader = starting.result()
     mine.close()
     os.close(reader)
     popen.kill()
-    _starter.submit(popen.wait)
+    popen.wait()
 
 
 def _watch(
