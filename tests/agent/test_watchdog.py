@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import selectors
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom import Agent, Loom, on
-from loom.agent._watchdog import Beat, blame
+from loom.agent._watchdog import Beat, blame, is_waiting
 
 LONG = 20.0
 
@@ -175,3 +177,18 @@ async def test_a_runtime_without_a_watchdog_starts_no_thread() -> None:
     async with Loom(watchdog=None):
         await asyncio.sleep(0)
         assert threading.active_count() == before
+
+
+def test_a_loop_that_waits_for_input_blocks_nobody() -> None:
+    near, far = socket.socketpair()
+    selector = selectors.DefaultSelector()
+    selector.register(far, selectors.EVENT_READ)
+    waiter = threading.Thread(target=selector.select)
+    waiter.start()
+    while not is_waiting(sys._current_frames()[waiter.ident or 0]):
+        pass
+    assert not is_waiting(sys._getframe())
+    near.send(b".")
+    waiter.join()
+    for thing in (near, far, selector):
+        thing.close()

@@ -65,6 +65,11 @@ def blame(frame: FrameType | None, handlers: Mapping[CodeType, str]) -> str:
     return "the loop"
 
 
+def is_waiting(frame: FrameType | None) -> bool:
+    """Whether the thread of *frame* waits for input and timers, as a loop with nothing to do does."""
+    return frame is not None and frame.f_globals.get("__name__") == "selectors"
+
+
 class Watchdog:
     """A thread that asks the loop for a beat and, when none comes within *limit* seconds, looks who is in the way.
 
@@ -111,6 +116,8 @@ class Watchdog:
 
     def _tell(self, silent: float) -> None:
         frame = sys._current_frames().get(self._thread_id)
+        if is_waiting(frame):  # nobody's code is in the way: the machine has not let the process run
+            return
         stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
         blocked = Blocked(silent, blame(frame, self._handlers), stack)
         with self._lock:
