@@ -116,13 +116,17 @@ class Cell:
                 door.call = function if self.spec.cls is Agent else function.__get__(self.instance)
 
     def disconnect(self) -> None:
-        """Leave the bus: what is queued ends as cancelled."""
+        """Leave the bus: what is queued, or waits for its next attempt, ends as cancelled."""
         self.status = "stopped"
         self.beats.clear()
         for entry in self._entries:
             self.services.bus.detach(entry)
             entry.queue.close()
         self._entries.clear()
+        for lane in self.lanes:
+            if lane.resume is not None:
+                lane.resume.door.queue.settle_cancelled(lane.resume.event)
+                lane.resume, lane.held = None, False
 
     def queues(self) -> list[Queue]:
         """The queues of all handlers."""
