@@ -7,9 +7,10 @@ from itertools import count
 from typing import NamedTuple
 
 from loom.bus._queue import Queue
+from loom.bus._topics import Topics
 from loom.bus._trie import Trie
 from loom.event import Event, QoS
-from loom.event.topic import check_topic, is_exact, matches
+from loom.event.topic import check_topic, is_exact
 
 Where = Callable[[Event], bool]
 _serials = count(1).__next__
@@ -120,13 +121,13 @@ class Router:
     ``plain`` leads from each cached topic straight to its only queue, or to None: what the fast path asks.
     """
 
-    __slots__ = ("_by_first", "_capacity", "_retained", "_trie", "cache", "observed", "plain")
+    __slots__ = ("_capacity", "_retained", "_topics", "_trie", "cache", "observed", "plain")
 
     def __init__(self, capacity: int = 8192) -> None:
         self.cache: dict[str, Route] = {}
         self.plain: dict[str, Queue | None] = {}
         self.observed = False
-        self._by_first: dict[str, set[str]] = {}
+        self._topics = Topics()
         self._capacity = max(1, capacity)
         self._trie: Trie[Entry] = Trie()
         self._retained: Trie[bool] = Trie()
@@ -154,14 +155,14 @@ class Router:
             self._forget(next(iter(self.cache)))
         self.cache[topic] = route
         self.plain[topic] = route.only
-        self._by_first.setdefault(topic.partition(".")[0], set()).add(topic)
+        self._topics.add(topic)
         return route
 
     def clear(self) -> None:
         """Forget every compiled route."""
         self.cache.clear()
         self.plain.clear()
-        self._by_first.clear()
+        self._topics.clear()
 
     def _invalidate(self, pattern: tuple[str, ...]) -> None:
         if is_exact(pattern):
@@ -169,16 +170,10 @@ class Router:
             if topic in self.cache:
                 self._forget(topic)
             return
-        first = pattern[0]
-        near = self.cache if first in ("*", ">") else self._by_first.get(first, ())
-        for topic in [t for t in near if matches(pattern, t.split("."))]:
+        for topic in self._topics.matching(pattern):
             self._forget(topic)
 
     def _forget(self, topic: str) -> None:
         del self.cache[topic]
         del self.plain[topic]
-        first = topic.partition(".")[0]
-        topics = self._by_first[first]
-        topics.discard(topic)
-        if not topics:
-            del self._by_first[first]
+        self._topics.remove(topic)
