@@ -118,7 +118,7 @@ def overloaded() -> Iterator[Ratio]:
         name = f"overload.{side}"
         note = f"{got.note(side, 'bare', 'ms')}, p50 {max(outcome.median):.3g}, {min(outcome.done):.0f} background/s"
         yield Ratio(
-            f"{name}.p99_above_bare", got.above(side, "bare"), bar, "lower", "ms", slack=1.0, note=note
+            f"{name}.p99_above_bare", got.above(side, "bare"), bar, "lower", "ms", slack=2.5, note=note
         )
         yield Ratio(f"{name}.lost", outcome.lost, 0.0, "lower", "events")
         growth = max(outcome.growth) / 1e6
