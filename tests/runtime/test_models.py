@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 from loom import Agent, Event, Loom, on
-from loom.errors import Closed, MissingExtra
+from loom.errors import Closed
 from loom.runtime._backends import load
 from loom.runtime._models import Models
 from loom.worker import ProcessPool
@@ -67,12 +70,32 @@ async def test_processes_are_made_when_first_needed_and_closing_without_any_is_f
 
     monkeypatch.setattr("loom.worker.ProcessPool", Counted)
     models = Models()
-    await models.run(functions.where, (), where="thread", timeout=60)
+    assert await models.run(functions.where, (), where="thread", timeout=60) == os.getpid()
     await models.close()
     assert not made
     with pytest.raises(Closed):
         await _process(models)
     assert not made
+
+
+async def test_the_loop_turns_while_the_code_of_workers_is_loaded_and_two_who_need_it_share_one_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaders: list[int] = []
+
+    def slow(name: str) -> Any:
+        loaders.append(threading.get_ident())
+        return load(name)
+
+    monkeypatch.setattr("loom.runtime._models.load", slow)
+    models = Models()
+    one, two = await asyncio.gather(_process(models), _process(models))
+    assert _runs(one)
+    assert _runs(two)
+    assert threading.get_ident() not in loaders
+    await models.close()
+    assert not _runs(one)
+    assert not _runs(two)
 
 
 async def test_a_model_that_cannot_be_closed_keeps_nobody_else_from_being(
@@ -99,9 +122,14 @@ async def test_a_model_that_cannot_be_closed_keeps_nobody_else_from_being(
     assert not _runs(pid)
 
 
-def test_a_missing_package_is_named_not_the_module_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("loom.worker")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "google.protobuf.message", None)
-    with pytest.raises(MissingExtra, match="'protobuf' is not installed"):
-        load("processes")
+def test_a_missing_package_is_named_not_the_module_that_needs_it() -> None:
+    program = """
+import sys
+sys.modules["google.protobuf.message"] = None
+from loom.runtime._backends import load
+load("processes")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("loom.errors.MissingExtra: 'protobuf' is not installed; run: ")
+    assert "[worker]" in last

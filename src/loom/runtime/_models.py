@@ -60,15 +60,21 @@ class Models:
     ) -> Any:
         """Run *function* in a worker process or a thread."""
         if where == "process":
-            if self._closed:
-                raise Closed("the runtime has ended; its processes with it")
-            if self._processes is None:
-                self._processes = load("processes")()
-            return await self._processes.run(function, *arguments, timeout=timeout)
+            return await (await self._pool()).run(function, *arguments, timeout=timeout)
         if where == "thread":
             async with asyncio.timeout(timeout):
                 return await asyncio.to_thread(function, *arguments)
         raise ConfigError(f"run(..., where={where!r}): use 'process' or 'thread'")
+
+    async def _pool(self) -> Any:
+        if self._processes is None and not self._closed:
+            # 0.1 s of imports, which the loop does not have
+            made = await asyncio.to_thread(load, "processes")
+            if self._processes is None and not self._closed:
+                self._processes = made()
+        if self._closed:
+            raise Closed("the runtime has ended; its processes with it")
+        return self._processes
 
     async def close(self) -> None:
         """Close every backend, and the processes that functions ran in. What cannot be closed is logged."""
