@@ -212,6 +212,33 @@ async def test_an_answer_and_an_event_for_the_asker_is_no_cycle() -> None:
         assert state(loom, "Small").got == ["answer", 1, 2]
 
 
+@virtual_time(seeds=5)
+async def test_a_chain_of_requests_needs_no_more_places_than_one() -> None:
+    def asks(name: str, other: str) -> Any:
+        class Asks(Agent, name=name, retry=Retry(attempts=1)):
+            got: str = ""
+
+            @on(f"ask.{name}")
+            async def ask(self, event: Event, ctx: Context) -> str:
+                self.got = (await ctx.request(f"ask.{other}")).payload + name
+                return self.got
+
+        return Asks
+
+    @on("ask.z")
+    async def last(event: Event, ctx: Context) -> str:
+        await asyncio.sleep(0.1)
+        return "z"
+
+    async with lawful(asks("a", "b"), asks("b", "c"), asks("c", "z"), last, concurrency=1) as (loom, _):
+        for _ in range(3):
+            await loom.publish("ask.a")
+        await run_until_idle(loom, 5)
+        assert loom.dead_letters == []
+        assert state(loom, "a").got == "zcba"
+        assert loom._services.scheduler.limit == 1
+
+
 @virtual_time(seeds=3)
 async def test_a_retried_step_reuses_the_reply_and_the_reply_to_a_retried_step_comes_once() -> None:
     asked: list[int] = []

@@ -29,6 +29,7 @@ async def ask_agents(
         services.requests.close(number)
         raise HopLimit(f"request on {topic!r}: derived {event.hop} times; the limit is {HOP_LIMIT}")
     cell.asking.append(pending)
+    services.scheduler.lend()
     out, limit = False, asyncio.timeout(timeout)
     try:
         async with limit:
@@ -42,6 +43,7 @@ async def ask_agents(
         got = f"{len(pending.replies)} of {wanted} replies" if out else "no room in the queue of a receiver"
         raise RequestTimeout(f"request on {topic!r}: {got} after {timeout} s") from None
     finally:
+        services.scheduler.take_back()
         services.requests.close(number)
         cell.asking.remove(pending)
 

@@ -76,6 +76,16 @@ class Scheduler:
             self._wake_one()
         return turn
 
+    def lend(self) -> None:
+        """A handler waits for an answer of other agents: its place is free meanwhile, or they might never get one."""
+        self.limit += 1
+        if not (self._fresh or self._yielding or self.idle()):
+            self._wake_one()
+
+    def take_back(self) -> None:
+        """The handler goes on."""
+        self.limit -= 1
+
     async def close(self) -> None:
         """End every runner, and the handlers in them; not the one that asks for it."""
         self._closed = True
