@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom import Agent, Context, Event, Loom, QoS, Retry, action, on
@@ -296,7 +296,7 @@ def of(numbers: set[int], left: dict[str, Any]) -> dict[str, list[Any]]:
     return {name: sorted(filter(pick, items)) for name, items in left.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     PLAN,
     st.lists(st.tuples(st.sampled_from(["x", "x/y", "z"]), st.floats(0, 8, allow_nan=False)), max_size=3),
@@ -320,7 +320,7 @@ def test_only_the_scope_is_hit_and_nothing_of_it_runs_afterwards(
         assert len(mine["notes"]) <= len(mine["timers"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PLAN, st.sampled_from(["x", "z"]), st.integers(1, 3), st.integers(0, 1000))
 def test_cancelling_before_anything_is_handled_equals_never_publishing(
     plan: list[Any], scope: str, capacity: int, seed: int

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom import Agent, Context, Event, Loom, QoS, on
@@ -92,7 +92,7 @@ TOPOLOGY = st.integers(1, 6).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TOPOLOGY)
 def test_any_topology_of_any_capacities_comes_to_rest(
     plan: tuple[int, list[list[int]], list[int], list[QoS], list[tuple[int, int]], int],

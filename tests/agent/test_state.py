@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypedDict
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom import Agent
@@ -320,6 +320,7 @@ def _scramble(value: Any) -> None:
             _scramble(item)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_whatever_happens_to_the_value_the_capture_comes_back_as_it_was(value: Any) -> None:
     snapshot = spec_of(Free).snapshot

@@ -3,13 +3,14 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom import Restart, Retry
 from loom.agent._supervision import Health, backoff
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 200), st.floats(0, 1), st.integers(0, 2**32))
 def test_a_delay_grows_to_its_limit_and_stays_within_the_jitter(
     failures: int, jitter: float, seed: int

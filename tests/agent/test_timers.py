@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom.agent import Timers
@@ -19,6 +19,7 @@ def make() -> tuple[Timers, VirtualClock]:
     return Timers(loop.clock), loop.clock
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 5000), st.booleans()), max_size=30))
 def test_each_timer_that_is_not_cancelled_fires_once_at_its_moment_in_order(
     plan: list[tuple[int, bool]],
