@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
 
+_NONE: dict[str, Timer] = {}  # the timers of every agent that never set one; never written to
+
+
 class Beats:
     """Timers by id. A beat arrives on ``loom.timer.<agent>.<handler>``; there is never more than one waiting."""
 
@@ -19,7 +22,7 @@ class Beats:
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self._timers: dict[str, Timer] = {}
+        self._timers: dict[str, Timer] = _NONE
 
     def __len__(self) -> int:
         return len(self._timers)
@@ -28,7 +31,7 @@ class Beats:
         """Set a timer that publishes *event*; an ``every`` timer publishes a copy each time."""
         timers = self._cell.services.timers
         make = {"after": timers.after, "every": timers.every, "at": timers.at}[kind]
-        self._timers[event.id] = make(seconds, lambda: self._fire(event, kind), self._cell.name)
+        self._own()[event.id] = make(seconds, lambda: self._fire(event, kind), self._cell.name)
 
     def waits(self, number: str) -> bool:
         """Whether the timer whose event has this id is still to fire."""
@@ -55,6 +58,11 @@ class Beats:
                 self.cancel(f"@{handler.name}")
                 self._begin(handler)
 
+    def _own(self) -> dict[str, Timer]:
+        if self._timers is _NONE:
+            self._timers = {}
+        return self._timers
+
     def _begin(self, handler: Handler) -> None:
         services, name, trigger = self._cell.services, self._cell.name, handler.trigger
         topic = timer_topic(name, handler)
@@ -64,9 +72,9 @@ class Beats:
             services.bus.offer(Event("timer", topic=topic, source="loom", timestamp_ms=now))
 
         if trigger.every is not None:
-            self._timers[f"@{handler.name}"] = services.timers.every(trigger.every, fire, name)
+            self._own()[f"@{handler.name}"] = services.timers.every(trigger.every, fire, name)
         elif trigger.at is not None:
-            self._timers[f"@{handler.name}"] = services.timers.daily(trigger.at, fire, name)
+            self._own()[f"@{handler.name}"] = services.timers.daily(trigger.at, fire, name)
 
     def _fire(self, event: Event, kind: str) -> None:
         now = self._cell.services.clock.now_ms()
