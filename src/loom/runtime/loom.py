@@ -228,7 +228,9 @@ class Loom:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop(0.0 if kind is not None else None)
+        # A task of its own: where this one is being cancelled, asyncio.timeout of Python before 3.11.4 takes its own
+        # cancellation for that one, and draining would end before anything is closed.
+        await asyncio.get_running_loop().create_task(self.stop(0.0 if kind is not None else None))
 
     # --- using ---------------------------------------------------------------------------------------------------
 
