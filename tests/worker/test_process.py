@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,29 +18,7 @@ from loom.errors import (
     WorkerError,
 )
 from loom.worker import Worker, WorkerLimits, _process
-
-MODULE = "tests.worker.behaviours"
-SPEC = f"{MODULE}:factory"
-LONG = 30.0  # a call that takes this long has hung
-linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    async with Worker("w", SPEC, {"answer": 42}, limits=WorkerLimits(cancel_grace=0.2)) as made:
-        yield made
-
-
-async def running(worker: Worker) -> None:
-    """Wait until the worker runs a call."""
-    while not worker.statistics()["running"]:
-        await asyncio.sleep(0)
-
-
-async def pid_of(worker: Worker) -> int:
-    pid = await worker.call("pid", timeout=LONG)
-    assert isinstance(pid, int)
-    return pid
+from tests.worker.worlds import LONG, MODULE, SPEC, linux, pid_of, running
 
 
 async def test_a_killed_process_is_exactly_one_error_and_the_next_call_works(worker: Worker) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
@@ -15,30 +13,8 @@ from loom.errors import (
     WorkerDied,
     WorkerRefused,
 )
-from loom.worker import Worker, WorkerLimits
-
-MODULE = "tests.worker.behaviours"
-SPEC = f"{MODULE}:factory"
-LONG = 30.0  # a call that takes this long has hung
-linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    async with Worker("w", SPEC, {"answer": 42}, limits=WorkerLimits(cancel_grace=0.2)) as made:
-        yield made
-
-
-async def running(worker: Worker) -> None:
-    """Wait until the worker runs a call."""
-    while not worker.statistics()["running"]:
-        await asyncio.sleep(0)
-
-
-async def pid_of(worker: Worker) -> int:
-    pid = await worker.call("pid", timeout=LONG)
-    assert isinstance(pid, int)
-    return pid
+from loom.worker import Worker
+from tests.worker.worlds import LONG, pid_of
 
 
 async def test_stream_items_arrive_in_order_whatever_the_window(worker: Worker) -> None:

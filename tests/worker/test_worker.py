@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -23,29 +21,7 @@ from loom.errors import (
 from loom.event import QoS
 from loom.event.codec import Buffer
 from loom.worker import Worker, WorkerLimits
-
-MODULE = "tests.worker.behaviours"
-SPEC = f"{MODULE}:factory"
-LONG = 30.0  # a call that takes this long has hung
-linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-
-
-@pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    async with Worker("w", SPEC, {"answer": 42}, limits=WorkerLimits(cancel_grace=0.2)) as made:
-        yield made
-
-
-async def running(worker: Worker) -> None:
-    """Wait until the worker runs a call."""
-    while not worker.statistics()["running"]:
-        await asyncio.sleep(0)
-
-
-async def pid_of(worker: Worker) -> int:
-    pid = await worker.call("pid", timeout=LONG)
-    assert isinstance(pid, int)
-    return pid
+from tests.worker.worlds import LONG, SPEC, linux, pid_of, running
 
 
 @pytest.mark.parametrize(
