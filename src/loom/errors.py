@@ -159,6 +159,22 @@ class StoreError(LoomError):
     """A store that could not read or commit."""
 
 
+class StoreFull(StoreError):
+    """A store that has no space, or may not write, at the moment; nothing of this write was kept, it may be tried again."""
+
+
+class StoreLocked(StoreError):
+    """A store that another process holds; the message names its pid."""
+
+
+class StoreCorrupt(StoreError):
+    """A store whose files are damaged; the message names the file and the command that looks closer."""
+
+
+class StoreFormat(StoreError):
+    """A file that is no store of Loom, or one of another version; the message says which."""
+
+
 class StaleFrame(LoomError):
     """A frame handle whose slot has been given to a newer frame."""
 
