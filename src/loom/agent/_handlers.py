@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from loom.bus import Overflow
 from loom.errors import ConfigError, SignatureError
@@ -15,6 +15,7 @@ from loom.event.topic import check_pattern
 if TYPE_CHECKING:
     import datetime as dt
 
+Start = Literal["now", "beginning"] | int
 F = TypeVar("F", bound=Callable[..., Any])
 MARK = "__loom_handlers__"
 
@@ -36,6 +37,8 @@ class Trigger(NamedTuple):
     shed_at: int | None = None
     every: float | None = None
     at: dt.time | None = None
+    durable: bool = True
+    start: Start = "now"
 
 
 class Handler(NamedTuple):
@@ -63,12 +66,16 @@ def on(
     sample: int = 10,
     aggregate: Callable[[Event, Event], Event] | None = None,
     shed_at: int | None = None,
+    durable: bool = True,
+    start: Start = "now",
 ) -> Callable[[F], F]:
     """Call the decorated method (or function: then it is an agent by itself) for events on topics of *pattern*.
 
     The queue is the handler's own: *qos*, *capacity*, *overflow*, *shed_at*, *types*, *where* and *group* as in
     ``Bus.subscribe``. *interrupts* (REALTIME only) cancels and rolls back a slower step of the same agent that is
     running, which is run again afterwards. *timeout* in seconds ends a call that takes longer, as a failure.
+    In a runtime with a store a BATCHED or BACKGROUND handler is a *durable* subscription: it goes on after a crash where
+    it was. *start* says where one that is new begins: ``"now"``, ``"beginning"``, or after a sequence number.
     """
     check_pattern(pattern)
     if interrupts and QoS(qos) is not QoS.REALTIME:
@@ -87,6 +94,8 @@ def on(
         sample,
         aggregate,
         shed_at,
+        durable=durable,
+        start=start,
     )
     return lambda function: _mark(function, trigger)
 

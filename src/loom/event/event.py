@@ -108,7 +108,7 @@ class Event:
     """
 
     __slots__ = (
-        "_confidence", "_content_type", "_deadline_ms", "_id", "_key", "_metadata", "_origin", "_payload", "_priority",
+        "_confidence", "_content_type", "_deadline_ms", "_id", "_journal", "_key", "_metadata", "_origin", "_payload", "_priority",
         "_sequence", "_source", "_tags", "_time", "_topic", "_type", "_wire",
     )  # fmt: skip
 
@@ -180,6 +180,11 @@ class Event:
         cause = property(attrgetter("_origin.cause"))
         hop = property(attrgetter("_origin.hop"))
         trace = property(attrgetter("_origin.trace"))
+
+    @property
+    def seq(self) -> int:
+        """Its sequence number in the journal; 0 as long as it is not there."""
+        return getattr(self, "_journal", 0)
 
     @property
     def id(self) -> str:
