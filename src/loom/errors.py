@@ -175,6 +175,18 @@ class StoreFormat(StoreError):
     """A file that is no store of Loom, or one of another version; the message says which."""
 
 
+class MissingKey(StoreError):
+    """A store with sealed values that is opened without a key; the message names what to set."""
+
+
+class WrongKey(StoreError):
+    """A key that is not the one the store was sealed with; nothing was read or written."""
+
+
+class Shredded(StoreError):
+    """A value whose key was destroyed on purpose; nothing brings it back."""
+
+
 class StaleFrame(LoomError):
     """A frame handle whose slot has been given to a newer frame."""
 
