@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from loom.actions import Action
 from loom.actions.action import ACTION
@@ -10,6 +12,18 @@ from loom.adapters import Source
 from loom.adapters.source import SOURCE
 from loom.agent import Agent, AgentSpec, function_spec, spec_of
 from loom.errors import SignatureError, UnknownAction
+
+COMPANIONS = "__loom_companions__"
+"""Where a handler's function keeps, by the pattern that stands for it, who makes the agent that it needs beside it."""
+
+
+class Member(NamedTuple):
+    """An agent on its way into a runtime: its spec, its class or instance, what it is called and what it may do."""
+
+    spec: AgentSpec
+    thing: Any
+    name: str
+    grants: Iterable[str] | None
 
 
 def sort_out(thing: Any) -> Action | Source | AgentSpec:
@@ -38,3 +52,27 @@ def check_uses(spec: AgentSpec, known: Any) -> None:
                 known.find(capability)
             except UnknownAction as error:
                 raise UnknownAction(f"{handler.name} uses {error}") from None
+
+
+def with_companions(
+    spec: AgentSpec, thing: Any, name: str | None, grants: Iterable[str] | None
+) -> Iterator[Member]:
+    """The agent itself, then the agents that its handlers need beside it: one for each standing query.
+
+    Only here is it known what the agent is called, and so on which topics its companions speak to it.
+    """
+    name = name or spec.name
+    handlers, beside = [], []
+    for handler in spec.handlers:
+        make = getattr(handler.function, COMPANIONS, {}).get(handler.trigger.pattern)
+        if make is not None:
+            companion, topic = make(name, handler.name.rpartition(".")[2])
+            handler = handler._replace(trigger=handler.trigger._replace(pattern=topic))
+            beside.append(companion)
+        handlers.append(handler)
+    if beside:
+        spec = copy.copy(spec)
+        spec.handlers = tuple(handlers)
+    yield Member(spec, thing, name, grants)
+    for companion in beside:
+        yield Member(spec_of(companion), companion, spec_of(companion).name, ())
