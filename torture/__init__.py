@@ -1,0 +1,1 @@
+"""Kills, starves and cuts the power of a runtime from outside, and holds it against an oracle. See `--help`."""

@@ -1,0 +1,138 @@
+"""What a round feeds the runtime: pure, made from a seed, the same on both sides of the pipe. Knows nothing of Loom."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+RING = 3
+
+
+class Kind(NamedTuple):
+    """One kind of agent: how many of them there are, and its share of the events."""
+
+    name: str
+    agents: int
+    share: int
+
+
+KINDS = (
+    Kind("counter", 80, 6),  # counts, sums and notes what it saw
+    Kind("idler", 40, 1),  # the same, BACKGROUND
+    Kind("ring", 60, 4),  # hands each event on to the next of its three, as often as it says
+    Kind("crasher", 30, 3),  # fails at the first attempt of every third event
+    Kind("poisoned", 10, 1),  # every fourth event fails always: a dead letter
+    Kind("mover", 20, 2),  # its class has another state from life to life
+    Kind("actor", 20, 2),  # acts once for each event
+    Kind("caller", 10, 1),  # calls an action, fails once, then keeps the receipt
+    Kind("ringer", 20, 2),  # sets a timer for each event
+)
+AGENTS = sum(kind.agents for kind in KINDS)
+
+
+class Item(NamedTuple):
+    """One event from outside: the *number*-th of its *publisher*, for one agent."""
+
+    seed: int
+    publisher: int
+    number: int
+    kind: str
+    agent: int
+    value: int
+    hops: int
+
+    @property
+    def id(self) -> str:
+        """The event's id: the same when it is published again."""
+        return f"torture-{self.seed}-{self.publisher}-{self.number}"
+
+    @property
+    def mark(self) -> str:
+        """How an agent notes it."""
+        return f"{self.publisher}:{self.number}"
+
+    @property
+    def name(self) -> str:
+        """The agent it is for."""
+        return f"{self.kind}-{self.agent}"
+
+    @property
+    def topic(self) -> str:
+        """Where it is published."""
+        return f"work.{self.kind}.{self.agent}"
+
+    @property
+    def payload(self) -> dict[str, int | str]:
+        """What it says."""
+        return {"mark": self.mark, "value": self.value, "hops": self.hops}
+
+    @property
+    def poison(self) -> bool:
+        """Whether no attempt at it succeeds."""
+        return self.kind == "poisoned" and self.value % 4 == 0
+
+    def chain(self) -> Iterator[tuple[str, str]]:
+        """The agents of a ring that handle it or what is derived from it, each with how it notes that."""
+        first = self.agent - self.agent % RING
+        for hop in range(self.hops + 1):
+            yield f"ring-{first + (self.agent + hop) % RING}", f"{self.mark}:{hop}"
+
+
+def items(seed: int, publisher: int, count: int) -> list[Item]:
+    """What one publisher publishes, in order."""
+    chance = random.Random(f"{seed} {publisher}")
+    shares = [kind.share for kind in KINDS]
+    found = []
+    for number in range(count):
+        kind = chance.choices(KINDS, shares)[0]
+        hops = chance.randint(0, 8) if kind.name == "ring" else 0
+        found.append(
+            Item(
+                seed,
+                publisher,
+                number,
+                kind.name,
+                chance.randrange(kind.agents),
+                chance.randrange(1000),
+                hops,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Life:
+    """How one life of the process ends: killed *after* seconds of its *phase*, perhaps stopped for a while before."""
+
+    phase: str  # "starting", "working", "leaving"; "last" is not killed
+    after: float = 0.0
+    stop_at: float | None = None
+    stop_for: float = 0.0
+    version: int = 1
+
+
+def lives(seed: int, kills: int) -> list[Life]:
+    """The lives of a round; classes only ever grow newer."""
+    chance = random.Random(f"{seed} lives")
+    version, found = 1, []
+    for _ in range(kills):
+        phase = chance.choices(("starting", "working", "leaving"), (2, 7, 1))[0]
+        after = (
+            chance.uniform(0.05, 1.2)
+            if phase == "starting"
+            else chance.choice((0.05, 0.3, 1.0)) * chance.uniform(0.2, 1)
+        )
+        stopped = phase == "working" and chance.random() < 0.3
+        found.append(
+            Life(
+                phase,
+                after,
+                chance.uniform(0, after) if stopped else None,
+                chance.uniform(0.05, 0.4),
+                version,
+            )
+        )
+        version += chance.random() < 0.5
+    return [*found, Life("last", version=version)]
