@@ -160,7 +160,7 @@ class StoreError(LoomError):
 
 
 class StoreFull(StoreError):
-    """A store that has no space, or may not write, at the moment; nothing of this write was kept, it may be tried again."""
+    """A store that has no space, or may not write, at the moment; nothing of this write was kept, try it again."""
 
 
 class StoreLocked(StoreError):

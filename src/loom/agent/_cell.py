@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loom.agent._beats import Beats, timer_topic
-from loom.agent._commit import Outbox, commit
+from loom.agent._commit import AHEAD, Outbox, commit
 from loom.agent._ending import fail_request
 from loom.agent._handlers import Handler, Trigger
 from loom.agent._lane import Bell, Door, Lane
@@ -22,6 +22,9 @@ from loom.agent.context import Context
 from loom.bus import Entry, Queue, Ticket
 from loom.event import PUBLIC, Event, Label, QoS
 
+if TYPE_CHECKING:
+    from loom.agent._durable import Step
+
 
 class Cell:
     """Runs one agent: takes its events by lane, calls the handlers one at a time, commits or rolls back each step.
@@ -30,9 +33,10 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed", "committed_steps",
-        "counts", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes", "life", "marked", "name",
-        "outbox", "reason", "recent", "runner", "services", "snapshot", "spec", "status", "step",
+        "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed", "committed_steps",
+        "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes", "life",
+        "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services", "setbacks", "snapshot",
+        "spec", "status", "step",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +59,10 @@ class Cell:
         self.snapshot = spec.snapshot
         self.committed = spec.snapshot.capture(instance.__dict__)
         self.keep = services.store.commit
+        self.durable = services.durable
+        self.ahead: deque[Step] | None = None  # steps on their way to disk
+        self.recovering = False
+        self.setbacks = 0
         self.outbox = Outbox(self)
         self.beats = Beats(self)
         self.life = Life(self)
@@ -92,11 +100,16 @@ class Cell:
     def _open_door(self, handler: Handler, lane: Lane, arrivals: Any) -> Door:
         trigger = handler.trigger
         beat = trigger.pattern == ""
-        queue = Queue(
-            f"{self.name}.{handler.name.rpartition('.')[2]}", trigger.qos, trigger.capacity,
-            "latest" if beat and trigger.qos is QoS.REALTIME else trigger.overflow,
-            sample=trigger.sample, aggregate=trigger.aggregate, shed_at=trigger.shed_at, arrivals=arrivals,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "qos": trigger.qos, "capacity": trigger.capacity,
+            "overflow": "latest" if beat and trigger.qos is QoS.REALTIME else trigger.overflow,
+            "sample": trigger.sample, "aggregate": trigger.aggregate, "shed_at": trigger.shed_at, "arrivals": arrivals,
+        }  # fmt: skip
+        name = f"{self.name}.{handler.name.rpartition('.')[2]}"
+        if self.durable is not None and trigger.durable and lane.rank:
+            queue = self.durable.queue(name, trigger, options)
+        else:
+            queue = Queue(name, **options)
         queue.owner = self
         queue.notify = Bell(self, lane, trigger.interrupts)
         pattern = timer_topic(self.name, handler) if beat else trigger.pattern
@@ -134,7 +147,7 @@ class Cell:
 
     def quiet(self) -> bool:
         """Whether nothing is queued, running or on its way out, and no retry is due."""
-        if self.busy or self.outbox or self.life.telling:
+        if self.busy or self.outbox or self.ahead or self.recovering or self.life.telling:
             return False
         if self.status == "parked":
             return True
@@ -173,6 +186,11 @@ class Cell:
             if self.awaited is None:
                 self.awaited = asyncio.get_running_loop().create_future()
             await asyncio.shield(self.awaited)
+
+    async def settled(self) -> None:
+        """Return when every step so far is on disk; raises StoreError if one could not be kept."""
+        if self.durable is not None and self.ahead:
+            await self.durable.settled(self)
 
     def roll_back(self) -> None:
         """Return to the committed state."""
@@ -222,15 +240,20 @@ class Cell:
         )
         event = Event(name, topic=f"loom.agent.{self.name}.{name}", source="loom", **inherited)  # type: ignore[arg-type]
         handler = Handler(name, getattr(self.spec.cls, name), Trigger(), 1, True)
-        ctx = Context(self, Door(handler, Queue(name), Lane(1, self.services.clock.now_ms)), event)
+        door = Door(handler, Queue(name), Lane(1, self.services.clock.now_ms))
+        door.hook = True
+        ctx = Context(self, door, event)
         self.busy = True
         try:
             result = getattr(self.instance, name)(*(*arguments, ctx)[: self.spec.hooks[name]])
             waiting = commit(self, ctx, await result if hasattr(result, "__await__") else result)
-            if waiting is not None:
-                await waiting
-            ctx.finished = True
-            self.outbox.send(ctx)
+            if waiting is AHEAD:
+                await self.settled()
+            else:
+                if waiting is not None:
+                    await waiting
+                ctx.finished = True
+                self.outbox.send(ctx)
         except BaseException:
             self.roll_back()
             raise

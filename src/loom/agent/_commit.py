@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,21 @@ if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
 
+class _Ahead:
+    """The agent runs ahead: what the step changed is on its way to disk."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        raise RuntimeError("a step on its way is not awaited; see Cell.settled")
+
+
+AHEAD = _Ahead()
+
+
 def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
-    """Keep what the step changed. None when that is done; raises StateError, StoreError and then nothing is kept."""
+    """Keep what the step changed. None when that is done; raises StateError, StoreError and then nothing is kept.
+
+    AHEAD when it is on its way: its output leaves, and its event is settled, when it has landed.
+    """
     if result is not None:
         effects = ctx.effects or ctx._open_effects()
         effects.reply = result if effects.reply is None else effects.reply
@@ -38,6 +51,10 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     label = cell.label
     if (ctx._label is not None or ctx._event._origin[0] is not label) and state != cell.committed:
         label = ctx.label
+    durable = cell.durable
+    if durable is not None and ctx.door.lane.rank:
+        durable.keep(cell, ctx, state, label)
+        return AHEAD
     effects = ctx.effects or _NO_EFFECTS
     step = _step_commit((cell.name, ctx._event, snapshot.names, state, label, effects.outputs, effects.acts))
     waiting = cell.keep((step,))
@@ -120,6 +137,9 @@ class Outbox:
         if self.too_far(event) or event._origin.scope in cell.services.cancelled:
             return
         try:
+            if not event.seq and cell.durable is not None and cell.services.bus.spooled(event._topic):
+                cell.durable.journal.append(event)
+                return
             full = cell.services.bus.deliver(event)
         except Exception as error:  # noqa: BLE001 - a bus that is closed, or a stranger's filter or aggregate
             cell.services.bury(cell.name, event, "undeliverable", f"{type(error).__name__}: {error}")

@@ -43,7 +43,9 @@ async def break_off(cell: Cell, ctx: Context, lane: Lane, reason: str | None, er
 
 async def _abandon(cell: Cell, ctx: Context, lane: Lane, reason: str | None) -> str:
     """End a step that was interrupted (it runs again) or cancelled (it does not)."""
-    if reason == "interrupted":
+    if reason == "uncommitted":  # an earlier step could not be kept: this one runs again after it
+        ctx.door.queue.put_back(ctx.event, ctx.arrival)
+    elif reason == "interrupted":
         lane.resume = Work(ctx.door, ctx.event, ctx.attempt, ctx.records, ctx.arrival)
         cell.counts.interrupted += 1
     else:
@@ -75,6 +77,8 @@ def _fail(cell: Cell, ctx: Context, lane: Lane, error: Exception) -> None:
 def _give_up(cell: Cell, ctx: Context, error: Exception) -> None:
     event = ctx.event
     ctx.door.queue.settle(1)
+    if cell.durable is not None:
+        cell.durable.give_up(cell, ctx, [])
     cell.counts.given_up += 1
     text = f"{type(error).__name__}: {error}"
     log.error("%s gave up %s after attempt %d: %s", cell.name, event, ctx.attempt, text, exc_info=error)

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 
 class Door:
-    """One handler with its queue, and the call that is ready to be made. ``alone``: the agent has no other."""
+    """One handler with its queue, and the call that is ready to be made. ``alone``: the agent has no other. ``hook``: it
+    is not a handler but on_start, on_stop or on_error."""
 
-    __slots__ = ("alone", "arguments", "call", "handler", "lane", "queue", "simple", "timeout")
+    __slots__ = ("alone", "arguments", "call", "handler", "hook", "lane", "queue", "simple", "timeout")
 
     def __init__(self, handler: Handler, queue: Queue, lane: Lane) -> None:
         self.handler = handler
         self.queue = queue
         self.lane = lane
         self.alone = False
+        self.hook = False
         self.call: Callable[..., Any] = handler.function
         self.timeout = handler.trigger.timeout
         self.arguments = handler.arguments

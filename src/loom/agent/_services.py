@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from loom.agent._cell import Cell
+    from loom.agent._durable import Durable
 
 
 class DeadLetter(NamedTuple):
@@ -51,11 +52,13 @@ class Services:
         ask: Callable[..., Awaitable[Any]],
         run: Callable[..., Awaitable[Any]],
         spawn: Callable[[Any], None],
+        durable: Durable | None = None,
     ) -> None:
         self.bus = bus
         self.clock = clock
         self.chance = chance
         self.store = store
+        self.durable = durable
         self.executor = executor
         self.scheduler = scheduler
         self.timers = Timers(clock)

@@ -6,7 +6,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from loom.agent._commit import commit
+from loom.agent._commit import AHEAD, commit
 from loom.agent._ending import Abandoned, break_off, fail_request
 from loom.agent._lane import call
 from loom.agent.context import Context
@@ -50,7 +50,7 @@ async def serve(  # noqa: C901 - the hot loop: what is taken out of it is paid a
                         if cell.reason is not None or ctx.doomed:
                             raise Abandoned
                         waiting = commit(cell, ctx, result)
-                        if waiting is not None:
+                        if waiting is not None and waiting is not AHEAD:
                             cell.step = None  # past the point of no return: nobody may interrupt it any more
                             await waiting
                         ctx.finished = True
@@ -60,14 +60,15 @@ async def serve(  # noqa: C901 - the hot loop: what is taken out of it is paid a
                         reason, cell.reason = cell.reason, None
                         outcome = await break_off(cell, ctx, door.lane, reason, error)
                     else:
-                        queue = door.queue
-                        queue.in_flight -= 1
-                        queue.delivered += 1
-                        cell.committed_steps += 1
-                        if ctx.effects is not None or event._metadata is not None:
-                            cell.outbox.send(ctx)
-                        if cell.recent is not None:
-                            cell.recent.append(event)
+                        if waiting is None or waiting is not AHEAD:
+                            queue = door.queue
+                            queue.in_flight -= 1
+                            queue.delivered += 1
+                            cell.committed_steps += 1
+                            if ctx.effects is not None or event._metadata is not None:
+                                cell.outbox.send(ctx)
+                            if cell.recent is not None:
+                                cell.recent.append(event)
                     if began:
                         _ended(cell, ctx, outcome, began)
                     if door.alone and not door.queue.items:

@@ -34,6 +34,7 @@ class Queue:
         "merged", "name", "notify", "on_accept", "on_loss", "overflow", "owner", "qos", "refused", "shed_at",
         "simple", "tickets",
     )  # fmt: skip
+    durable = False
 
     def __init__(
         self,
@@ -63,8 +64,7 @@ class Queue:
         self.on_loss: Callable[[Queue, Event, str], None] | None = None
         self.owner: object = None
         self.arrivals: deque[int] | None = None if arrivals is None else deque()
-        self._clock, self._aggregate = arrivals, aggregate
-        self._every, self._sampled = sample, 0
+        self._clock, self._aggregate, self._every, self._sampled = arrivals, aggregate, sample, 0
         self._by_topic: Counter[str] | None = None if shed_at is None else Counter()
         self.tickets: deque[Ticket] = _NO_LINE
         self.simple = arrivals is None and shed_at is None and self.overflow != "latest"

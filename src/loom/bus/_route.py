@@ -9,6 +9,7 @@ from typing import NamedTuple
 from loom.bus._queue import Queue
 from loom.bus._topics import Topics
 from loom.bus._trie import Trie
+from loom.bus.spool import Spool
 from loom.event import Event, QoS
 from loom.event.topic import check_topic, is_exact
 
@@ -62,18 +63,19 @@ class Route(NamedTuple):
     plain: tuple[Entry, ...]
     groups: tuple[tuple[Entry, ...], ...]
     retained: bool
+    spooled: bool = False
 
 
-def compile_route(entries: Iterable[Entry], observed: bool, retained: bool) -> Route:
+def compile_route(entries: Iterable[Entry], observed: bool, retained: bool, spooled: bool = False) -> Route:
     """Sort the entries that match a topic into a Route."""
     ordered = sorted(entries, key=lambda e: e.serial)
     plain = tuple(e for e in ordered if e.group is None)
     names = dict.fromkeys(e.group for e in ordered if e.group is not None)
     groups = tuple(tuple(e for e in ordered if e.group == name) for name in names)
     direct = None
-    if not (groups or observed or retained or any(e.filtered for e in plain)):
+    if not (groups or observed or retained or spooled or any(e.filtered for e in plain)):
         direct = tuple(urgent_first([e.queue for e in plain]))
-    return Route(direct[0] if direct and len(direct) == 1 else None, direct, plain, groups, retained)
+    return Route(direct[0] if direct and len(direct) == 1 else None, direct, plain, groups, retained, spooled)
 
 
 def urgent_first(queues: list[Queue]) -> list[Queue]:
@@ -121,12 +123,13 @@ class Router:
     ``plain`` leads from each cached topic straight to its only queue, or to None: what the fast path asks.
     """
 
-    __slots__ = ("_capacity", "_retained", "_topics", "_trie", "cache", "observed", "plain")
+    __slots__ = ("_capacity", "_retained", "_topics", "_trie", "cache", "observed", "plain", "spool")
 
     def __init__(self, capacity: int = 8192) -> None:
         self.cache: dict[str, Route] = {}
         self.plain: dict[str, Queue | None] = {}
         self.observed = False
+        self.spool: Spool | None = None
         self._topics = Topics()
         self._capacity = max(1, capacity)
         self._trie: Trie[Entry] = Trie()
@@ -150,7 +153,8 @@ class Router:
     def find(self, topic: str) -> Route:
         """The route of *topic*; raises InvalidTopic. The caller looks into ``cache`` first."""
         entries = self._trie.match(check_topic(topic))
-        route = compile_route(entries, self.observed, bool(self._retained.match(topic)))
+        spooled = self.spool is not None and self.spool.keeps(topic, [e.queue for e in entries])
+        route = compile_route(entries, self.observed, bool(self._retained.match(topic)), spooled)
         if len(self.cache) >= self._capacity:
             self._forget(next(iter(self.cache)))
         self.cache[topic] = route

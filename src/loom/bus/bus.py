@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
-from typing import NoReturn
 
-from loom.bus._delivery import deliver, deliver_direct, require_room
+from loom.bus._delivery import append_run, blame, deliver, deliver_direct, require_room
 from loom.bus._inbox import Inbox
 from loom.bus._last import LastValues
 from loom.bus._policy import Aggregate, Overflow
@@ -15,9 +14,10 @@ from loom.bus._queue import Queue
 from loom.bus._route import Entry, Route, Router, Where, choices, choose
 from loom.bus._statistics import QueueStatistics
 from loom.bus._ticketing import Line
+from loom.bus.spool import Spool
 from loom.bus.subscription import Subscription
 from loom.clock import Clock, SystemClock
-from loom.errors import Closed, InvalidEvent, InvalidTopic
+from loom.errors import Closed, InvalidTopic
 from loom.event import Event, QoS
 from loom.event.topic import check_pattern, check_topic
 from loom.telemetry import Observers
@@ -76,7 +76,7 @@ class Bus:
         except KeyError:
             queue = None
         except (AttributeError, TypeError):
-            _blame(topic if event is None else event)
+            blame(topic if event is None else event)
         if queue is not None and len(queue.items) < queue.limit:
             queue.items.append(event)  # type: ignore[arg-type]
             queue.accepted += 1
@@ -88,6 +88,9 @@ class Bus:
             await self._breathe(len(queue.items) > queue.capacity >> 1)
             return event  # type: ignore[return-value]
         route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
+        if route.spooled:
+            await self._router.spool.publish((event,), timeout)  # type: ignore[arg-type,union-attr]
+            return event  # type: ignore[return-value]
         full = self._deliver(event, route)  # type: ignore[arg-type]
         if full:
             await Line(event, choices(route, event, full)).wait(timeout)  # type: ignore[arg-type]
@@ -107,7 +110,7 @@ class Bus:
         except KeyError:
             queue = None
         except (AttributeError, TypeError):
-            _blame(topic if event is None else event)
+            blame(topic if event is None else event)
         if queue is not None and len(queue.items) < queue.limit:
             queue.items.append(event)  # type: ignore[arg-type]
             queue.accepted += 1
@@ -115,12 +118,21 @@ class Bus:
                 queue.notify()
             return event  # type: ignore[return-value]
         route = self._routes.get(topic) or self._find(topic)  # type: ignore[arg-type]
-        return self._deliver_to_all_or_none(event, route)  # type: ignore[arg-type]
+        if route.spooled:
+            self._router.spool.publish_nowait(event)  # type: ignore[arg-type,union-attr]
+            return event  # type: ignore[return-value]
+        targets = self._targets(route, event)  # type: ignore[arg-type]
+        require_room(event, targets)  # type: ignore[arg-type]
+        self._routed(route, event, len(targets))  # type: ignore[arg-type]
+        deliver(event, targets)  # type: ignore[arg-type]
+        return event  # type: ignore[return-value]
 
     def offer(self, topic: str | Event, event: Event | None = None) -> int:
         """Deliver an event to every queue that can take it now; the others refuse and count. Returns how many did."""
         event, route = self._resolve(topic, event)
         targets = self._targets(route, event)
+        if route.spooled:
+            return len(targets) if self._router.spool.offer(event) else 0  # type: ignore[union-attr]
         self._routed(route, event, len(targets))
         return sum([queue.put(event) for queue in targets])
 
@@ -132,11 +144,13 @@ class Bus:
         start = 0
         while start < len(events):
             taken = self._run_of(events, start)
-            if taken:
-                start += taken
-            else:
+            if not taken and (run := self._spooled_run(events, start)):
+                await self._router.spool.publish(run, timeout)  # type: ignore[union-attr]
+                taken = len(run)
+            elif not taken:
                 await self.publish(events[start], None, timeout)
-                start += 1
+                taken = 1
+            start += taken
         self._burst -= _EVERY >> 2
         if self._burst <= 0:
             await self._breathe()
@@ -149,7 +163,7 @@ class Bus:
         """
         thing = topic if event is None else event
         if not isinstance(thing, Event):
-            _blame(thing)
+            blame(thing)
         checked = check_topic(thing._topic if event is None else topic)  # type: ignore[arg-type]
         return self._inbox.put(thing._stamp(checked))
 
@@ -268,17 +282,32 @@ class Bus:
             queue.notify()
         self._entries.clear()
 
+    def attach_spool(self, spool: Spool) -> None:
+        """From now on let *spool* say which topics are kept on disk, and keep their events before they are seen."""
+        self._router.spool = spool
+        self._router.clear()
+
+    def spooled(self, topic: str) -> bool:
+        """Whether events on *topic* are kept on disk before they are seen."""
+        return (self._routes.get(topic) or self._find(topic)).spooled
+
     def receivers(self, event: Event) -> list[Queue]:
         """The queues *event* would go to now."""
         return choose(self._routes.get(event._topic) or self._find(event._topic), event)
 
     def deliver(self, event: Event) -> list[list[Queue]]:
-        """Deliver to all that have room; return the full queues, each with the members of its group that do as well."""
+        """Deliver to all that have room; return the full queues, each with the full members of its group."""
         route = self._routes.get(event._topic) or self._find(event._topic)
         full = self._deliver(event, route)
         return choices(route, event, full) if full else []
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _spooled_run(self, events: Sequence[Event], start: int) -> Sequence[Event]:
+        end = start
+        while end < len(events) and self.spooled(events[end]._topic):
+            end += 1
+        return events[start:end]
 
     def _find(self, topic: str) -> Route:
         if self.closed:
@@ -297,7 +326,7 @@ class Bus:
     def _resolve(self, topic: str | Event, event: Event | None) -> tuple[Event, Route]:
         thing = topic if event is None else event
         if not isinstance(thing, Event):
-            _blame(thing)
+            blame(thing)
         if event is not None and event._topic != topic:
             thing = self._on_topic(event, topic)  # type: ignore[arg-type]
         return thing, self._routes.get(thing._topic) or self._find(thing._topic)
@@ -308,13 +337,6 @@ class Bus:
         targets = choose(route, event)
         self._routed(route, event, len(targets))
         return deliver(event, targets)
-
-    def _deliver_to_all_or_none(self, event: Event, route: Route) -> Event:
-        targets = self._targets(route, event)
-        require_room(event, targets)
-        self._routed(route, event, len(targets))
-        deliver(event, targets)
-        return event
 
     def _targets(self, route: Route, event: Event) -> Sequence[Queue]:
         return choose(route, event) if route.direct is None else route.direct
@@ -331,22 +353,10 @@ class Bus:
         """Append the longest run of events on one plain topic that fits its queue; returns its length."""
         try:
             topic = events[start]._topic
-            queue = (self._routes.get(topic) or self._find(topic)).only
-            room = 0 if queue is None else queue.limit - len(queue.items)
-            if queue is None or room <= 0:
-                return 0
-            run = events[start : start + min(room, _RUN)]
-            for end, event in enumerate(run):
-                if event._topic != topic:
-                    run = run[:end]
-                    break
         except AttributeError:
-            _blame(next((e for e in events if not isinstance(e, Event)), None))
-        queue.items.extend(run)
-        queue.accepted += len(run)
-        if queue.idle:
-            queue.notify()
-        return len(run)
+            blame(events[start])
+        queue = (self._routes.get(topic) or self._find(topic)).only
+        return 0 if queue is None else append_run(queue, events, start, _RUN)
 
     async def breathe(self) -> None:
         """Let the loop run, and begin another slice."""
@@ -384,15 +394,6 @@ class Bus:
         for queue in self._entries:
             queue.on_accept = accepted
         self._router.clear()
-
-
-def _blame(thing: object) -> NoReturn:
-    """Say that something published is not an Event; re-raise if it is one and the error is our own."""
-    if isinstance(thing, Event):
-        raise  # noqa: PLE0704 - called while an AttributeError is handled
-    raise InvalidEvent(
-        f"publish takes an Event, not {type(thing).__name__}; make one: Event(type, payload)"
-    ) from None
 
 
 __all__ = ["Bus", "Overflow"]

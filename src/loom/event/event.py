@@ -108,8 +108,8 @@ class Event:
     """
 
     __slots__ = (
-        "_confidence", "_content_type", "_deadline_ms", "_id", "_journal", "_key", "_metadata", "_origin", "_payload", "_priority",
-        "_sequence", "_source", "_tags", "_time", "_topic", "_type", "_wire",
+        "_confidence", "_content_type", "_deadline_ms", "_id", "_journal", "_key", "_metadata", "_origin", "_payload",
+        "_priority", "_sequence", "_source", "_tags", "_time", "_topic", "_type", "_wire",
     )  # fmt: skip
 
     def __init__(
@@ -184,7 +184,8 @@ class Event:
     @property
     def seq(self) -> int:
         """Its sequence number in the journal; 0 as long as it is not there."""
-        return getattr(self, "_journal", 0)
+        number: int = getattr(self, "_journal", 0)
+        return number
 
     @property
     def id(self) -> str:

@@ -20,10 +20,12 @@ from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, sort_out
+from loom.runtime._durability import open_durable
 from loom.runtime._models import Models
 from loom.store import MemoryStore, Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from loom.runtime._sources import SourceRunner
@@ -37,7 +39,8 @@ class Loom:
 
     *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
     the handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
-    action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults.
+    action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the folder
+    of a durable store: what agents have accepted, know and have yet to do outlives the process there.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Loom:
         *,
         clock: Clock | None = None,
         store: Store | None = None,
+        data: str | Path | None = None,
         seed: int | None = None,
         drain: float = 10.0,
         watchdog: float | None = 0.25,
@@ -75,10 +79,13 @@ class Loom:
         executor = Executor(
             self.registry, self.bus.observers, self.approvals.ask, chance=self._chance, policy=policy
         )
+        self._durable = None if data is None else open_durable(data, self.bus)
         self._services = Services(
-            self.bus, self.clock, self._chance, store or MemoryStore(), executor, Scheduler(serve, concurrency),
-            self.models.ask, self.models.run, self._spawn,
+            self.bus, self.clock, self._chance, store or self._durable or MemoryStore(), executor,
+            Scheduler(serve, concurrency), self.models.ask, self.models.run, self._spawn, self._durable,
         )  # fmt: skip
+        if self._durable is not None:
+            self._durable.services = self._services
         self._cells = self._services.cells
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
@@ -114,6 +121,8 @@ class Loom:
         if self._state == "running":
             for cell in cells:
                 self._spawn(cell.life.start())
+            if self._durable is not None:
+                self._durable.journal.wake()
             for runner in runners.values():
                 runner.start()
         return self
@@ -141,8 +150,12 @@ class Loom:
         cell = Cell(spec, instance, self._services, name, grants)
         if instance is thing:
             cell.initial = dict(instance.__dict__)
-        kept = self._services.store.load(name)
-        if kept is not None:
+        if self._durable is not None:
+            found = self._durable.restore(spec, name)
+            if found is not None:
+                cell.committed, cell.label = found
+                spec.snapshot.restore(instance.__dict__, cell.committed)
+        elif (kept := self._services.store.load(name)) is not None:
             cell.committed, cell.label = spec.snapshot.adopt(kept[0]), kept[1]
             spec.snapshot.restore(instance.__dict__, cell.committed)
         return cell
@@ -173,6 +186,8 @@ class Loom:
             self._watchdog = Watchdog(self._watch, self._codes, self._blocked, self.clock.monotonic)
         for cell in list(self._cells.values()):
             await cell.life.start()
+        if self._durable is not None:
+            self._durable.journal.wake()
         for runner in self._sources.values():
             runner.start()
         return self
@@ -218,6 +233,8 @@ class Loom:
             cell.disconnect()
         self.bus.close()
         await self.models.close()
+        if self._durable is not None:
+            await self._durable.shut()
         services.store.close()
         if self._watchdog is not None:
             self._watchdog.close()
@@ -353,6 +370,8 @@ class Loom:
     def _quiet(self) -> bool:
         services = self._services
         if services.executor.busy or self.bus.inbox_length or not services.scheduler.idle():
+            return False
+        if self._durable is not None and not self._durable.quiet():
             return False
         return all(cell.quiet() for cell in self._cells.values())
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Family(StrEnum):
     """The families of a store.
 
-    A key of several parts joins them with a zero byte (``join``); sequence numbers are 8 bytes, big-endian (``number``).
+    A key of several parts joins them with a zero byte (``join``); numbers are 8 bytes, big-endian (``number``).
     """
 
     META = "meta"

@@ -1,0 +1,273 @@
+"""The durable side of agents: steps that run ahead of their commit, states that outlive the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loom.agent._supervision import backoff
+from loom.errors import StateError, StoreCorrupt, StoreError
+from loom.event import PUBLIC, Confidentiality, Event, Label
+from loom.journal import Commit, DurableQueue, Journal
+from loom.store import Family, Put, StepCommit
+from loom.store.families import join, number
+
+if TYPE_CHECKING:
+    from loom.agent._cell import Cell
+    from loom.agent._handlers import Trigger
+    from loom.agent._services import Services
+    from loom.agent.agent import AgentSpec
+    from loom.agent.context import Context
+
+log = logging.getLogger("loom.agent")
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+AHEAD = 64  # steps an agent may run ahead of its commit
+_FLUSH = 1.0  # seconds after which a state that only REALTIME steps changed is written
+
+
+class Step(NamedTuple):
+    """A step on its way to disk, and what the agent was before it. ``waiter``: a hook that waits for it."""
+
+    ctx: Context
+    commit: Commit
+    state: tuple[Any, ...]
+    label: Label
+    recent: tuple[Event, ...]
+    waiter: asyncio.Future[None] | None
+
+
+class Durable:
+    """Keeps the steps and states of one runtime's agents in its journal's store; the Store of a durable runtime."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.backend = journal.backend
+        self.services: Services = None  # type: ignore[assignment]  # set by the runtime, which makes both
+        self.failures = 0
+        self._dirty: dict[Cell, None] = {}
+        self._flying: list[Cell] = []
+        self._flushing = False
+        journal.committer.companions.append(self)
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    def keep(self, cell: Cell, ctx: Context, state: tuple[Any, ...], label: Label) -> None:
+        """Send a finished step off to disk; its output leaves when it is there, and the agent may go on meanwhile."""
+        journal, event, queue = self.journal, ctx._event, ctx.door.queue
+        effects = ctx.effects
+        puts: list[Put] = []
+        last = 0
+        if effects is not None:
+            for output in effects.outputs:
+                if journal.bus.spooled(output._topic):
+                    puts += journal.rows(output)
+                    last = output.seq
+        changes = None
+        puts.append(self._step_row(cell, ctx, changes))
+        settles = ((queue.cursor, event.seq),) if isinstance(queue, DurableQueue) and event.seq else ()
+        commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
+        waiter = None
+        if ctx.door.hook:
+            waiter = asyncio.get_running_loop().create_future()
+        recent = () if cell.recent is None else tuple(cell.recent)
+        if cell.ahead is None:
+            cell.ahead = deque()
+        cell.ahead.append(Step(ctx, commit, cell.committed, cell.label, recent, waiter))
+        cell.committed, cell.label = state, label
+        if cell.recent is not None:
+            cell.recent.append(event)
+        self._dirty[cell] = None
+        if len(cell.ahead) >= AHEAD:
+            cell.blocked = True
+        journal.committer.add(commit)
+
+    def give_up(self, cell: Cell, ctx: Context, puts: list[Put]) -> None:
+        """The event of *ctx* is a dead letter: its position advances with *puts*, and nothing else changes."""
+        queue, event = ctx.door.queue, ctx._event
+        if isinstance(queue, DurableQueue) and event.seq:
+            settles = ((queue.cursor, event.seq),)
+            self.journal.committer.add(Commit(puts, _told, settles=settles))
+
+    def commit(self, batch: Sequence[StepCommit]) -> None:
+        """States that REALTIME steps changed: they ride on the agent's next commit, or on one made for them soon."""
+        for step in batch:
+            self._dirty[self.services.cells[step.agent]] = None
+        if not self._flushing:
+            self._flushing = True
+            self.services.timers.after(_FLUSH, self.flush)
+
+    def flush(self) -> None:
+        """Have the states written that no commit has taken along yet."""
+        self._flushing = False
+        if self._dirty and not self.journal.committer.closed:
+            self.journal.committer.add(Commit([], _told, sync=False))
+
+    async def settled(self, cell: Cell) -> None:
+        """Return when every step of *cell* so far has landed; raises StoreError if one could not be kept."""
+        if cell.ahead:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            step = cell.ahead[-1]
+            cell.ahead[-1] = step._replace(waiter=waiter)
+            await waiter
+
+    def queue(self, name: str, trigger: Trigger, options: dict[str, Any]) -> DurableQueue:
+        """The queue of a durable handler, which goes on where it was; a group shares one place."""
+        place = f"group {trigger.group} {trigger.pattern}" if trigger.group else name
+        return DurableQueue(name, self.journal.cursor(place, trigger.start), self.journal.settle, **options)
+
+    # --- states ---------------------------------------------------------------------------------------------------
+
+    def restore(self, spec: AgentSpec, name: str) -> tuple[tuple[Any, ...], Label] | None:
+        """The state of agent *name* as last committed, and its label; raises StateError when it does not fit."""
+        row = self.backend.get(Family.STATES, name.encode())
+        if row is None:
+            return None
+        try:
+            kept = json.loads(row)
+            label = Label(Confidentiality(kept["l"][0]), bool(kept["l"][1])) if "l" in kept else PUBLIC
+            version, fields = kept["v"], kept["s"]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise StoreCorrupt(f"state of {name!r} cannot be read ({error}); run: loom store verify") from None
+        return spec.snapshot.adopt(fields), label
+
+    def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
+        """Not used: ``restore`` knows the class."""
+        raise StateError(f"the state of {agent!r} is read with its class")
+
+    def quiet(self) -> bool:
+        """Whether nothing is on its way to disk and nobody has still to read from there."""
+        journal = self.journal
+        if journal.committer.busy:
+            return False
+        return not any(c.behind and not c.closed for c in journal.cursors.values())
+
+    async def shut(self) -> None:
+        """Write what is left to write and close the store."""
+        committer = self.journal.committer
+        self.journal.flush()
+        self.flush()
+        await committer.drained()
+        committer.close()
+        self.backend.close()
+
+    def close(self) -> None:
+        """Nothing: ``shut`` does it."""
+
+    # --- with every write -----------------------------------------------------------------------------------------
+
+    def finish(self, batch: Sequence[Commit]) -> list[Put]:
+        """The states of the agents that changed: one row each, however many steps they took."""
+        cells, self._dirty = list(self._dirty), {}
+        self._flying = cells
+        return [Put(Family.STATES, cell.name.encode(), self._state_row(cell)) for cell in cells]
+
+    def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
+        """The states are kept, or are to be written again."""
+        if error is not None:
+            self._dirty.update((cell, None) for cell in self._flying)
+        self._flying = []
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _state_row(self, cell: Cell) -> bytes:
+        row: dict[str, Any] = {"v": 1, "s": dict(zip(cell.snapshot.names, cell.committed, strict=True))}
+        if cell.label is not PUBLIC:
+            row["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
+        return _dumps(row).encode()
+
+    def _step_row(self, cell: Cell, ctx: Context, changes: Any) -> Put:
+        event = ctx._event
+        queue = ctx.door.queue
+        row: list[Any] = [ctx.attempt, self.services.clock.now_ms(), event.id]
+        if changes is not None:
+            row.append(changes)
+        name = queue.cursor.name if isinstance(queue, DurableQueue) else queue.name
+        seq = event.seq
+        key = (
+            join(number(seq), name)
+            if seq
+            else join(number(self.journal.seq), name, event.id)
+        )
+        return Put(Family.STEPS, key, _dumps(row).encode())
+
+    def _landed(self, cell: Cell, error: StoreError | None) -> None:
+        """The oldest step of *cell* that was on its way is kept, or could not be."""
+        ahead = cell.ahead
+        if not ahead:
+            return  # an earlier one failed and took it along
+        if error is not None:
+            self._failed(cell, error)
+            return
+        step = ahead.popleft()
+        cell.setbacks = 0
+        self.journal.reached(step.commit.last)
+        ctx = step.ctx
+        queue = ctx.door.queue
+        if not ctx.door.hook:
+            queue.in_flight -= 1
+            queue.delivered += 1
+            cell.committed_steps += 1
+        cell.outbox.send(ctx)
+        if step.waiter is not None and not step.waiter.done():
+            step.waiter.set_result(None)
+        if cell.blocked and not cell.recovering and len(ahead) < AHEAD:
+            cell.blocked = bool(cell.outbox)
+            if not cell.busy:
+                cell.wake()
+        if not ahead:
+            self.services.scheduler.on_idle()
+
+    def _failed(self, cell: Cell, error: StoreError) -> None:
+        """Take back every step of *cell* that is not on disk, and handle their events again after a while."""
+        self.failures += 1
+        steps = list(cell.ahead or ())
+        if cell.ahead is not None:
+            cell.ahead.clear()
+        first = steps[0]
+        mine = {id(step.commit) for step in steps}
+        self.journal.committer.withdraw(lambda commit: id(commit) in mine)
+        cell.committed, cell.label = first.state, first.label
+        if cell.recent is not None:
+            cell.recent.clear()
+            cell.recent.extend(first.recent)
+        for step in steps:
+            for output in () if step.ctx.effects is None else step.ctx.effects.outputs:
+                output._journal = 0
+            step.ctx.effects = None
+            if step.waiter is not None and not step.waiter.done():
+                step.waiter.set_exception(error)
+                step.waiter.exception()
+        log.error("%s: %d steps could not be kept: %s", cell.name, len(steps), error)
+        cell.blocked = cell.recovering = True
+        cell.setbacks += 1
+        self.services.spawn(self._recover(cell, steps))
+
+    async def _recover(self, cell: Cell, steps: list[Step]) -> None:
+        if cell.busy and cell.step is not None and cell.step.door.lane.rank:
+            cell.interrupt("uncommitted")
+        await cell.free()
+        for lane in cell.lanes:
+            if lane.rank and lane.resume is not None:
+                work, lane.resume, lane.held = lane.resume, None, False
+                work.door.queue.put_back(work.event, work.arrival)
+        for step in reversed(steps):
+            if not step.ctx.door.hook:
+                step.ctx.door.queue.put_back(step.ctx._event, step.ctx.arrival)
+        cell.roll_back()
+        delay = backoff(0.1, 2.0, 10.0, 0.2, cell.setbacks, self.services.random)
+        self.services.timers.after(delay, partial(_go_on, cell), cell.name)
+
+
+def _go_on(cell: Cell) -> None:
+    cell.recovering = False
+    cell.blocked = bool(cell.outbox)
+    cell.wake()
+
+
+def _told(error: StoreError | None) -> None:
+    """For commits nobody waits for."""

@@ -1,0 +1,94 @@
+"""One call of publish on its way to disk: its events in parts, and who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from loom.bus import Line, Queue
+from loom.errors import StoreError
+from loom.event import Event
+from loom.journal.cursor import Cursor
+from loom.store import Put
+
+
+class Part:
+    """What of a publication goes to disk at once."""
+
+    __slots__ = ("_publication", "cursors", "events", "last", "puts", "sync")
+
+    def __init__(self, publication: Publication) -> None:
+        self._publication = publication
+        self.events: list[Event] = []
+        self.puts: list[Put] = []
+        self.cursors: list[Cursor] = []
+        self.sync = True
+        self.last = 0
+
+    def landed(self, error: StoreError | None) -> None:
+        """It is on disk, or it is not."""
+        self._publication.part_landed(self, error)
+
+
+class Publication:
+    """Events that one publisher waits for. *deliver* puts one into its queues and returns those without room."""
+
+    Part = Part
+    __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_part", "_waiter")
+
+    def __init__(self, deliver: Callable[[Event], list[list[Queue]]]) -> None:
+        self._deliver = deliver
+        self._left = 0
+        self._error: StoreError | None = None
+        self._part: Part | None = None
+        self._lines: list[Line] = []
+        self._others: list[Publication] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    def add(self, event: Event, puts: list[Put], cursors: Sequence[Cursor], sync: bool = True) -> None:
+        """Let *event* be part of it."""
+        part = self._part
+        if part is None:
+            part = self._part = Part(self)
+        part.events.append(event)
+        part.puts += puts
+        part.cursors += cursors
+        part.last = event.seq
+
+    def join(self, other: Publication) -> None:
+        """Wait for *other* too: it has the same event."""
+        if other is not self:
+            self._others.append(other)
+
+    def take(self) -> Part | None:
+        """What has been added since the last call."""
+        part, self._part = self._part, None
+        if part is not None:
+            self._left += 1
+        return part
+
+    def part_landed(self, part: Part, error: StoreError | None) -> None:
+        """Deliver the events of *part*, which are on disk; or note the error."""
+        self._left -= 1
+        if error is not None:
+            self._error = error
+        else:
+            for event in part.events:
+                full = self._deliver(event)
+                if full:
+                    self._lines.append(Line(event, full))
+        if self._waiter is not None and not self._left and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, timeout: float | None) -> None:
+        """Return when everything is on disk and delivered; raises StoreError, Overloaded, Closed."""
+        while self._left:
+            if self._waiter is None or self._waiter.done():
+                self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiter)
+        if self._error is not None:
+            raise self._error
+        for other in self._others:
+            await other.wait(timeout)
+        for line in self._lines:
+            await line.wait(timeout)

@@ -1,0 +1,202 @@
+"""Group commit: whatever gathers during one write is the next one. No timer, one writer thread, one write at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from loom.errors import Closed, StoreError
+from loom.store import Backend, Put
+
+if TYPE_CHECKING:
+    from loom.journal.cursor import Cursor
+
+Landed = Callable[[StoreError | None], None]
+
+
+class Commit:
+    """What is kept together or not at all; ``landed`` hears once, in order, with the error if it is not kept.
+
+    ``last`` is the greatest sequence number among its events, 0 if it has none; ``settles`` the inputs it ends.
+    """
+
+    __slots__ = ("landed", "last", "puts", "settles", "sync")
+
+    def __init__(
+        self,
+        puts: list[Put],
+        landed: Landed,
+        sync: bool = True,
+        last: int = 0,
+        settles: tuple[tuple[Cursor, int], ...] = (),
+    ) -> None:
+        self.puts = puts
+        self.landed = landed
+        self.sync = sync
+        self.last = last
+        self.settles = settles
+
+
+class Companion(Protocol):
+    """Who adds to a write what is only worth writing once: positions, states."""
+
+    def finish(self, batch: Sequence[Commit]) -> list[Put]:
+        """What goes with *batch*, which leaves now."""
+        ...
+
+    def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
+        """*batch* is kept, or not."""
+        ...
+
+
+class Committer:
+    """Gathers commits on the loop's thread, writes them in a thread of its own, tells each when it has landed."""
+
+    def __init__(self, backend: Backend, capacity: int = 8192) -> None:
+        self._backend = backend
+        self._capacity = capacity
+        self._gathered: list[Commit] = []
+        self._flying: list[Commit] = []
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._soon = False
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._idle: asyncio.Future[None] | None = None
+        self.companions: list[Companion] = []
+        self.commits = self.writes = self.failures = 0
+        self.closed = False
+
+    def add(self, commit: Commit) -> None:
+        """Have *commit* written with the next write; raises Closed."""
+        if self.closed:
+            raise Closed("the store is closed; nothing can be kept any more")
+        self._gathered.append(commit)
+        if not self._soon and not self._flying:
+            self._schedule()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything has still to land."""
+        return bool(self._gathered or self._flying)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much has gathered that publishers have to wait."""
+        return len(self._gathered) >= self._capacity
+
+    async def room(self) -> None:
+        """Return when there is room for another commit, in order of asking."""
+        while self.full:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def withdraw(self, doomed: Callable[[Commit], bool]) -> list[Commit]:
+        """Take gathered commits that have not left yet out again; returns them, in order. Nobody is told."""
+        gone = [commit for commit in self._gathered if doomed(commit)]
+        if gone:
+            self._gathered = [commit for commit in self._gathered if not doomed(commit)]
+        return gone
+
+    def perform(self, job: Callable[[], None]) -> None:
+        """Run *job* in the writer's thread between two writes; it must report its errors itself."""
+        self._begin()
+        self._jobs.put(job)
+
+    async def drained(self) -> None:
+        """Return when everything that was added has landed."""
+        while self._gathered or self._flying:
+            if self._idle is None or self._idle.done():
+                self._idle = asyncio.get_running_loop().create_future()
+            if not self._soon and not self._flying:
+                self._schedule()
+            await asyncio.shield(self._idle)
+
+    def close(self) -> None:
+        """Write nothing any more, and let the thread end after what it is doing."""
+        self.closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(Closed("the store was closed while a publisher waited for room"))
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # before the loop runs: ``drained`` or the next ``add`` sends it off
+        self._loop = loop
+        self._soon = True
+        loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._soon = False
+        if self._flying or not self._gathered or self.closed:
+            return
+        batch, self._gathered = self._gathered, []
+        self._flying = batch
+        puts = [put for commit in batch for put in commit.puts]
+        for companion in self.companions:
+            puts += companion.finish(batch)
+        sync = any(commit.sync for commit in batch)
+        self._begin()
+        self._jobs.put(lambda: self._write(batch, puts, sync))
+        waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="loom store", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _write(self, batch: list[Commit], puts: list[Put], sync: bool) -> None:
+        error: StoreError | None = None
+        try:
+            self._backend.write(puts, sync)
+        except StoreError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - whatever it is, who waits must hear of it
+            error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
+            error.__cause__ = failure
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            try:
+                loop.call_soon_threadsafe(self._land, batch, error)
+            except RuntimeError:
+                return  # the loop ended meanwhile: nobody waits any more
+
+    def _land(self, batch: list[Commit], error: StoreError | None) -> None:
+        self._flying = []
+        self.writes += 1
+        if error is None:
+            self.commits += len(batch)
+        else:
+            self.failures += 1
+        for companion in self.companions:
+            companion.landed(batch, error)
+        for commit in batch:
+            commit.landed(error)
+        if self._gathered and not self._soon:
+            self._send()
+        if not self._gathered and not self._flying and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)

@@ -1,0 +1,314 @@
+"""The journal: every event of the kept topics in one order, on disk before anybody sees it, and who has read how far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from loom.bus import Bus, Queue
+from loom.errors import Overloaded, StoreCorrupt, StoreError, WouldBlock
+from loom.event import Event, QoS
+from loom.journal._publication import Publication
+from loom.journal.committer import Commit, Committer
+from loom.journal.cursor import Cursor, read_position
+from loom.journal.queue import DurableQueue
+from loom.journal.row import decode_event, encode_event, topic_of
+from loom.journal.rules import Rules
+from loom.store import Backend, Family, Put
+from loom.store.families import join, number, unnumber
+
+_CHUNK = 32  # rows read for a subscription that is behind, in one turn of the loop
+_LAG = 1024  # how far a kept position may be behind; so much is looked at again after a crash
+
+
+class Journal:
+    """Implements the Spool of the bus over a Backend.
+
+    ``seq`` is the number given last, ``head`` the last one that was delivered: between them is what is being written.
+    """
+
+    def __init__(self, backend: Backend, bus: Bus, rules: Rules | None = None) -> None:
+        self.backend = backend
+        self.bus = bus
+        self.rules = rules or Rules()
+        self.committer = Committer(backend)
+        self.committer.companions.append(self)
+        last = backend.last(Family.JOURNAL)
+        self.seq = self.head = unnumber(last) if last is not None else 0
+        self.cursors: dict[str, Cursor] = {}
+        self.duplicates = self.unreadable = 0
+        self._flying: dict[str, Publication] = {}  # events with an id of somebody else's, until they have landed
+        self._staged: list[Cursor] = []
+        self._swept = self.seq
+        bus.attach_spool(self)
+
+    # --- publishing: the Spool ------------------------------------------------------------------------------------
+
+    def keeps(self, topic: str, queues: Iterable[Queue]) -> bool:
+        """Whether events on *topic* are kept: a durable subscription or a rule wants them, and no rule forbids it."""
+        wanted = self.rules.wanted(topic)
+        return any(queue.durable for queue in queues) if wanted is None else wanted
+
+    async def publish(self, events: Sequence[Event], timeout: float | None = None) -> None:
+        """Wait for room, keep *events* and deliver them when they are on disk.
+
+        Raises Overloaded when *timeout* seconds were not enough to find room (what was admitted before is kept),
+        StoreError when they could not be kept: then none that was not delivered is.
+        """
+        publication = Publication(self._deliver)
+        limit = asyncio.timeout(timeout)
+        waiting: Cursor | None = None
+        try:
+            async with limit:
+                for event in events:
+                    cursors = self._cursors(event)
+                    for waiting in cursors:
+                        if not waiting.has_room():
+                            self._submit(publication)
+                        await waiting.wait_for_room()
+                    if self.committer.full:
+                        self._submit(publication)
+                        await self.committer.room()
+                    self._prepare(event, publication, cursors)
+        except TimeoutError:
+            self._submit(publication)
+            if waiting is None or not limit.expired():
+                raise
+            queue = waiting.queues[0]
+            raise Overloaded(queue.name, queue.qos, len(queue.items), f"stayed full for {timeout} s") from None
+        except BaseException:
+            self._submit(publication)
+            raise
+        self._submit(publication)
+        await publication.wait(timeout)
+
+    def publish_nowait(self, event: Event) -> None:
+        """Have *event* kept and delivered soon; raises WouldBlock, InvalidEvent."""
+        cursors = self._cursors(event)
+        full = next((c for c in cursors if not c.has_room()), None)
+        if full is not None or self.committer.full:
+            queue = full.queues[0] if full is not None else None
+            raise WouldBlock(f"{queue.name if queue else 'the store'!r} has no room for {event!r}")
+        for cursor in cursors:
+            cursor.admit()
+        self._prepare_one(event, cursors)
+
+    def offer(self, event: Event) -> bool:
+        """Have *event* kept and delivered soon, unless every subscription that wants it is full."""
+        cursors = self._cursors(event)
+        if self.committer.full or (cursors and not any(c.has_room() for c in cursors)):
+            for cursor in cursors:
+                cursor.queues[0].refused += 1
+            return False
+        for cursor in cursors:
+            cursor.admit()
+        self._prepare_one(event, cursors)
+        return True
+
+    def append(self, event: Event) -> None:
+        """Have *event* kept and delivered soon, room or not: what the runtime itself has to say."""
+        if not event.seq:
+            self._prepare_one(event, ())
+
+    # --- for commits of others ------------------------------------------------------------------------------------
+
+    def rows(self, event: Event) -> list[Put]:
+        """What keeps *event*, which gets its number by this; raises InvalidEvent, PayloadTooLarge."""
+        header, payload = encode_event(event)
+        self.seq += 1
+        event._journal = self.seq
+        key = number(self.seq)
+        puts = [Put(Family.JOURNAL, key, header + payload), Put(Family.IDS, event.id.encode(), key)]
+        cause = event._origin.cause
+        if cause is not None:
+            puts.append(Put(Family.CAUSES, join(cause, "event", event.id), key))
+        return puts
+
+    def reached(self, last: int) -> None:
+        """Everything up to *last* is on disk and is delivered now."""
+        self.head = max(self.head, last)
+
+    # --- subscriptions --------------------------------------------------------------------------------------------
+
+    def cursor(self, name: str, start: str | int = "now") -> Cursor:
+        """The durable subscription called *name*; a new one begins at *start*."""
+        known = self.cursors.get(name)
+        if known is not None:
+            return known
+        row = self.backend.get(Family.POSITIONS, name.encode())
+        if row is not None:
+            position, done = read_position(name, row)
+            cursor = Cursor(name, min(position, self.seq), [s for s in done if s <= self.seq])
+        else:
+            begin = self.head if start == "now" else 0 if start == "beginning" else int(start)
+            cursor = Cursor(name, max(0, min(begin, self.head)), fresh=True)
+        cursor.behind = cursor.delivered < self.head
+        cursor.more = partial(self._soon, cursor)
+        self.cursors[name] = cursor
+        return cursor
+
+    def wake(self) -> None:
+        """Let every subscription that is behind read on."""
+        for cursor in self.cursors.values():
+            if cursor.behind:
+                cursor.more()
+
+    def settle(self, cursor: Cursor, seq: int) -> None:
+        """Event *seq* ended without a step: remember it with the next write."""
+        self.committer.add(Commit([], _nothing, sync=False, settles=((cursor, seq),)))
+
+    def event(self, seq: int) -> Event | None:
+        """The event with this number, if it is retained."""
+        row = self.backend.get(Family.JOURNAL, number(seq))
+        return None if row is None else decode_event(seq, row)
+
+    def find(self, event_id: str) -> int | None:
+        """The number of the event with this id, if it is retained."""
+        row = self.backend.get(Family.IDS, event_id.encode())
+        return None if row is None else unnumber(row)
+
+    # --- with every write -----------------------------------------------------------------------------------------
+
+    def finish(self, batch: Sequence[Commit]) -> list[Put]:
+        """The positions that *batch* moves, and those that have fallen far behind."""
+        touched: dict[Cursor, None] = {}
+        for commit in batch:
+            for cursor, seq in commit.settles:
+                cursor.stage((seq,))
+                touched[cursor] = None
+        if self.head - self._swept >= _LAG or self._swept == 0 or any(c.fresh for c in self.cursors.values()):
+            self._swept = self.head or 1
+            touched.update((c, None) for c in self.cursors.values() if c.fresh or c.lag >= _LAG)
+        self._staged = list(touched)
+        return [Put(Family.POSITIONS, c.name.encode(), c.row()) for c in touched]
+
+    def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
+        """Bring the positions in memory up to those on disk."""
+        for cursor in self._staged:
+            cursor.landed(error is None)
+        self._staged = []
+
+    def flush(self) -> None:
+        """Write every position that is behind what was looked at, with the next write."""
+        puts = [
+            Put(Family.POSITIONS, c.name.encode(), c.row()) for c in self.cursors.values() if c.fresh or c.lag
+        ]
+        if puts:
+            self.committer.add(Commit(puts, _nothing))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _cursors(self, event: Event) -> Sequence[Cursor]:
+        """The subscriptions whose room a publisher of *event* has to wait for, always in the same order."""
+        found = {
+            q.cursor
+            for q in self.bus.receivers(event)
+            if isinstance(q, DurableQueue) and q.qos is QoS.BATCHED
+        }
+        return sorted(found, key=lambda c: c.serial) if len(found) > 1 else tuple(found)
+
+    def _prepare(self, event: Event, publication: Publication, cursors: Sequence[Cursor]) -> None:
+        """Add *event*, whose places are promised, to *publication*, unless it is kept already."""
+        try:
+            twin = self._twin(event)
+            puts = [] if twin is not None else self.rows(event)
+        except BaseException:
+            for cursor in cursors:
+                cursor.release()
+            raise
+        if twin is not None:
+            self.duplicates += 1
+            for cursor in cursors:
+                cursor.release()
+            if isinstance(twin, Publication):
+                publication.join(twin)
+            return
+        if event._id is not None:
+            self._flying[event._id] = publication
+        publication.add(event, puts, cursors)
+
+    def _prepare_one(self, event: Event, cursors: Sequence[Cursor]) -> None:
+        publication = Publication(self._deliver)
+        self._prepare(event, publication, cursors)
+        self._submit(publication)
+
+    def _twin(self, event: Event) -> Publication | int | None:
+        """Where the same event (by its id) is kept or being kept already; None for a new one."""
+        if event._id is None:
+            return None
+        flying = self._flying.get(event._id)
+        if flying is not None:
+            return flying
+        return event.seq or self.find(event._id)
+
+    def _submit(self, publication: Publication) -> None:
+        part = publication.take()
+        if part is not None:
+            self.committer.add(Commit(part.puts, partial(self._landed_part, part), part.sync, part.last))
+
+    def _landed_part(self, part: Publication.Part, error: StoreError | None) -> None:
+        self.reached(part.last)
+        for event in part.events:
+            self._flying.pop(event.id, None)
+            if error is not None:
+                event._journal = 0
+        for cursor in part.cursors:
+            cursor.admitted -= 1
+        part.landed(error)
+        for cursor in part.cursors:
+            if cursor.waiters:
+                cursor.grant()
+
+    def _deliver(self, event: Event) -> list[list[Queue]]:
+        return [] if self.bus.closed else self.bus.deliver(event)
+
+    def _soon(self, cursor: Cursor) -> None:
+        if not cursor.reading:
+            cursor.reading = True
+            asyncio.get_running_loop().call_soon(self._read_on, cursor)
+
+    def _read_on(self, cursor: Cursor) -> None:
+        """Fill the queues of a subscription that is behind from the journal, a few rows in one turn."""
+        cursor.reading = False
+        if not cursor.behind or self.committer.closed or all(q.closed for q in cursor.queues):
+            return
+        rows = self.backend.scan(
+            Family.JOURNAL, number(cursor.delivered + 1), number(self.head + 1), _CHUNK
+        )
+        for key, row in rows:
+            if not self._take_in(cursor, unnumber(key), row):
+                return
+        if len(rows) < _CHUNK:
+            cursor.delivered = max(cursor.delivered, self.head)
+            cursor.behind = False
+            cursor.grant()
+        else:
+            self._soon(cursor)
+
+    def _take_in(self, cursor: Cursor, seq: int, row: bytes) -> bool:
+        """Queue one row of the journal; False when there is no room for it yet."""
+        if seq in cursor.done or not self.bus.spooled(topic_of(row)):
+            cursor.look_at(seq, wanted=False)
+            return True
+        try:
+            event = decode_event(seq, row)
+        except StoreCorrupt:
+            self.unreadable += 1
+            cursor.look_at(seq, wanted=False)
+            return True
+        queues = [q for q in self.bus.receivers(event) if q in cursor.queues]
+        if not queues:
+            cursor.look_at(seq, wanted=False)
+            return True
+        queue = queues[0]
+        if len(queue.items) >= queue.capacity:
+            return False
+        cursor.look_at(seq, wanted=True)
+        queue._accept(event)
+        return True
+
+
+def _nothing(error: StoreError | None) -> None:
+    """For commits nobody waits for."""
+

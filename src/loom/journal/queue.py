@@ -1,0 +1,79 @@
+"""The queue of a durable subscription: what does not fit stays in the journal and is read from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loom.bus import Queue
+from loom.event import Event
+
+if TYPE_CHECKING:
+    from loom.journal.cursor import Cursor
+
+
+class DurableQueue(Queue):
+    """A queue whose journalled events are never refused: without room its cursor falls behind and reads them later.
+
+    Events that were not journalled are treated as by any other queue. ``settled`` hears of journalled events that ended
+    here without a step: they were cancelled.
+    """
+
+    __slots__ = ("cursor", "settled")
+    durable = True
+
+    def __init__(
+        self, name: str, cursor: Cursor, settled: Callable[[Cursor, int], None], **options: Any
+    ) -> None:
+        super().__init__(name, **options)
+        self.cursor = cursor
+        self.settled = settled
+        self.simple = False
+        self.limit = 0
+        cursor.queues.append(self)
+
+    def has_room(self, event: Event) -> bool:
+        """Whether *event* needs no waiting: a journalled one never does."""
+        return event.seq > 0 or super().has_room(event)
+
+    def put(self, event: Event) -> bool:
+        """Take *event* in, or leave it to the journal."""
+        seq = event.seq
+        if not seq:
+            return super().put(event)
+        cursor = self.cursor
+        if seq <= cursor.delivered or cursor.behind:
+            return True
+        if self.closed or len(self.items) >= self.capacity:
+            cursor.behind = True
+            return True
+        cursor.look_at(seq, wanted=True)
+        self._accept(event)
+        return True
+
+    def take(self, now_ms: float) -> Event | None:
+        """Hand over the oldest event, now in flight; None when there is none."""
+        event = super().take(now_ms)
+        cursor = self.cursor
+        if cursor.behind and len(self.items) <= self.capacity >> 1:
+            cursor.more()
+        elif cursor.waiters:
+            cursor.grant()
+        return event
+
+    def cancel(self, doomed: Callable[[Event], bool]) -> int:
+        """Take out every event for which *doomed* is true; the journalled ones are settled by that."""
+        gone = [event.seq for event in self.items if event.seq and doomed(event)]
+        ended = super().cancel(doomed)
+        for seq in gone:
+            self.settled(self.cursor, seq)
+        return ended
+
+    def settle_cancelled(self, event: Event) -> None:
+        """Count one event in flight as cancelled; the journal forgets it too, unless the queue is closed."""
+        if event.seq and not self.closed:
+            self.settled(self.cursor, event.seq)
+        super().settle_cancelled(event)
+
+    def _relimit(self) -> None:
+        self.limit = 0
