@@ -74,8 +74,8 @@ def on(
     The queue is the handler's own: *qos*, *capacity*, *overflow*, *shed_at*, *types*, *where* and *group* as in
     ``Bus.subscribe``. *interrupts* (REALTIME only) cancels and rolls back a slower step of the same agent that is
     running, which is run again afterwards. *timeout* in seconds ends a call that takes longer, as a failure.
-    In a runtime with a store a BATCHED or BACKGROUND handler is a *durable* subscription: after a crash it goes on where
-    it was. *start* says where a new one begins: ``"now"``, ``"beginning"``, or after a sequence number.
+    In a runtime with a store a BATCHED or BACKGROUND handler is a *durable* subscription: it goes on after a crash where
+    it was. *start* says where one that is new begins: ``"now"``, ``"beginning"``, or after a sequence number.
     """
     check_pattern(pattern)
     if interrupts and QoS(qos) is not QoS.REALTIME:
