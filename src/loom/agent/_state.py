@@ -48,12 +48,13 @@ def is_leaf(cls: Any) -> bool:
 class Field:
     """One persistent attribute: its name, how it is copied, and the type for which no copy is needed."""
 
-    __slots__ = ("copier", "default", "factory", "leaf", "name")
+    __slots__ = ("annotation", "copier", "default", "factory", "leaf", "name")
 
     def __init__(
         self, name: str, annotation: object, default: object, factory: Callable[[], Any] | None
     ) -> None:
         self.name = name
+        self.annotation = annotation
         self.copier = copier_of(annotation, name)
         self.leaf: type | None = annotation if is_leaf(annotation) else None  # type: ignore[assignment]
         self.default = default

@@ -13,6 +13,7 @@ from loom.agent._supervision import Restart, Retry
 from loom.errors import ConfigError, SignatureError, StateError
 
 if TYPE_CHECKING:
+    from loom.agent._state_codec import StateCodec
     from loom.agent.context import Context
     from loom.event import Event
 
@@ -24,7 +25,8 @@ class Agent:
 
     Annotated fields with a default are the persistent state; names that begin with an underscore are ephemeral; no
     others are allowed. Class keywords: ``name``, ``window`` (how many recent events ``ctx.recent`` holds, 0 unless
-    said), ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere).
+    said), ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere), ``version``
+    of its state (1 unless said; see ``migrate``).
     """
 
     _spec: ClassVar[AgentSpec | None] = None
@@ -32,11 +34,11 @@ class Agent:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__()
-        unknown = options.keys() - {"name", "window", "retry", "restart", "outbox"}
+        unknown = options.keys() - {"name", "window", "retry", "restart", "outbox", "version"}
         if unknown:
             raise ConfigError(
                 f"class {cls.__qualname__}: no agent option {min(unknown)!r}; "
-                "use name, window, retry, restart or outbox"
+                "use name, window, retry, restart, outbox or version"
             )
         cls._options = {**cls._options, **options}
         cls._spec = None
@@ -55,6 +57,15 @@ class Agent:
         for name, container in spec.ephemeral.items():
             self.__dict__[name] = copy.copy(container)
 
+    @classmethod
+    def migrate(cls, state: dict[str, Any], version: int) -> dict[str, Any]:
+        """Called with what a store kept when this class had another *version*; returns it in the form of now.
+
+        *state* is a copy in kept form: JSON, where for example a set is ``{"$set": [...]}``. Raise to refuse. It runs
+        before the first event, its result is kept with the next commit, and it may run again after a crash before that.
+        """
+        raise NotImplementedError
+
     async def on_start(self, ctx: Context) -> None:
         """Called before the first event, and again after a restart, with the committed state in place."""
 
@@ -69,6 +80,7 @@ class AgentSpec:
     """A compiled agent class or function; ``hooks`` says which of them it has and how many arguments each takes."""
 
     __slots__ = (
+        "_codec",
         "cls",
         "ephemeral",
         "handlers",
@@ -78,6 +90,7 @@ class AgentSpec:
         "restart",
         "retry",
         "snapshot",
+        "version",
         "window",
     )
 
@@ -93,7 +106,18 @@ class AgentSpec:
         self.retry: Retry = options.get("retry") or Retry()
         self.restart: Restart = options.get("restart") or Restart()
         self.outbox = int(options.get("outbox", 1024))
+        self.version = check_version(options.get("version", 1), cls)
+        self._codec: StateCodec | None = None
         self.hooks = {h: _hook_arguments(cls, h) for h in _HOOKS if getattr(cls, h) is not getattr(Agent, h)}
+
+    @property
+    def codec(self) -> StateCodec:
+        """Writes and reads the state of the class; compiled when it is first asked for."""
+        if self._codec is None:
+            from loom.agent._state_codec import StateCodec
+
+            self._codec = StateCodec(self.snapshot.fields)
+        return self._codec
 
 
 _HOOKS = {"on_start": "ctx", "on_stop": "ctx", "on_error": "event, error, ctx"}
@@ -122,6 +146,13 @@ def function_spec(function: Callable[..., Any]) -> AgentSpec:
     if not hasattr(function, MARK):
         raise SignatureError(f"{name} is not marked; decorate it with @on(...), @action(...) or @source(...)")
     return AgentSpec(Agent, name, tuple(compile_handler(function, name, method=False)), {})
+
+
+def check_version(version: object, cls: type[Agent]) -> int:
+    """The version of an agent's state: a whole number from 1 on; raises ConfigError."""
+    if type(version) is not int or version < 1:
+        raise ConfigError(f"class {cls.__qualname__}: version={version!r}; use a whole number from 1 on")
+    return version
 
 
 def check_name(name: str) -> str:

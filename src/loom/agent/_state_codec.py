@@ -1,0 +1,71 @@
+"""The StateCodec: the state of one agent class as JSON, and what changed between two states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loom.agent._state import Field
+from loom.agent._state_classes import Part, decode_parts
+from loom.agent._state_compile import Compiler, compile_writer
+from loom.agent._state_delta import Delta, change
+from loom.agent._state_form import Form
+from loom.errors import StateError
+
+State = tuple[Any, ...]
+
+
+class StateCodec:
+    """Writes and reads captured states of the fields of one class.
+
+    What it writes shares lists and dicts with the state that it was given: neither may be changed afterwards. Reading
+    goes by the annotations; what is kept names no class but loaded subclasses of annotated ones.
+    """
+
+    __slots__ = ("_parts", "_write", "fields", "names")
+
+    def __init__(self, fields: tuple[Field, ...]) -> None:
+        """Compile the fields; raises StateError for an annotation that cannot be kept."""
+        compiler = Compiler()
+        self.fields = fields
+        self.names = tuple(f.name for f in fields)
+        self._parts = tuple(Part(f.name, compiler.form(f.annotation, f.name), f.initial) for f in fields)
+        self._write = compile_writer([(p.name, p.form) for p in self._parts], "value[{i}]")
+
+    def encode(self, state: State) -> dict[str, Any]:
+        """*state* as a dict for ``json.dumps``; raises StateError naming a field whose value could not be read back."""
+        return self._write(state)
+
+    def decode(self, kept: Mapping[str, Any]) -> State:
+        """The state of what was kept; a field of which nothing is kept begins with its default.
+
+        Raises StateError for a kept value that is none of its annotation, and for a kept field that the class has not.
+        """
+        values = decode_parts(self._parts, dict(kept), "the agent")
+        return tuple([values[name] for name in self.names])
+
+    def delta(self, old: State, new: State) -> Delta | None:
+        """What leads from the kept form of *old* to that of *new*, None when nothing does; raises StateError."""
+        found: Delta = {}
+        for part, before, after in zip(self._parts, old, new, strict=True):
+            if before is not after:
+                op = _field_change(part.form, before, after)
+                if op is not None:
+                    found[part.name] = op
+        return found or None
+
+    def part(self, name: str) -> Part:
+        """The field *name*; raises StateError when there is none."""
+        for part in self._parts:
+            if part.name == name:
+                return part
+        raise StateError(f"there is no state field {name!r}")
+
+
+def _field_change(form: Form, old: Any, new: Any) -> list[Any] | None:
+    """The change of one field: what is equal, or a list that grew, is found without writing all of it."""
+    if form.same is not None and form.same(old, new) and type(old) is type(new):
+        return None
+    if type(new) is list and type(old) is list and form.plain and new[: len(old)] == old:
+        return ["+", form.encode(new[len(old) :])]
+    return change(form.encode(old), form.encode(new))

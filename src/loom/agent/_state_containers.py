@@ -1,0 +1,151 @@
+"""The kept form of containers, made of the forms of their items."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from loom.agent._state_form import Form, Misfit, is_clean, ordered, tag_of
+from loom.agent._state_leaves import wrong
+from loom.errors import StateError
+
+
+def list_form(item: Form, where: str) -> Form:
+    """Lists are JSON lists; one whose items all are themselves is written as it is."""
+    fits, write, read = item.fits, item.encode, item.decode
+
+    def encode(value: Any) -> Any:
+        if type(value) is not list:
+            raise wrong(value, list, where)
+        return value if fits is not None and fits(value) else [write(v) for v in value]
+
+    def decode(kept: Any) -> Any:
+        if type(kept) is not list:
+            raise Misfit(where, kept, list)
+        return list(kept) if fits is not None and fits(kept) else [read(k) for k in kept]
+
+    form = Form(encode, decode, ["list"], list)
+    return form.equal() if item.plain else form
+
+
+def sequence_form(cls: Any, item: Form, where: str) -> Form:
+    """Tuples of any length and sets say what they are; sets are written in one order."""
+    tag = f"${cls.__name__}"
+    many = list_form(item, where)
+
+    def encode(value: Any) -> Any:
+        if type(value) is not cls:
+            raise wrong(value, cls, where)
+        items = many.encode(list(value))
+        return {tag: items if cls is tuple else ordered(items)}
+
+    def decode(kept: Any) -> Any:
+        if tag_of(kept) != tag:
+            raise Misfit(where, kept, cls)
+        return cls(many.decode(kept[tag]))
+
+    form = Form(encode, decode, [tag], cls)
+    return form.equal() if item.plain else form
+
+
+def fixed_tuple_form(items: list[Form], where: str) -> Form:
+    """Tuples with a stated type at each place."""
+
+    def encode(value: Any) -> Any:
+        if type(value) is not tuple:
+            raise wrong(value, tuple, where)
+        if len(value) != len(items):
+            raise StateError(f"{where} must have {len(items)} items, not {len(value)}")
+        return {"$tuple": [item.encode(v) for item, v in zip(items, value, strict=True)]}
+
+    def decode(kept: Any) -> Any:
+        parts = kept["$tuple"] if tag_of(kept) == "$tuple" else None
+        if type(parts) is not list or len(parts) != len(items):
+            raise Misfit(where, kept, tuple, f"it takes {len(items)} items")
+        return tuple(item.decode(k) for item, k in zip(items, parts, strict=True))
+
+    form = Form(encode, decode, ["$tuple"], tuple)
+    return form.equal() if all(item.plain for item in items) else form
+
+
+def deque_form(item: Form, where: str) -> Form:
+    """Deques are kept with their ``maxlen``."""
+    many = list_form(item, where)
+
+    def encode(value: Any) -> Any:
+        if type(value) is not deque:
+            raise wrong(value, deque, where)
+        items = many.encode(list(value))
+        return {
+            "$deque": {"items": items} if value.maxlen is None else {"maxlen": value.maxlen, "items": items}
+        }
+
+    def decode(kept: Any) -> Any:
+        inner = kept["$deque"] if tag_of(kept) == "$deque" else None
+        if type(inner) is not dict or type(inner.get("maxlen", 0)) is not int or "items" not in inner:
+            raise Misfit(where, kept, deque)
+        return deque(many.decode(inner["items"]), inner.get("maxlen"))
+
+    form = Form(encode, decode, ["$deque"], deque)
+    return form.equal(_same_deque) if item.plain else form
+
+
+def _same_deque(a: Any, b: Any) -> bool:
+    return bool(a == b and a.maxlen == b.maxlen)
+
+
+def dict_form(key: Form, value: Form, where: str) -> Form:
+    """Dicts whose keys are texts are JSON objects, others are lists of pairs; both keep their order."""
+    write = _dict_writer(key, value)
+    read_key, read_value = key.decode, value.decode
+
+    def encode(found: Any) -> Any:
+        if type(found) is not dict:
+            raise wrong(found, dict, where)
+        return write(found)
+
+    def decode(kept: Any) -> Any:
+        if type(kept) is not dict:
+            raise Misfit(where, kept, dict)
+        if tag_of(kept) is None:
+            return {read_key(k): read_value(v) for k, v in kept.items()}
+        return {read_key(k): read_value(v) for k, v in pairs_of(kept, where)}
+
+    form = Form(encode, decode, ["object", "$dict"], dict)
+    return form.equal(_same_dict) if key.plain and value.plain else form
+
+
+def _same_dict(a: Any, b: Any) -> bool:
+    return bool(a == b and list(a) == list(b))
+
+
+def _dict_writer(key: Form, value: Form) -> Callable[[dict[Any, Any]], Any]:
+    write_key, write_value, fits = key.encode, value.encode, value.fits
+
+    def write(found: dict[Any, Any]) -> Any:
+        keys = found.keys() if key.cls is str else [write_key(k) for k in found]
+        if are_names(keys):
+            if key.cls is str and fits is not None and fits(found.values()):
+                return found
+            return {k: write_value(v) for k, v in zip(keys, found.values(), strict=True)}
+        return {"$dict": [[write_key(k), write_value(v)] for k, v in found.items()]}
+
+    return write
+
+
+def are_names(keys: Any) -> bool:
+    """Whether *keys* can be those of a JSON object that is not taken for a tagged one."""
+    try:
+        joined = "".join(keys)
+    except TypeError:
+        return False
+    return is_clean(joined) and not (len(keys) == 1 and joined[:1] == "$")
+
+
+def pairs_of(kept: dict[str, Any], where: str) -> list[Any]:
+    """The pairs of a dict that is kept as pairs; raises Misfit for anything else."""
+    pairs = kept.get("$dict")
+    if type(pairs) is not list or not all(type(p) is list and len(p) == 2 for p in pairs):
+        raise Misfit(where, kept, dict)
+    return pairs
