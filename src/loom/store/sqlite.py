@@ -13,8 +13,9 @@ from loom.errors import Closed, StoreError, StoreFormat
 from loom.store import _format
 from loom.store import _sqlite_schema as schema
 from loom.store._lock import FolderLock
-from loom.store._sqlite_batch import group, least, row, statements
 from loom.store._sqlite_errors import typed
+from loom.store._sqlite_keys import bounds, inside, outside
+from loom.store._sqlite_write import statements
 from loom.store.backend import Put
 from loom.store.families import Family
 
@@ -76,35 +77,28 @@ class SqliteBackend:
 
     def write(self, puts: Sequence[Put], sync: bool = True) -> None:
         """Keep all of *puts* in order, the last one of a key wins; return when they are on disk if *sync*."""
-        groups = group(puts)
-        self._transact(statements(groups), sync)
+        work = list(statements(puts))
+        self._change(work, sync)
         self._unfolded += sum([len(put[2] or b"") + 100 for put in puts])
         if self._unfolded > WAL_BOUND:
             self.checkpoint()
 
     def remove(self, family: Family, start: bytes, end: bytes) -> None:
         """Take away every key with ``start <= key < end``, as a write of its own."""
-        bounds = _bounds(family, start, end)
-        if bounds is not None:
-            sql = schema.REMOVE[family] if len(bounds) == 2 else schema.REMOVE[family].partition(" AND")[0]
-            self._transact([(sql, bounds)], True)
+        self._change([(schema.READS[family].remove, bounds(family, start, end))], True)
 
-    def _transact(self, work: Any, sync: bool) -> None:
+    def _change(self, work: Sequence[tuple[str, Sequence[Any]]], sync: bool) -> None:
         connection = self._writing()
         try:
             if sync is not self._sync:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
                 self._sync = sync
-            connection.execute("BEGIN IMMEDIATE")
-            for sql, parameters in work:
-                connection.execute(sql, parameters)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise typed(error, self._file) from error
-            raise
+            if len(work) == 1:  # one statement is a transaction of its own
+                connection.execute(*work[0])
+            elif work:
+                _transact(connection, work)
+        except sqlite3.Error as error:
+            raise typed(error, self._file) from error
 
     def checkpoint(self) -> None:
         """Fold the log of recent writes into the main file."""
@@ -134,34 +128,26 @@ class SqliteBackend:
 
     def get(self, family: Family, key: bytes) -> bytes | None:
         """What is kept under *key*, or None."""
-        try:
-            found = self._read(schema.GET[family], (row(key) if family in schema.NUMBERED else key,))
-        except StoreError:
-            if family in schema.NUMBERED and (len(key) != 8 or key[0] > 127):
-                return None
-            raise
+        found = self._read(schema.READS[family].get, (inside(family, key),))
         return found[0][0] if found else None
 
     def scan(
         self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
     ) -> list[tuple[bytes, bytes]]:
         """At most *limit* pairs with ``start <= key < end`` (no end: to the last), in order."""
-        bounds = _bounds(family, start, end)
-        if bounds is None:
-            return []
-        found = self._read((schema.SCAN_TO if len(bounds) == 2 else schema.SCAN)[family], (*bounds, limit))
-        if family in schema.NUMBERED:
+        found = self._read(schema.READS[family].scan, (*bounds(family, start, end), limit))
+        if family is Family.JOURNAL:
             return [(k.to_bytes(8, "big"), v) for k, v in found]
-        return found
+        return [(k[1:], v) for k, v in found]
 
     def last(self, family: Family) -> bytes | None:
         """The greatest key of *family*, or None."""
-        found: int | bytes | None = self._read(schema.LAST[family])[0][0]
-        return found.to_bytes(8, "big") if isinstance(found, int) else found
+        found = self._read(schema.READS[family].last, bounds(family, b"", None))
+        return outside(family, found[0][0]) if found else None
 
     def count(self, family: Family) -> int:
         """How many keys *family* has; takes time in proportion."""
-        return int(self._read(schema.COUNT[family])[0][0])
+        return int(self._read(schema.READS[family].many, bounds(family, b"", None))[0][0])
 
     def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._guard:
@@ -252,22 +238,17 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _make(connection: sqlite3.Connection) -> None:
+    meta = Put(Family.META, _format.KEY, b"%d" % _format.VERSION)
+    _transact(connection, [*((sql, ()) for sql in schema.CREATE), *statements([meta])])
+
+
+def _transact(connection: sqlite3.Connection, work: Sequence[tuple[str, Sequence[Any]]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    for family in Family:
-        connection.execute(schema.create(family))
-    connection.execute(schema.put(Family.META, 1), (_format.KEY, b"%d" % _format.VERSION))
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
-    connection.execute("COMMIT")
-
-
-def _bounds(family: Family, start: bytes, end: bytes | None) -> tuple[Any, ...] | None:
-    """*start* and *end* as the table of *family* knows them; None when nothing can lie between."""
-    if end is not None and end <= start:
-        return None
-    if family not in schema.NUMBERED:
-        return (start,) if end is None else (start, end)
-    low = least(start)
-    if low is None:
-        return None
-    high = None if end is None else least(end)
-    return (low,) if high is None else (low, high)
+    try:
+        for sql, parameters in work:
+            connection.execute(sql, parameters)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
