@@ -21,12 +21,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "PIL": {"loom.adapters._camera_pictures", "loom.adapters._camera_scenes", "loom.models.face"},
     "ai_edge_litert": {"loom.models.face"},
     "rich": {"loom.cli._live"},
+    "cronsim": {"loom.agent._cron"},
+    "cryptography": {"loom.store.crypto"},
+    "keyring": {"loom.store._master_key"},
 }
 LEAVES = {
+    "loom.agent._cron",
     "loom.cli._live",
     "loom.event.codec",
     "loom.models._blazeface",
     "loom.runtime._devices",
+    "loom.store.crypto",
     "loom.worker._child",
     "loom.worker._link",
     "loom.worker._session",
