@@ -25,6 +25,7 @@ _EXPORTS: dict[str, str] = {
     "Subscription": "loom.bus",
     "action": "loom.actions",
     "at": "loom.agent",
+    "cron": "loom.agent",
     "every": "loom.agent",
     "on": "loom.agent",
     "source": "loom.adapters",
@@ -32,13 +33,13 @@ _EXPORTS: dict[str, str] = {
 
 __all__ = [
     "Agent", "Approval", "Bus", "Confidentiality", "Context", "Event", "Label", "Loom", "LoomError", "Observer", "QoS",
-    "Restart", "Retry", "Subscription", "action", "at", "every", "on", "source",
+    "Restart", "Retry", "Subscription", "action", "at", "cron", "every", "on", "source",
 ]  # fmt: skip
 
 if _TYPE_CHECKING:
     from loom.actions import Approval, action
     from loom.adapters import source
-    from loom.agent import Agent, Context, Restart, Retry, at, every, on
+    from loom.agent import Agent, Context, Restart, Retry, at, cron, every, on
     from loom.bus import Bus, Subscription
     from loom.errors import LoomError
     from loom.event import Confidentiality, Event, Label, QoS

@@ -13,7 +13,7 @@ from loom.event import Event, QoS
 from loom.event.topic import check_pattern
 
 if TYPE_CHECKING:
-    import datetime as dt
+    from loom.agent._schedule import Schedule
 
 Start = Literal["now", "beginning"] | int
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,7 +21,10 @@ MARK = "__loom_handlers__"
 
 
 class Trigger(NamedTuple):
-    """What wakes a handler and how its events are queued."""
+    """What wakes a handler and how its events are queued.
+
+    A beat (``@every``, ``@at``, ``@cron``) has no pattern but a schedule; ``missed`` is what becomes of missed runs.
+    """
 
     pattern: str = ""
     qos: QoS = QoS.BATCHED
@@ -36,7 +39,8 @@ class Trigger(NamedTuple):
     aggregate: Callable[[Event, Event], Event] | None = None
     shed_at: int | None = None
     every: float | None = None
-    at: dt.time | None = None
+    schedule: Schedule | None = None
+    missed: str = ""
     durable: bool = True
     start: Start = "now"
 
@@ -74,8 +78,8 @@ def on(
     The queue is the handler's own: *qos*, *capacity*, *overflow*, *shed_at*, *types*, *where* and *group* as in
     ``Bus.subscribe``. *interrupts* (REALTIME only) cancels and rolls back a slower step of the same agent that is
     running, which is run again afterwards. *timeout* in seconds ends a call that takes longer, as a failure.
-    In a runtime with a store a BATCHED or BACKGROUND handler is a *durable* subscription: it goes on after a crash where
-    it was. *start* says where one that is new begins: ``"now"``, ``"beginning"``, or after a sequence number.
+    In a runtime with a store a BATCHED or BACKGROUND handler is a *durable* subscription: it goes on after a crash
+    where it was. *start* says where one that is new begins: ``"now"``, ``"beginning"``, or after a sequence number.
     """
     check_pattern(pattern)
     if interrupts and QoS(qos) is not QoS.REALTIME:
@@ -100,22 +104,54 @@ def on(
     return lambda function: _mark(function, trigger)
 
 
-def every(seconds: float, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
-    """Call the decorated method each *seconds*, first after one interval; a beat that comes too early is merged."""
+def every(seconds: float, *, missed: str = "skip", qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
+    """Call the decorated method each *seconds*, first after one interval; a beat that comes too early is merged.
+
+    *missed* says what becomes of the runs that fell due while nothing ran: ``skip`` (none), ``once`` (one for the
+    latest), ``coalesce`` (one that says how many), ``catch_up`` (each, in order). Raises ConfigError.
+    """
+    from loom.agent._schedule import every_schedule
+
     if not seconds > 0:
         raise ConfigError(f"@every needs more than 0 seconds, not {seconds!r}")
-    return lambda function: _mark(function, Trigger(qos=QoS(qos), capacity=1, every=float(seconds)))
+    return _beat(every_schedule(seconds), missed, qos, float(seconds))
 
 
-def at(time_of_day: str, *, qos: QoS = QoS.BATCHED) -> Callable[[F], F]:
-    """Call the decorated method every day at *time_of_day* (``"07:30"`` or ``"07:30:15"``), in local time."""
-    from datetime import time
+def at(
+    time_of_day: str, *, tz: str | None = None, missed: str = "once", qos: QoS = QoS.BATCHED
+) -> Callable[[F], F]:
+    """Call the decorated method every day at *time_of_day* (``"07:30"`` or ``"07:30:15"``) in the zone *tz*.
 
-    try:
-        moment = time.fromisoformat(time_of_day)
-    except (ValueError, TypeError):
-        raise ConfigError(f"@at needs a time of day such as '07:30', not {time_of_day!r}") from None
-    return lambda function: _mark(function, Trigger(qos=QoS(qos), capacity=1, at=moment))
+    *tz* is a name such as ``"Europe/Berlin"`` or ``"UTC"``; the machine's own zone unless said. A time that clocks
+    skip is made up for right after the gap; one that they show twice counts once. *missed* as for ``every``. Raises
+    ConfigError.
+    """
+    from loom.agent._schedule import at_schedule
+
+    return _beat(at_schedule(time_of_day, tz), missed, qos)
+
+
+def cron(
+    line: str, *, tz: str | None = None, missed: str = "once", qos: QoS = QoS.BATCHED
+) -> Callable[[F], F]:
+    """Call the decorated method when a cron line says so (``"*/5 8-18 * * MON-FRI"``) in the zone *tz*.
+
+    Five fields: minute, hour, day of the month, month, day of the week; also ``L``, ``LW``, ``MON#2``, ``5L``. *tz*
+    and *missed* as for ``at``. A line whose minute or hour begins with ``*`` is a rhythm, and keeps to real time when
+    clocks are set; any other names times of day, which fire once each day they are due. Raises ConfigError for a line
+    that is wrong or never fires, MissingExtra without cronsim.
+    """
+    from loom.agent._schedule import cron_schedule
+
+    return _beat(cron_schedule(line, tz), missed, qos)
+
+
+def _beat(schedule: Schedule, missed: str, qos: QoS, every: float | None = None) -> Callable[[F], F]:
+    from loom.agent._schedule import MOST_CAUGHT_UP, check_missed
+
+    capacity = MOST_CAUGHT_UP if check_missed(missed) == "catch_up" else 1
+    trigger = Trigger(qos=QoS(qos), capacity=capacity, every=every, schedule=schedule, missed=missed)
+    return lambda function: _mark(function, trigger)
 
 
 def _mark(function: F, trigger: Trigger) -> F:

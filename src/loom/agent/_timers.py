@@ -8,25 +8,41 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
 
+from loom.agent._clock_watch import ClockWatch
 from loom.clock import Clock
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from loom.agent._schedule import Run, Schedule
+
 _MOST_AHEAD = 3600.0
+_LOOK_AGAIN = 60.0
+"""While something waits for the calendar: nothing tells a process that its clock was set, or that it slept."""
 _DEAD = 64
 
 
-class Timer:
-    """One moment in the future. ``repeat`` says when the next one is, given the one that was due."""
+class Plan:
+    """A schedule with its missed-run policy; ``last_ms`` is the last run that was dealt with."""
 
-    __slots__ = ("absolute", "dead", "due", "fire", "owner", "repeat", "serial")
+    __slots__ = ("last_ms", "policy", "schedule")
+
+    def __init__(self, schedule: Schedule, policy: str) -> None:
+        self.schedule = schedule
+        self.policy = policy
+        self.last_ms: int | None = None
+
+
+class Timer:
+    """One moment in the future. ``repeat`` says when the next one is, given the one that was due; or a plan does."""
+
+    __slots__ = ("absolute", "dead", "due", "fire", "owner", "plan", "repeat", "serial")
 
     def __init__(
         self,
         due: float,
         serial: int,
-        fire: Callable[[], None],
+        fire: Callable[..., None],
         repeat: Callable[[float], float] | None = None,
         absolute: bool = False,
         owner: str = "",
@@ -38,6 +54,7 @@ class Timer:
         self.absolute = absolute
         self.owner = owner
         self.dead = False
+        self.plan: Plan | None = None
 
     def __lt__(self, other: Timer) -> bool:
         return (self.due, self.serial) < (other.due, other.serial)
@@ -46,7 +63,9 @@ class Timer:
 class Timers:
     """All timers of a runtime. Relative ones are kept in seconds of the steady clock, absolute ones in Unix seconds.
 
-    At most *capacity* may be waiting.
+    At most *capacity* may be waiting. ``on_jump`` is called with the milliseconds by which the calendar clock jumped
+    against the steady one, before anything fires because of it; a jump is seen within a minute while something waits
+    for the calendar, and otherwise when the next timer fires.
     """
 
     def __init__(self, clock: Clock, capacity: int = 1_000_000) -> None:
@@ -57,6 +76,8 @@ class Timers:
         self._serial = count(1).__next__
         self._call: asyncio.TimerHandle | None = None
         self._live = 0
+        self._watch = ClockWatch(clock.now_ms(), clock.monotonic())
+        self.on_jump: Callable[[int], None] | None = None
 
     def __len__(self) -> int:
         return self._live
@@ -82,12 +103,36 @@ class Timers:
 
     def daily(self, moment: dt.time, fire: Callable[[], None], owner: str = "") -> Timer:
         """Call *fire* every day at a local time of day."""
+        from loom.agent._schedule import at_schedule
 
-        def following(due: float) -> float:
-            return next_daily(moment, due)
+        return self.scheduled(at_schedule(moment.isoformat(), None), "once", lambda run: fire(), owner)
 
-        first = following(self._clock.now_ms() / 1000)
-        return self._add(Timer(first, self._serial(), fire, following, True, owner))
+    def scheduled(
+        self, schedule: Schedule, policy: str, fire: Callable[[Run], None], owner: str = ""
+    ) -> Timer:
+        """Call *fire* for each run of *schedule*, from the next one on; missed runs go by *policy*.
+
+        Runs of an ``Every`` follow the steady clock, others the calendar.
+        """
+        from loom.agent._calendar import Calendar
+        from loom.agent._schedule import next_due
+
+        absolute = isinstance(schedule, Calendar)
+        first = next_due(schedule, self._reading(absolute))
+        timer = Timer((first or 0) / 1000, self._serial(), fire, None, absolute, owner)
+        timer.plan = Plan(schedule, policy)
+        timer.dead = first is None
+        return timer if timer.dead else self._add(timer)
+
+    def look(self) -> None:
+        """Compare the clocks, and take in a jump of the calendar."""
+        by_ms = self._watch.look(self._clock.now_ms(), self._clock.monotonic())
+        if not by_ms:
+            return
+        if by_ms < 0:
+            self._rebase()
+        if self.on_jump is not None:
+            self.on_jump(by_ms)
 
     def cancel(self, timer: Timer) -> None:
         """Never fire *timer* again."""
@@ -121,19 +166,19 @@ class Timers:
                 heapq.heappop(heap)
         waits = []
         if self._steady:
-            waits.append(self._steady[0].due - self._clock.monotonic())
+            waits += [self._steady[0].due - self._clock.monotonic(), _MOST_AHEAD]
         if self._calendar:
-            waits.append(self._calendar[0].due - self._clock.now_ms() / 1000)
+            waits += [self._calendar[0].due - self._clock.now_ms() / 1000, _LOOK_AGAIN]
         if self._call is not None:
             self._call.cancel()
             self._call = None
         if waits:
-            wait = min(max(0.0, min(waits)), _MOST_AHEAD)
-            self._call = asyncio.get_running_loop().call_later(wait, self._ring)
+            self._call = asyncio.get_running_loop().call_later(max(0.0, min(waits)), self._ring)
 
     def _ring(self) -> None:
         self._call = None
         try:
+            self.look()
             for heap, now in (
                 (self._steady, self._clock.monotonic()),
                 (self._calendar, self._clock.now_ms() / 1000),
@@ -146,6 +191,9 @@ class Timers:
     def _fire(self, heap: list[Timer], timer: Timer) -> None:
         if timer.dead:
             return
+        if timer.plan is not None:
+            self._fire_runs(heap, timer, timer.plan)
+            return
         if timer.repeat is None:
             timer.dead = True
             self._live -= 1
@@ -154,16 +202,40 @@ class Timers:
             heapq.heappush(heap, timer)
         timer.fire()
 
+    def _fire_runs(self, heap: list[Timer], timer: Timer, plan: Plan) -> None:
+        from loom.agent._schedule import due_runs
+
+        now = self._reading(timer.absolute)
+        due = round(timer.due * 1000)
+        runs = due_runs(plan.schedule, plan.policy, due, max(due, now))
+        plan.last_ms = runs.last_ms
+        if runs.next_due_ms is None:
+            self.cancel(timer)
+        else:
+            timer.due = runs.next_due_ms / 1000
+            heapq.heappush(heap, timer)
+        for run in runs.moved(self._clock.now_ms() - now).fire:
+            timer.fire(run)
+
+    def _rebase(self) -> None:
+        """After the calendar went back: runs that were far are near again."""
+        from loom.agent._schedule import rebased
+
+        now = self._clock.now_ms()
+        for timer in self._calendar:
+            plan = timer.plan
+            if plan is not None:
+                timer.due = rebased(plan.schedule, round(timer.due * 1000), plan.last_ms, now) / 1000
+        heapq.heapify(self._calendar)
+
+    def _reading(self, absolute: bool) -> int:
+        return self._clock.now_ms() if absolute else round(self._clock.monotonic() * 1000)
+
 
 def next_daily(moment: dt.time, after: float) -> float:
     """The first Unix second later than *after* at which local clocks show *moment*."""
-    import datetime as dt
+    from loom.agent._schedule import at_schedule
 
-    day = dt.datetime.fromtimestamp(after).date()  # noqa: DTZ006 - local time is what is meant
-    for ahead in range(3):
-        candidate = dt.datetime.combine(day + dt.timedelta(days=ahead), moment).timestamp()
-        if candidate > after + 1e-6:
-            return candidate
-    raise ValueError(
-        f"no {moment} within three days of {after}"
-    )  # pragma: no cover - a day has every time of day
+    found = at_schedule(moment.isoformat(), None).next(int(after * 1000))
+    assert found is not None, "a day has every time of day"
+    return found / 1000
