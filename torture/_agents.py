@@ -1,0 +1,196 @@
+"""The agents of the runtime under test. Each notes what it saw; what they should have seen only the oracle knows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from loom import Agent, Context, Event, QoS, Restart, Retry, action, on
+from torture._plan import KINDS, RING
+
+QUICK = Retry(attempts=3, base=0.001)
+STUBBORN = Restart(failures=1_000_000)
+
+
+@action("record.act", idempotent=True, timeout=30)
+async def record_act(name: str, mark: str, idempotency_key: str) -> int:
+    """Tell the actuator, which lives in another process, and wait for its receipt."""
+    return await tell(name, mark, idempotency_key)
+
+
+@action("record.call", idempotent=True, timeout=30)
+async def record_call(name: str, mark: str, idempotency_key: str) -> int:
+    """As ``record.act``, for those who wait for the receipt."""
+    return await tell(name, mark, idempotency_key)
+
+
+async def tell(name: str, mark: str, key: str) -> int:
+    reader, writer = await asyncio.open_unix_connection(os.environ["TORTURE_ACTUATOR"])
+    try:
+        writer.write(json.dumps([name, mark, key]).encode() + b"\n")
+        return int(await reader.readline())
+    finally:
+        writer.close()
+
+
+class Noting(Agent):
+    """What all of them note."""
+
+    count: int = 0
+    total: int = 0
+    seen: list[str] = []
+
+    def note(self, event: Event) -> None:
+        self.count += 1
+        self.total += event.payload["value"]
+        self.seen.append(event.payload["mark"])
+
+
+def counter(number: int) -> type[Agent]:
+    class Counter(Noting, name=f"counter-{number}"):
+        @on(f"work.counter.{number}")
+        async def take(self, event: Event) -> None:
+            self.note(event)
+
+    return Counter
+
+
+def idler(number: int) -> type[Agent]:
+    class Idler(Noting, name=f"idler-{number}"):
+        @on(f"work.idler.{number}", qos=QoS.BACKGROUND)
+        async def take(self, event: Event) -> None:
+            await asyncio.sleep(0)
+            self.note(event)
+
+    return Idler
+
+
+def ring(number: int) -> type[Agent]:
+    following = number - number % RING + (number + 1) % RING
+
+    class Ring(Noting, name=f"ring-{number}"):
+        @on(f"work.ring.{number}")
+        async def begin(self, event: Event, ctx: Context) -> None:
+            self._hand_on(event, ctx, 0)
+
+        @on(f"ring.{number}")
+        async def go_on(self, event: Event, ctx: Context) -> None:
+            self._hand_on(event, ctx, event.payload["hop"])
+
+        def _hand_on(self, event: Event, ctx: Context, hop: int) -> None:
+            payload = event.payload
+            self.count += 1
+            self.seen.append(f"{payload['mark']}:{hop}")
+            if hop < payload["hops"]:
+                ctx.publish(f"ring.{following}", {**payload, "hop": hop + 1})
+
+    return Ring
+
+
+def crasher(number: int) -> type[Agent]:
+    class Crasher(Noting, name=f"crasher-{number}", retry=QUICK, restart=STUBBORN):
+        @on(f"work.crasher.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            if event.payload["value"] % 3 == 0 and ctx.attempt == 1:
+                raise ValueError("every third event, at the first attempt")
+
+    return Crasher
+
+
+def poisoned(number: int) -> type[Agent]:
+    class Poisoned(Noting, name=f"poisoned-{number}", retry=QUICK, restart=STUBBORN):
+        @on(f"work.poisoned.{number}")
+        async def take(self, event: Event) -> None:
+            self.note(event)
+            if event.payload["value"] % 4 == 0:
+                raise ValueError("poison")
+
+    return Poisoned
+
+
+def actor(number: int) -> type[Agent]:
+    class Actor(Noting, name=f"actor-{number}"):
+        @on(f"work.actor.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            ctx.act("record.act", name=ctx.agent, mark=event.payload["mark"])
+
+    return Actor
+
+
+def caller(number: int) -> type[Agent]:
+    class Caller(Noting, name=f"caller-{number}", retry=QUICK, restart=STUBBORN):
+        receipts: dict[str, int] = {}
+
+        @on(f"work.caller.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            mark = event.payload["mark"]
+            self.receipts[mark] = await ctx.call("record.call", name=ctx.agent, mark=mark)
+            self.note(event)
+            if ctx.attempt == 1:
+                raise ValueError("after the call")
+
+    return Caller
+
+
+def ringer(number: int) -> type[Agent]:
+    class Ringer(Noting, name=f"ringer-{number}"):
+        rang: list[str] = []
+
+        @on(f"work.ringer.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            ctx.after(event.payload["value"] / 2000, f"rang.{number}", event.payload["mark"])
+
+        @on(f"rang.{number}")
+        async def ring(self, event: Event) -> None:
+            self.rang.append(event.payload)
+
+    return Ringer
+
+
+class Watcher(Agent, name="watcher"):
+    """Counts every event that came from outside."""
+
+    count: int = 0
+    total: int = 0
+
+    @on("work.>")
+    async def take(self, event: Event) -> None:
+        self.count += 1
+        self.total += event.payload["value"]
+
+
+MAKERS: dict[str, Callable[[int], type[Agent]]] = {
+    "counter": counter,
+    "idler": idler,
+    "ring": ring,
+    "crasher": crasher,
+    "poisoned": poisoned,
+    "actor": actor,
+    "caller": caller,
+    "ringer": ringer,
+}
+
+
+def everything(version: int) -> Iterator[Any]:
+    """All actions and agents, movers at *version* of their state."""
+    from torture._mover import mover
+
+    yield from (record_act, record_call, Watcher)
+    for kind in KINDS:
+        make = MAKERS.get(kind.name)
+        for number in range(kind.agents):
+            yield mover(number, version) if make is None else make(number)
+
+
+def known(agent: Agent) -> dict[str, Any]:
+    """What an agent has noted, whatever its class calls it."""
+    fields = {name: value for name, value in vars(agent).items() if not name.startswith("_")}
+    if "version" in fields:
+        return {"count": fields["number"], "total": fields["total"], "seen": list(fields["saw"])}
+    return fields

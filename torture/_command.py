@@ -1,0 +1,74 @@
+"""The command line: rounds of kills, images of power losses; seeds are printed, a failing round keeps its folder."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from torture import _power
+from torture._round import Outcome, Round, Terms
+
+USAGE = "python -m torture"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when every round was sound."""
+    parser = argparse.ArgumentParser(prog=USAGE, description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200, help="how many rounds of kills")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="the first round's seed; the next ones count up"
+    )
+    parser.add_argument("--backend", choices=("sqlite", "rocksdb", "memory"), default="sqlite")
+    parser.add_argument("--kills", type=int, default=4, help="kills in each round")
+    parser.add_argument("--count", type=int, default=100, help="events of each of the 8 publishers")
+    parser.add_argument("--power", action="store_true", help="power losses instead of kills")
+    parser.add_argument("--images", type=int, default=2000, help="crash images (with --power)")
+    options = parser.parse_args(arguments)
+    seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    return _images(options, seed) if options.power else _rounds(options, seed)
+
+
+def _rounds(options: argparse.Namespace, seed: int) -> int:
+    failed: list[Outcome] = []
+    for number in range(options.rounds):
+        terms = Terms(seed + number, options.backend, options.kills, options.count)
+        outcome = Round(terms).play()
+        print(f"{number + 1:4}/{options.rounds} {outcome.line()}", flush=True)
+        if outcome.problems:
+            failed.append(outcome)
+            _tell(outcome)
+    print(f"torture: {options.rounds - len(failed)} rounds sound, {len(failed)} not, from seed {seed}")
+    return 1 if failed else 0
+
+
+def _tell(outcome: Outcome) -> None:
+    terms = outcome.terms
+    for problem in outcome.problems[:20]:
+        print(f"     {problem}")
+    print(f"     kept: {outcome.folder}")
+    again = f"--rounds 1 --seed {terms.seed} --backend {terms.backend} --kills {terms.kills} --count {terms.count}"
+    print(f'     again: make torture ARGS="{again}"', flush=True)
+
+
+def _images(options: argparse.Namespace, seed: int) -> int:
+    problems = 0
+    each = 500
+    for number in range(-(-options.images // each)):
+        place = Path(tempfile.mkdtemp(prefix=f"loom-power-{seed + number}-"))
+        verdict = _power.bare(
+            place, options.backend, seed + number, min(each, options.images - number * each)
+        )
+        problems += len(verdict.problems)
+        print(
+            f"power, bare store, {options.backend}, seed {seed + number}: {verdict.images} images of "
+            f"{verdict.points} moments, {len(verdict.problems)} problems",
+            flush=True,
+        )
+        for problem in verdict.problems[:10]:
+            print(f"     {problem}")
+        if not verdict.problems:
+            shutil.rmtree(place)
+    return 1 if problems else 0

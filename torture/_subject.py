@@ -1,0 +1,120 @@
+"""The runtime under test: reads what to publish on stdin, acknowledges on stdout, until it is killed.
+
+python -m torture._subject BACKEND FOLDER VERSION
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from loom import Loom, LoomError
+from torture._agents import everything, known
+from torture._plan import KINDS
+
+PUBLISHERS = 8
+DRAIN = 60.0
+
+
+def tell(**message: Any) -> None:
+    """One line to the killer; it is in the pipe when this returns, whatever happens to this process."""
+    os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def make(backend: str, folder: str) -> Loom:
+    """The runtime on *folder*; backend "memory" keeps nothing and has to be caught."""
+    if backend == "memory":
+        return Loom(watchdog=None)
+    return Loom(data=folder, watchdog=None)  # type: ignore[call-arg]
+
+
+class Subject:
+    """A runtime, its publishers, and what it is told to do."""
+
+    def __init__(self, loom: Loom) -> None:
+        self.loom = loom
+        self.lines: dict[int, asyncio.Queue[dict[str, Any]]] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        """Until told to leave, or the killer has gone."""
+        async for line in reader:
+            order = json.loads(line)
+            if order["do"] == "leave":
+                return
+            if order["do"] == "publish":
+                self.queue(order["p"]).put_nowait(order)
+            else:
+                tell(**{order["do"]: await getattr(self, order["do"])()})
+
+    def queue(self, publisher: int) -> asyncio.Queue[dict[str, Any]]:
+        """The lines of one publisher, which publishes one after the other."""
+        if publisher not in self.lines:
+            self.lines[publisher] = asyncio.Queue()
+            self.tasks.add(asyncio.create_task(self.publish(self.lines[publisher])))
+        return self.lines[publisher]
+
+    async def publish(self, lines: asyncio.Queue[dict[str, Any]]) -> None:
+        while True:
+            order = await lines.get()
+            try:
+                await self.loom.publish(order["topic"], order["payload"], id=order["id"])
+            except LoomError as error:
+                tell(refused=order["id"], why=f"{type(error).__name__}: {error}")
+            else:
+                tell(ack=order["id"])
+
+    async def drain(self) -> bool:
+        """Wait until everything is handled and every timer has rung; False when that does not happen."""
+        try:
+            async with asyncio.timeout(DRAIN):
+                while True:
+                    await self.loom.idle()
+                    if not self.waiting():
+                        return True
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            faulthandler.dump_traceback()
+            print(self.loom.statistics(), file=sys.stderr)
+            return False
+
+    def waiting(self) -> int:
+        """How many timers have not rung yet."""
+        number = next(kind.agents for kind in KINDS if kind.name == "ringer")
+        states = [known(self.loom.agent(f"ringer-{n}").instance) for n in range(number)]
+        return sum(len(state["seen"]) - len(state["rang"]) for state in states)
+
+    async def report(self) -> dict[str, Any]:
+        """The states of all agents, and the dead letters."""
+        agents = {name: known(cell.instance) for name, cell in self.loom._cells.items()}
+        return {
+            "agents": agents,
+            "dead": [[letter.agent, letter.event.id] for letter in self.loom.dead_letters],
+        }
+
+
+async def main(backend: str, folder: str, version: int) -> None:
+    reader = asyncio.StreamReader(limit=1 << 24)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    loom = make(backend, folder)
+    loom.add(*everything(version))
+    async with loom:
+        tell(up=os.getpid())
+        subject = Subject(loom)
+        try:
+            await subject.run(reader)
+        finally:
+            for task in subject.tasks:
+                task.cancel()
+    tell(left=loom.left)
+
+
+if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
