@@ -33,8 +33,9 @@ class Cell:
     """
 
     __slots__ = (
-        "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed", "committed_steps",
-        "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes", "life",
+        "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed",
+        "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes",
+        "life",
         "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services", "setbacks", "snapshot",
         "spec", "status", "step",
     )  # fmt: skip
@@ -106,6 +107,7 @@ class Cell:
             "sample": trigger.sample, "aggregate": trigger.aggregate, "shed_at": trigger.shed_at, "arrivals": arrivals,
         }  # fmt: skip
         name = f"{self.name}.{handler.name.rpartition('.')[2]}"
+        queue: Queue
         if self.durable is not None and trigger.durable and lane.rank:
             queue = self.durable.queue(name, trigger, options)
         else:

@@ -67,7 +67,7 @@ class Durable:
                 if journal.bus.spooled(output._topic):
                     puts += journal.rows(output)
                     last = output.seq
-        changes = None
+        changes = cell.spec.codec.delta(cell.committed, state)
         puts.append(self._step_row(cell, ctx, changes))
         settles = ((queue.cursor, event.seq),) if isinstance(queue, DurableQueue) and event.seq else ()
         commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
@@ -130,10 +130,12 @@ class Durable:
         try:
             kept = json.loads(row)
             label = Label(Confidentiality(kept["l"][0]), bool(kept["l"][1])) if "l" in kept else PUBLIC
-            version, fields = kept["v"], kept["s"]
+            fields = kept["s"]
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise StoreCorrupt(f"state of {name!r} cannot be read ({error}); run: loom store verify") from None
-        return spec.snapshot.adopt(fields), label
+            raise StoreCorrupt(
+                f"state of {name!r} cannot be read ({error}); run: loom store verify"
+            ) from None
+        return spec.codec.decode(fields), label
 
     def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
         """Not used: ``restore`` knows the class."""
@@ -175,7 +177,7 @@ class Durable:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _state_row(self, cell: Cell) -> bytes:
-        row: dict[str, Any] = {"v": 1, "s": dict(zip(cell.snapshot.names, cell.committed, strict=True))}
+        row: dict[str, Any] = {"v": cell.spec.version, "s": cell.spec.codec.encode(cell.committed)}
         if cell.label is not PUBLIC:
             row["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
         return _dumps(row).encode()
@@ -188,11 +190,7 @@ class Durable:
             row.append(changes)
         name = queue.cursor.name if isinstance(queue, DurableQueue) else queue.name
         seq = event.seq
-        key = (
-            join(number(seq), name)
-            if seq
-            else join(number(self.journal.seq), name, event.id)
-        )
+        key = join(number(seq), name) if seq else join(number(self.journal.seq), name, event.id)
         return Put(Family.STEPS, key, _dumps(row).encode())
 
     def _landed(self, cell: Cell, error: StoreError | None) -> None:

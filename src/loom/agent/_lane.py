@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 class Door:
-    """One handler with its queue, and the call that is ready to be made. ``alone``: the agent has no other. ``hook``: it
-    is not a handler but on_start, on_stop or on_error."""
+    """One handler with its queue, and the call that is ready to be made.
+
+    ``alone``: the agent has no other. ``hook``: it is on_start, on_stop or on_error and has no queue of its own.
+    """
 
     __slots__ = ("alone", "arguments", "call", "handler", "hook", "lane", "queue", "simple", "timeout")
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from loom.agent._supervision import Health
+from loom.agent.agent import offers
 from loom.event import Event
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Life:
             return
         if cell.status == "new":
             self.run()
-            cell.services.announce(cell.name, "started", {})
+            cell.services.announce(cell.name, "started", offers(cell.spec))
 
     def run(self) -> None:
         """Serve events, and begin the beats of ``@every`` and ``@at``."""
@@ -101,7 +102,7 @@ class Life:
             except Exception as error:  # noqa: BLE001 - a stranger's on_start: told, and tried again with back-off
                 log.error("%s could not start: %s: %s", cell.name, type(error).__name__, error)
                 continue
-            cell.services.announce(cell.name, "restarted", {})
+            cell.services.announce(cell.name, "restarted", offers(cell.spec))
             return
         cell.status = "parked"
         cell.services.announce(cell.name, "parked", {"queued": sum(len(q) for q in cell.queues())})

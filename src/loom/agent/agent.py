@@ -148,6 +148,13 @@ def function_spec(function: Callable[..., Any]) -> AgentSpec:
     return AgentSpec(Agent, name, tuple(compile_handler(function, name, method=False)), {})
 
 
+def offers(spec: AgentSpec) -> dict[str, list[str]]:
+    """What an agent says of itself when it starts: the patterns it listens to and the actions its handlers name."""
+    topics = dict.fromkeys(h.trigger.pattern for h in spec.handlers if h.trigger.pattern)
+    actions = dict.fromkeys(use for h in spec.handlers for use in h.uses)
+    return {"topics": list(topics), "actions": list(actions)}
+
+
 def check_version(version: object, cls: type[Agent]) -> int:
     """The version of an agent's state: a whole number from 1 on; raises ConfigError."""
     if type(version) is not int or version < 1:

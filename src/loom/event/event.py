@@ -147,6 +147,7 @@ class Event:
         self._origin = _origin(origin) if origin else ROOT
 
     if TYPE_CHECKING:
+        _journal: int
         type: str
         payload: Any
         topic: str

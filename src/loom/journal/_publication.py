@@ -33,7 +33,6 @@ class Part:
 class Publication:
     """Events that one publisher waits for. *deliver* puts one into its queues and returns those without room."""
 
-    Part = Part
     __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_part", "_waiter")
 
     def __init__(self, deliver: Callable[[Event], list[list[Queue]]]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loom.errors import Closed, StoreError
 from loom.store import Backend, Put
@@ -15,6 +15,7 @@ from loom.store import Backend, Put
 if TYPE_CHECKING:
     from loom.journal.cursor import Cursor
 
+T = TypeVar("T")
 Landed = Callable[[StoreError | None], None]
 
 
@@ -61,9 +62,7 @@ class Committer:
         self._capacity = capacity
         self._gathered: list[Commit] = []
         self._flying: list[Commit] = []
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ThreadPoolExecutor(1, "loom store")
         self._soon = False
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._idle: asyncio.Future[None] | None = None
@@ -107,10 +106,9 @@ class Committer:
             self._gathered = [commit for commit in self._gathered if not doomed(commit)]
         return gone
 
-    def perform(self, job: Callable[[], None]) -> None:
-        """Run *job* in the writer's thread between two writes; it must report its errors itself."""
-        self._begin()
-        self._jobs.put(job)
+    async def perform(self, job: Callable[[], T]) -> T:
+        """The result of *job*, run in the writer's thread between two writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
     async def drained(self) -> None:
         """Return when everything that was added has landed."""
@@ -127,10 +125,7 @@ class Committer:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(Closed("the store was closed while a publisher waited for room"))
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
-            self._thread = None
+        self._thread.shutdown(wait=True)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -139,7 +134,6 @@ class Committer:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return  # before the loop runs: ``drained`` or the next ``add`` sends it off
-        self._loop = loop
         self._soon = True
         loop.call_soon(self._send)
 
@@ -153,39 +147,28 @@ class Committer:
         for companion in self.companions:
             puts += companion.finish(batch)
         sync = any(commit.sync for commit in batch)
-        self._begin()
-        self._jobs.put(lambda: self._write(batch, puts, sync))
+        written = asyncio.get_running_loop().run_in_executor(self._thread, self._write, puts, sync)
+        written.add_done_callback(partial(self._land, batch))
         waiters, self._waiters = self._waiters, deque()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _begin(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="loom store", daemon=True)
-            self._thread.start()
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def _write(self, batch: list[Commit], puts: list[Put], sync: bool) -> None:
-        error: StoreError | None = None
+    def _write(self, puts: list[Put], sync: bool) -> StoreError | None:
         try:
             self._backend.write(puts, sync)
         except StoreError as failure:
-            error = failure
+            return failure
         except Exception as failure:  # noqa: BLE001 - whatever it is, who waits must hear of it
             error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
             error.__cause__ = failure
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            try:
-                loop.call_soon_threadsafe(self._land, batch, error)
-            except RuntimeError:
-                return  # the loop ended meanwhile: nobody waits any more
+            return error
+        return None
 
-    def _land(self, batch: list[Commit], error: StoreError | None) -> None:
+    def _land(self, batch: list[Commit], written: asyncio.Future[StoreError | None]) -> None:
+        if written.cancelled():  # the loop is ending: nobody waits any more
+            return
+        error = written.result()
         self._flying = []
         self.writes += 1
         if error is None:

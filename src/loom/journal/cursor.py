@@ -26,8 +26,8 @@ class Cursor:
     """
 
     __slots__ = (
-        "_staged", "admitted", "behind", "delivered", "done", "fresh", "more", "name", "outstanding", "position", "queues",
-        "reading", "serial", "waiters",
+        "_staged", "admitted", "behind", "delivered", "done", "fresh", "more", "name", "outstanding", "position",
+        "queues", "reading", "serial", "waiters",
     )  # fmt: skip
 
     def __init__(self, name: str, position: int, done: Iterable[int] = (), fresh: bool = False) -> None:

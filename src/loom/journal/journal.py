@@ -1,4 +1,4 @@
-"""The journal: every event of the kept topics in one order, on disk before anybody sees it, and who has read how far."""
+"""The journal: the events of the kept topics in one order, on disk before anybody sees them, and who read how far."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from loom.bus import Bus, Queue
 from loom.errors import Overloaded, StoreCorrupt, StoreError, WouldBlock
 from loom.event import Event, QoS
-from loom.journal._publication import Publication
+from loom.journal._publication import Part, Publication
 from loom.journal.committer import Commit, Committer
 from loom.journal.cursor import Cursor, read_position
 from loom.journal.queue import DurableQueue
@@ -38,7 +38,9 @@ class Journal:
         self.seq = self.head = unnumber(last) if last is not None else 0
         self.cursors: dict[str, Cursor] = {}
         self.duplicates = self.unreadable = 0
-        self._flying: dict[str, Publication] = {}  # events with an id of somebody else's, until they have landed
+        self._flying: dict[
+            str, Publication
+        ] = {}  # events with an id of somebody else's, until they have landed
         self._staged: list[Cursor] = []
         self._swept = self.seq
         bus.attach_spool(self)
@@ -76,7 +78,9 @@ class Journal:
             if waiting is None or not limit.expired():
                 raise
             queue = waiting.queues[0]
-            raise Overloaded(queue.name, queue.qos, len(queue.items), f"stayed full for {timeout} s") from None
+            raise Overloaded(
+                queue.name, queue.qos, len(queue.items), f"stayed full for {timeout} s"
+            ) from None
         except BaseException:
             self._submit(publication)
             raise
@@ -247,7 +251,7 @@ class Journal:
         if part is not None:
             self.committer.add(Commit(part.puts, partial(self._landed_part, part), part.sync, part.last))
 
-    def _landed_part(self, part: Publication.Part, error: StoreError | None) -> None:
+    def _landed_part(self, part: Part, error: StoreError | None) -> None:
         self.reached(part.last)
         for event in part.events:
             self._flying.pop(event.id, None)
@@ -273,9 +277,7 @@ class Journal:
         cursor.reading = False
         if not cursor.behind or self.committer.closed or all(q.closed for q in cursor.queues):
             return
-        rows = self.backend.scan(
-            Family.JOURNAL, number(cursor.delivered + 1), number(self.head + 1), _CHUNK
-        )
+        rows = self.backend.scan(Family.JOURNAL, number(cursor.delivered + 1), number(self.head + 1), _CHUNK)
         for key, row in rows:
             if not self._take_in(cursor, unnumber(key), row):
                 return
@@ -311,4 +313,3 @@ class Journal:
 
 def _nothing(error: StoreError | None) -> None:
     """For commits nobody waits for."""
-

@@ -19,7 +19,7 @@ from loom.clock import Chance, Clock, SystemClock
 from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
-from loom.runtime._assembly import check_uses, sort_out
+from loom.runtime._assembly import check_uses, sort_out, with_companions
 from loom.runtime._durability import open_durable
 from loom.runtime._models import Models
 from loom.store import MemoryStore, Store
@@ -39,8 +39,8 @@ class Loom:
 
     *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
     the handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
-    action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the folder
-    of a durable store: what agents have accepted, know and have yet to do outlives the process there.
+    action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the
+    folder of a durable store: what agents have accepted, know and have yet to do outlives the process there.
     """
 
     def __init__(
@@ -107,8 +107,9 @@ class Loom:
         for thing, part in parts:
             if isinstance(part, AgentSpec):
                 check_uses(part, known)
-                self._check_free(name or part.name, [*self._cells, *(c.name for c in cells)])
-                cells.append(self._make_cell(part, thing, name or part.name, grants))
+                for spec, what, called, may in with_companions(part, thing, name, grants):
+                    self._check_free(called, [*self._cells, *(c.name for c in cells)])
+                    cells.append(self._make_cell(spec, what, called, may))
             elif isinstance(part, Source):
                 self._check_free(name or part.name, [*self._sources, *runners])
                 from loom.runtime._sources import SourceRunner
