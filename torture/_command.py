@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from torture import _power
+from torture._plan import ALL
 from torture._round import Outcome, Round, Terms
 
 USAGE = "python -m torture"
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--backend", choices=("sqlite", "rocksdb", "memory"), default="sqlite")
     parser.add_argument("--kills", type=int, default=4, help="kills in each round")
     parser.add_argument("--count", type=int, default=100, help="events of each of the 8 publishers")
+    parser.add_argument(
+        "--kinds", default=",".join(sorted(ALL)), help="only events for these kinds of agents"
+    )
     parser.add_argument("--power", action="store_true", help="power losses instead of kills")
     parser.add_argument("--images", type=int, default=2000, help="crash images (with --power)")
     options = parser.parse_args(arguments)
@@ -34,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _rounds(options: argparse.Namespace, seed: int) -> int:
     failed: list[Outcome] = []
     for number in range(options.rounds):
-        terms = Terms(seed + number, options.backend, options.kills, options.count)
+        terms = Terms(
+            seed + number, options.backend, options.kills, options.count, frozenset(options.kinds.split(","))
+        )
         outcome = Round(terms).play()
         print(f"{number + 1:4}/{options.rounds} {outcome.line()}", flush=True)
         if outcome.problems:
@@ -50,6 +56,8 @@ def _tell(outcome: Outcome) -> None:
         print(f"     {problem}")
     print(f"     kept: {outcome.folder}")
     again = f"--rounds 1 --seed {terms.seed} --backend {terms.backend} --kills {terms.kills} --count {terms.count}"
+    if terms.kinds != ALL:
+        again += f" --kinds {','.join(sorted(terms.kinds))}"
     print(f'     again: make torture ARGS="{again}"', flush=True)
 
 

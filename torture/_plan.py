@@ -29,6 +29,7 @@ KINDS = (
     Kind("caller", 10, 1),  # calls an action, fails once, then keeps the receipt
     Kind("ringer", 20, 2),  # sets a timer for each event
 )
+ALL = frozenset(kind.name for kind in KINDS)
 AGENTS = sum(kind.agents for kind in KINDS)
 
 
@@ -80,10 +81,10 @@ class Item(NamedTuple):
             yield f"ring-{first + (self.agent + hop) % RING}", f"{self.mark}:{hop}"
 
 
-def items(seed: int, publisher: int, count: int) -> list[Item]:
-    """What one publisher publishes, in order."""
+def items(seed: int, publisher: int, count: int, kinds: frozenset[str] = ALL) -> list[Item]:
+    """What one publisher publishes, in order, for agents of *kinds* only."""
     chance = random.Random(f"{seed} {publisher}")
-    shares = [kind.share for kind in KINDS]
+    shares = [kind.share if kind.name in kinds else 0 for kind in KINDS]
     found = []
     for number in range(count):
         kind = chance.choices(KINDS, shares)[0]
@@ -122,7 +123,7 @@ def lives(seed: int, kills: int) -> list[Life]:
         after = (
             chance.uniform(0.05, 1.2)
             if phase == "starting"
-            else chance.choice((0.05, 0.3, 1.0)) * chance.uniform(0.2, 1)
+            else chance.choice((0.1, 0.4, 1.0)) * chance.uniform(0.2, 1)
         )
         stopped = phase == "working" and chance.random() < 0.3
         found.append(

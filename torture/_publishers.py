@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from torture._oracle import Book
-from torture._plan import Item, items
+from torture._plan import ALL, Item, items
 from torture._process import Process
 
 WINDOW = 4
@@ -19,18 +19,16 @@ class Publisher:
     def __init__(self, todo: list[Item]) -> None:
         self.todo = deque(todo)
         self.flying: deque[Item] = deque()
-        self.held = 0.0
-        """The part of its items that it keeps back for the end."""
 
 
 class Publishers:
     """All publishers of a round, and the book they keep."""
 
-    def __init__(self, seed: int, publishers: int, count: int) -> None:
+    def __init__(self, seed: int, publishers: int, count: int, kinds: frozenset[str] = ALL) -> None:
         self.book = Book()
         self.repeats: dict[str, int] = {}
         self._chance = random.Random(f"{seed} publishers")
-        self._all = {p: Publisher(items(seed, p, count)) for p in range(publishers)}
+        self._all = {p: Publisher(items(seed, p, count, kinds)) for p in range(publishers)}
         self._held = set(self._chance.sample(sorted(self._all), publishers // 4))
         self._again: list[Item] = []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torture._actuator import Actuator
 from torture._oracle import Act, Report, judge
-from torture._plan import Life, lives
+from torture._plan import ALL, Life, lives
 from torture._process import Gone, Process
 from torture._publishers import Publishers
 
@@ -28,6 +28,7 @@ class Terms:
     kills: int = 4
     count: int = 100
     """Events of each publisher."""
+    kinds: frozenset[str] = ALL
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Round:
         self.terms = terms
         self.folder = folder or Path(tempfile.mkdtemp(prefix=f"loom-torture-{terms.seed}-"))
         self.outcome = Outcome(terms, self.folder)
-        self.publishers = Publishers(terms.seed, PUBLISHERS, terms.count)
+        self.publishers = Publishers(terms.seed, PUBLISHERS, terms.count, terms.kinds)
         self.actuator = Actuator(self.folder / "actuator", terms.seed)
 
     def play(self) -> Outcome:
@@ -113,7 +114,8 @@ class Round:
             for told in process.last_words():
                 self.publishers.take(told)
             self.publishers.died()
-            self.outcome.killed.append(life.phase + (" (stopped before)" if life.stop_at is not None else ""))
+            stopped = ", stopped before" if life.stop_at is not None else ""
+            self.outcome.killed.append(f"{life.phase} ({len(self.publishers.book.acked)}{stopped})")
 
     def _work(self, process: Process, life: Life) -> None:
         if life.stop_at is not None:
@@ -159,7 +161,7 @@ class Round:
         try:
             self._until(process, "up")
             until = time.monotonic() + PATIENCE
-            while self.publishers.waiting or self._unanswered():
+            while self.publishers.waiting:
                 self.publishers.feed(process, last=True)
                 told = process.hear(0.01)
                 if told is not None:
@@ -177,9 +179,6 @@ class Round:
                 raise Stuck(f"it did not end well: {process.wait(0)}\n{process.trace()}")
         finally:
             process.kill()
-
-    def _unanswered(self) -> bool:
-        return False
 
     def _report(self, life: Life) -> Report:
         """What a new life knows, before anything new happens."""
