@@ -11,7 +11,6 @@ from loom.agent._state_leaves import all_clean, wrong
 from loom.errors import StateError
 
 FormOf = Callable[[Any, str], Form]
-MISSING = object()
 
 
 class Part:
@@ -21,6 +20,12 @@ class Part:
 
     def __init__(self, name: str, form: Form, initial: Callable[[], Any] | None) -> None:
         self.name, self.form, self.initial = name, form, initial
+
+    def begin(self) -> Any:
+        """The value to begin with; raises StateError for a part without one."""
+        if self.initial is None:
+            raise StateError(f"{self.name} has no default")
+        return self.initial()
 
 
 def decode_parts(parts: Iterable[Part], kept: dict[str, Any], where: str) -> dict[str, Any]:

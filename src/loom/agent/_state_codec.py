@@ -10,7 +10,6 @@ from loom.agent._state_classes import Part, decode_parts
 from loom.agent._state_compile import Compiler, compile_writer
 from loom.agent._state_delta import Delta, change
 from loom.agent._state_form import Form
-from loom.errors import StateError
 
 State = tuple[Any, ...]
 
@@ -19,18 +18,19 @@ class StateCodec:
     """Writes and reads captured states of the fields of one class.
 
     What it writes shares lists and dicts with the state that it was given: neither may be changed afterwards. Reading
-    goes by the annotations; what is kept names no class but loaded subclasses of annotated ones.
+    goes by the annotations; what is kept names no class but loaded subclasses of annotated ones. ``parts`` are the
+    fields with their forms.
     """
 
-    __slots__ = ("_parts", "_write", "fields", "names")
+    __slots__ = ("_write", "fields", "names", "parts")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         """Compile the fields; raises StateError for an annotation that cannot be kept."""
         compiler = Compiler()
         self.fields = fields
         self.names = tuple(f.name for f in fields)
-        self._parts = tuple(Part(f.name, compiler.form(f.annotation, f.name), f.initial) for f in fields)
-        self._write = compile_writer([(p.name, p.form) for p in self._parts], "value[{i}]")
+        self.parts = tuple(Part(f.name, compiler.form(f.annotation, f.name), f.initial) for f in fields)
+        self._write = compile_writer([(p.name, p.form) for p in self.parts], "value[{i}]")
 
     def encode(self, state: State) -> dict[str, Any]:
         """*state* as a dict for ``json.dumps``; raises StateError naming a field whose value could not be read back."""
@@ -41,25 +41,18 @@ class StateCodec:
 
         Raises StateError for a kept value that is none of its annotation, and for a kept field that the class has not.
         """
-        values = decode_parts(self._parts, dict(kept), "the agent")
+        values = decode_parts(self.parts, dict(kept), "the agent")
         return tuple([values[name] for name in self.names])
 
     def delta(self, old: State, new: State) -> Delta | None:
         """What leads from the kept form of *old* to that of *new*, None when nothing does; raises StateError."""
         found: Delta = {}
-        for part, before, after in zip(self._parts, old, new, strict=True):
+        for part, before, after in zip(self.parts, old, new, strict=True):
             if before is not after:
                 op = _field_change(part.form, before, after)
                 if op is not None:
                     found[part.name] = op
         return found or None
-
-    def part(self, name: str) -> Part:
-        """The field *name*; raises StateError when there is none."""
-        for part in self._parts:
-            if part.name == name:
-                return part
-        raise StateError(f"there is no state field {name!r}")
 
 
 def _field_change(form: Form, old: Any, new: Any) -> list[Any] | None:

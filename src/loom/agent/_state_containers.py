@@ -43,7 +43,11 @@ def sequence_form(cls: Any, item: Form, where: str) -> Form:
     def decode(kept: Any) -> Any:
         if tag_of(kept) != tag:
             raise Misfit(where, kept, cls)
-        return cls(many.decode(kept[tag]))
+        items = many.decode(kept[tag])
+        try:
+            return cls(items)
+        except TypeError as error:  # the items of a set that cannot be items of one
+            raise Misfit(where, kept, cls, str(error)) from None
 
     form = Form(encode, decode, [tag], cls)
     return form.equal() if item.plain else form
@@ -83,9 +87,12 @@ def deque_form(item: Form, where: str) -> Form:
 
     def decode(kept: Any) -> Any:
         inner = kept["$deque"] if tag_of(kept) == "$deque" else None
-        if type(inner) is not dict or type(inner.get("maxlen", 0)) is not int or "items" not in inner:
+        if type(inner) is not dict or "items" not in inner:
             raise Misfit(where, kept, deque)
-        return deque(many.decode(inner["items"]), inner.get("maxlen"))
+        try:
+            return deque(many.decode(inner["items"]), inner.get("maxlen"))
+        except (TypeError, ValueError) as error:
+            raise Misfit(where, kept, deque, str(error)) from None
 
     form = Form(encode, decode, ["$deque"], deque)
     return form.equal(_same_deque) if item.plain else form
@@ -108,9 +115,11 @@ def dict_form(key: Form, value: Form, where: str) -> Form:
     def decode(kept: Any) -> Any:
         if type(kept) is not dict:
             raise Misfit(where, kept, dict)
-        if tag_of(kept) is None:
-            return {read_key(k): read_value(v) for k, v in kept.items()}
-        return {read_key(k): read_value(v) for k, v in pairs_of(kept, where)}
+        pairs = kept.items() if tag_of(kept) is None else pairs_of(kept, where)
+        try:
+            return {read_key(k): read_value(v) for k, v in pairs}
+        except TypeError as error:
+            raise Misfit(where, kept, dict, str(error)) from None
 
     form = Form(encode, decode, ["object", "$dict"], dict)
     return form.equal(_same_dict) if key.plain and value.plain else form
@@ -143,7 +152,7 @@ def are_names(keys: Any) -> bool:
     return is_clean(joined) and not (len(keys) == 1 and joined[:1] == "$")
 
 
-def pairs_of(kept: dict[str, Any], where: str) -> list[Any]:
+def pairs_of(kept: dict[str, Any], where: str) -> list[list[Any]]:
     """The pairs of a dict that is kept as pairs; raises Misfit for anything else."""
     pairs = kept.get("$dict")
     if type(pairs) is not list or not all(type(p) is list and len(p) == 2 for p in pairs):

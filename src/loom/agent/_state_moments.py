@@ -23,7 +23,8 @@ def write_datetime(value: dt.datetime) -> str:
 
 def read_datetime(text: str) -> dt.datetime:
     """The datetime of *text*; raises ValueError for anything else."""
-    return _noted(dt.datetime.fromisoformat, text)
+    value: dt.datetime = _noted(dt.datetime.fromisoformat, text)
+    return value
 
 
 def write_time(value: dt.time) -> str:
@@ -34,7 +35,8 @@ def write_time(value: dt.time) -> str:
 
 def read_time(text: str) -> dt.time:
     """The time of *text*; raises ValueError for anything else."""
-    return _noted(dt.time.fromisoformat, text)
+    value: dt.time = _noted(dt.time.fromisoformat, text)
+    return value
 
 
 def read_timedelta(parts: list[int]) -> dt.timedelta:
