@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from loom import Agent, Context, Event, QoS, Restart, Retry, action, on
+from torture import _mover
 from torture._plan import KINDS, RING
 
 QUICK = Retry(attempts=3, base=0.001)
@@ -179,18 +180,15 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
 
 def everything(version: int) -> Iterator[Any]:
     """All actions and agents, movers at *version* of their state."""
-    from torture._mover import mover
-
     yield from (record_act, record_call, Watcher)
     for kind in KINDS:
         make = MAKERS.get(kind.name)
         for number in range(kind.agents):
-            yield mover(number, version) if make is None else make(number)
+            yield _mover.mover(number, version) if make is None else make(number)
 
 
 def known(agent: Agent) -> dict[str, Any]:
     """What an agent has noted, whatever its class calls it."""
-    fields = {name: value for name, value in vars(agent).items() if not name.startswith("_")}
-    if "version" in fields:
-        return {"count": fields["number"], "total": fields["total"], "seen": list(fields["saw"])}
-    return fields
+    if type(agent).__name__ == "Mover":
+        return _mover.known(agent)
+    return {name: value for name, value in vars(agent).items() if not name.startswith("_")}
