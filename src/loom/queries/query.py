@@ -135,7 +135,7 @@ class Query(Generic[S]):
         number = state.number + 1
         new = Seen(event.topic, event.id, event.payload, event.timestamp_ms, at, number, roles, value)
         kept = tuple(sorted((*state.kept, new), key=_order))
-        ids = {**state.ids, event.id: at}
+        ids = {**state.ids, event.id: event.timestamp_ms}
         state = replace(state, time=max(state.time, at), number=number, ids=ids, kept=kept)
         return self._bounded(self.decide(state, new))
 
@@ -152,7 +152,7 @@ class Query(Generic[S]):
         state, oldest = outcome.state, outcome.state.time - self.horizon
         kept = tuple(seen for seen in state.kept if seen.at >= oldest)
         over = max(0, len(kept) - self.limit)
-        ids = {name: at for name, at in state.ids.items() if at >= oldest}
+        ids = {name: stamp for name, stamp in state.ids.items() if stamp >= oldest}
         for name in list(ids)[: max(0, len(ids) - _IDS * self.limit)]:
             del ids[name]
         state = replace(state, kept=kept[over:], ids=ids)
