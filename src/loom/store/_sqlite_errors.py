@@ -8,33 +8,74 @@ from pathlib import Path
 
 from loom.errors import StoreCorrupt, StoreError, StoreFormat, StoreFull, StoreLocked
 
-_SPACE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+_FSYNC = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+_SHORT = sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def code(error: sqlite3.Error) -> int:
+    """SQLite's extended code of *error*; 0 when it has none."""
+    return getattr(error, "sqlite_errorcode", None) or 0
+
+
+def lost_sync(error: sqlite3.Error) -> bool:
+    """Whether the disk did not confirm what it was given: what it holds then, nobody knows until it is read again."""
+    return code(error) in _FSYNC
 
 
 def typed(error: sqlite3.Error, file: Path) -> StoreError:
     """The error of Loom for *error*, which came up at *file*; its message says what to do."""
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    primary = code & 0xFF
-    if primary == sqlite3.SQLITE_NOTADB:
-        return StoreFormat(f"{file} is no store of Loom: {error}; move it away, or use another folder")
-    if primary in _DAMAGE:
-        return StoreCorrupt(
-            f"{file} is damaged: {error}; run `loom store verify {file.parent}` to see where, then "
-            f"`loom store repair {file.parent}` (which keeps a copy), or restore a backup"
-        )
-    if primary == sqlite3.SQLITE_FULL or code in _SPACE:
+    extended = code(error)
+    match extended & 0xFF:
+        case sqlite3.SQLITE_NOTADB:
+            return StoreFormat(f"{file} is no store of Loom: {error}; move it away, or use another folder")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_FORMAT:
+            return damaged(file, str(error))
+        case sqlite3.SQLITE_READONLY:
+            return StoreFull(
+                f"{file} may not be written: {error}; give this user the right to, then try again"
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreLocked(_strangers(file, error))
+        case sqlite3.SQLITE_CANTOPEN:
+            return StoreError(
+                f"cannot open {file}: {error}; it must be a file that this user (uid {os.geteuid()}) may read "
+                "and write, in a folder where this user may write"
+            )
+    if extended in _FULL:
         return StoreFull(
-            f"no space left for {file}: {error}; nothing of this write was kept, free some space and try again"
+            f"no space left for {file}: {error}; nothing of this was kept, free some space and try again"
         )
-    if primary == sqlite3.SQLITE_READONLY:
-        return StoreFull(
-            f"{file} may not be written: {error}; give this user the right to write, then try again"
-        )
-    if primary in _BUSY:
-        return StoreLocked(
-            f"{file} is locked by another program than Loom (this is process {os.getpid()}): {error}; "
-            f"see `fuser {file}` for its pid and close it there"
-        )
-    return StoreError(f"{file}: {error} ({getattr(error, 'sqlite_errorname', 'no code')})")
+    if extended == _SHORT:
+        return damaged(file, f"{error}, it ends too early")
+    return StoreError(
+        f"{file}: {error} ({getattr(error, 'sqlite_errorname', 'no code')}); look at the disk and its log"
+    )
+
+
+def damaged(file: Path, what: str) -> StoreCorrupt:
+    """The error for *file*, which holds what it should not."""
+    return StoreCorrupt(
+        f"{file} is damaged: {what}; run `loom store verify {file.parent}` to see where, then "
+        f"`loom store repair {file.parent}` (it keeps the damaged files), or go back to a backup"
+    )
+
+
+def _strangers(file: Path, error: sqlite3.Error) -> str:
+    pids = holders(file)
+    who = f"process {' and '.join(map(str, pids))}" if pids else "another program"
+    return f"{file} is locked by {who}: {error}; close it there, then try again (nothing of this was kept)"
+
+
+def holders(file: Path) -> list[int]:
+    """The other processes that hold a lock on *file* or its index for writing, as far as the system tells."""
+    try:
+        inodes = {
+            str(Path(f"{file}{end}").stat().st_ino) for end in ("", "-shm") if Path(f"{file}{end}").exists()
+        }
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return []
+    rows = [line.split() for line in lines]  # "7: POSIX ADVISORY WRITE 1234 fe:01:5678 120 120"
+    found = {int(r[4]) for r in rows if len(r) == 8 and r[3] == "WRITE" and r[5].rpartition(":")[2] in inodes}
+    return sorted(found - {os.getpid()})

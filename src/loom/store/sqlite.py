@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from loom.errors import Closed, StoreError, StoreFormat
-from loom.store import _format
-from loom.store import _sqlite_schema as schema
-from loom.store._lock import FolderLock
-from loom.store._sqlite_errors import typed
+from loom.errors import Closed, StoreError
+from loom.store import _format, _sqlite_upkeep
+from loom.store._lock import FolderLock, folder_bytes, make_folder
+from loom.store._sqlite_connect import FILE, WAL_BOUND, reader, transact, writer
+from loom.store._sqlite_errors import damaged, lost_sync, typed
 from loom.store._sqlite_keys import bounds, inside, outside
+from loom.store._sqlite_schema import READS
 from loom.store._sqlite_write import statements
 from loom.store.backend import Put
 from loom.store.families import Family
-
-FILE = "loom.db"
-WAL_BOUND = 32 << 20  # bytes written after which the log is folded into the main file
 
 
 class SqliteBackend:
@@ -28,13 +26,15 @@ class SqliteBackend:
 
     One thread writes (``write``, ``remove``, ``checkpoint``, ``compact``); any thread reads. *read_only* needs no lock
     and sees what another process writes. Raises StoreLocked, naming the pid, when another process has the folder,
-    StoreFormat for a file that is no store of this version, StoreError when the folder cannot be used.
+    StoreFormat for a file that is no store of this version, StoreCorrupt for a damaged one, StoreError when the folder
+    cannot be used.
     """
 
     __slots__ = (
         "_file",
         "_guard",
         "_lock",
+        "_lost",
         "_reader",
         "_sync",
         "_unfolded",
@@ -47,7 +47,7 @@ class SqliteBackend:
         self.folder, self.read_only = Path(folder), read_only
         self._file = self.folder / FILE
         self._guard = threading.Lock()
-        self._sync, self._unfolded = True, 0
+        self._sync, self._lost, self._unfolded = True, False, 0
         self._lock: FolderLock | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
@@ -64,28 +64,28 @@ class SqliteBackend:
         if not self.read_only:
             make_folder(self.folder)
             self._lock = FolderLock(self.folder)
-            self._writer = _connect(self._file, "rwc")
-            _prepare(self._writer)
-        elif not self._file.exists():
-            raise StoreError(
-                f"there is no store in {self.folder}; check the path, or open it without read_only"
-            )
-        self._reader = _connect(self._file, "ro")
-        _format.check(self.get(Family.META, _format.KEY), str(self._file))
+            self._writer = writer(self._file)
+        self._reader = reader(self._file)
+        _format.bring(self, str(self._file), self.read_only)
 
     # -- writing
 
     def write(self, puts: Sequence[Put], sync: bool = True) -> None:
-        """Keep all of *puts* in order, the last one of a key wins; return when they are on disk if *sync*."""
-        work = list(statements(puts))
-        self._change(work, sync)
+        """Keep all of *puts* in order, the last one of a key wins; return when they are on disk if *sync*.
+
+        Raises StoreFull when there is no space, StoreLocked when a program that is no Loom locks the file, StoreError
+        otherwise, and then nothing of it is kept. When the disk itself fails to confirm, what it holds is unknown:
+        every later write raises StoreError until the store has been opened again.
+        """
+        self._change(list(statements(puts)), sync)
         self._unfolded += sum([len(put[2] or b"") + 100 for put in puts])
         if self._unfolded > WAL_BOUND:
-            self.checkpoint()
+            with suppress(StoreError):  # what was written is kept; the log is folded in with a later write
+                self.checkpoint()
 
     def remove(self, family: Family, start: bytes, end: bytes) -> None:
         """Take away every key with ``start <= key < end``, as a write of its own."""
-        self._change([(schema.READS[family].remove, bounds(family, start, end))], True)
+        self._change([(READS[family].remove, bounds(family, start, end))], True)
 
     def _change(self, work: Sequence[tuple[str, Sequence[Any]]], sync: bool) -> None:
         connection = self._writing()
@@ -96,9 +96,9 @@ class SqliteBackend:
             if len(work) == 1:  # one statement is a transaction of its own
                 connection.execute(*work[0])
             elif work:
-                _transact(connection, work)
+                transact(connection, work)
         except sqlite3.Error as error:
-            raise typed(error, self._file) from error
+            raise self._failed(error) from error
 
     def checkpoint(self) -> None:
         """Fold the log of recent writes into the main file."""
@@ -106,50 +106,63 @@ class SqliteBackend:
         try:
             self._writing().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
-            raise typed(error, self._file) from error
+            raise self._failed(error) from error
 
     def compact(self) -> None:
-        """Give the space of what was taken away back to the file system."""
+        """Give the space of what was taken away back to the file system; needs room for a second copy for a while."""
         try:
-            self._writing().execute("VACUUM")
+            _sqlite_upkeep.compact(self._writing(), self._file)
         except sqlite3.Error as error:
-            raise typed(error, self._file) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        self._lost = self._lost or lost_sync(error)
+        return typed(error, self._file)
 
     def _writing(self) -> sqlite3.Connection:
-        if self._writer is None:
-            raise (
-                StoreError(f"{self.folder} is open read-only")
-                if self._reader
-                else Closed(f"{self.folder} is closed")
+        if self._lost:
+            raise StoreError(
+                f"the disk did not confirm an earlier write to {self._file}; look at its log, then open the store again"
             )
+        if self._writer is None:
+            if self.read_only and self._reader is not None:
+                raise StoreError(f"{self.folder} is open with read_only=True; open it without to write")
+            raise Closed(f"{self.folder} is closed")
         return self._writer
 
     # -- reading
 
     def get(self, family: Family, key: bytes) -> bytes | None:
         """What is kept under *key*, or None."""
-        found = self._read(schema.READS[family].get, (inside(family, key),))
-        return found[0][0] if found else None
+        found = self._read(READS[family].get, (inside(family, key),))
+        if not found:
+            return None
+        if type(found[0][0]) is not bytes:
+            raise damaged(self._file, f"{family} {key!r} holds no bytes")
+        return found[0][0]
 
     def scan(
         self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
     ) -> list[tuple[bytes, bytes]]:
         """At most *limit* pairs with ``start <= key < end`` (no end: to the last), in order."""
-        found = self._read(schema.READS[family].scan, (*bounds(family, start, end), limit))
+        found = self._read(READS[family].scan, (*bounds(family, start, end), limit))
+        for _, value in found:
+            if type(value) is not bytes:
+                raise damaged(self._file, f"{family} holds a value that is no bytes")
         if family is Family.JOURNAL:
             return [(k.to_bytes(8, "big"), v) for k, v in found]
         return [(k[1:], v) for k, v in found]
 
     def last(self, family: Family) -> bytes | None:
         """The greatest key of *family*, or None."""
-        found = self._read(schema.READS[family].last, bounds(family, b"", None))
+        found = self._read(READS[family].last, bounds(family, b"", None))
         return outside(family, found[0][0]) if found else None
 
     def count(self, family: Family) -> int:
         """How many keys *family* has; takes time in proportion."""
-        return int(self._read(schema.READS[family].many, bounds(family, b"", None))[0][0])
+        return int(self._read(READS[family].many, bounds(family, b"", None))[0][0])
 
-    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def _read(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         with self._guard:
             if self._reader is None:
                 raise Closed(f"{self.folder} is closed")
@@ -160,95 +173,28 @@ class SqliteBackend:
 
     def nbytes(self) -> int:
         """Bytes on disk, everything included."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.folder) if entry.name.startswith(FILE))
+        return folder_bytes(self.folder)
+
+    # -- upkeep
 
     def verify(self) -> Iterator[str]:
-        """One line for each thing that is broken; nothing when all is well."""
-        for (line,) in self._read("PRAGMA integrity_check"):
-            if line != "ok":
-                yield str(line)
+        """One line for each thing that is broken; nothing when all is well. Reads the whole file."""
+        return _sqlite_upkeep.verify(self._file)
 
     def backup(self, folder: str) -> None:
-        """Write a consistent copy that can be opened into *folder*, while the original is in use."""
-        target = Path(folder)
-        make_folder(target)
-        if (target / FILE).exists():
-            raise StoreError(f"{target} holds a store already; give another folder")
-        source, copy = _connect(self._file, "ro"), _connect(target / FILE, "rwc")
-        try:
-            source.backup(copy)
-        finally:
-            source.close()
-            copy.close()
+        """Write a consistent copy that can be opened into *folder*, while the original is in use.
+
+        Raises StoreError when *folder* holds a store already, StoreFull when it has no room.
+        """
+        _sqlite_upkeep.backup(self._file, Path(folder))
 
     def close(self) -> None:
         """Release files and locks; closing twice does nothing."""
         with self._guard:
-            reader, self._reader = self._reader, None
-            writer, self._writer = self._writer, None
-        for connection in (reader, writer):
+            connections = (self._reader, self._writer)  # the writer last: then it folds its log in
+            self._reader = self._writer = None
+        for connection in connections:
             if connection is not None:
                 connection.close()
         if self._lock is not None:
             self._lock.release()
-
-
-def make_folder(folder: Path) -> None:
-    """Make *folder* for this user alone; raises StoreError when that cannot be."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot make the data folder {folder}: {error.strerror}; use another one"
-        ) from error
-
-
-def _connect(file: Path, mode: str) -> sqlite3.Connection:
-    if mode == "rwc" and not file.exists():
-        os.close(os.open(file, os.O_CREAT | os.O_CLOEXEC, 0o600))  # its log gets the same rights from SQLite
-    connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=512,
-        timeout=5.0,
-    )
-    connection.execute("PRAGMA mmap_size = 0")
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new store, and set what is set at each opening."""
-    new = connection.execute("PRAGMA schema_version").fetchone()[0] == 0
-    if new:
-        connection.execute(f"PRAGMA page_size = {schema.PAGE}")
-    elif connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION:
-        raise StoreFormat("this is a SQLite database, but no store of Loom; use another folder")
-    connection.execute("PRAGMA journal_mode = WAL")
-    for setting in (
-        "synchronous = FULL",
-        "wal_autocheckpoint = 0",
-        "secure_delete = ON",
-        "cache_size = -16384",
-    ):
-        connection.execute(f"PRAGMA {setting}")
-    if new:
-        _make(connection)
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    meta = Put(Family.META, _format.KEY, b"%d" % _format.VERSION)
-    _transact(connection, [*((sql, ()) for sql in schema.CREATE), *statements([meta])])
-
-
-def _transact(connection: sqlite3.Connection, work: Sequence[tuple[str, Sequence[Any]]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for sql, parameters in work:
-            connection.execute(sql, parameters)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
