@@ -30,6 +30,7 @@ CODES = {
     Family.DEAD: 11,
     Family.NOTES: 12,
     Family.KEYS: 13,
+    Family.ENDED: 14,
     Family.STATES: 0x81,
     Family.CHANGES: 0x82,
     Family.BLOBS: 0x83,
