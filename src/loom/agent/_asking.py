@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loom.agent._requests import REPLY_TO
 from loom.agent._waits import path_between
+from loom.bus import Line
 from loom.errors import Deadlock, HopLimit, NoResponders, RequestFailed, RequestTimeout
 from loom.event import HOP_LIMIT, Event
 from loom.event.topic import check_topic
@@ -33,7 +34,9 @@ async def ask_agents(
     out, limit = False, asyncio.timeout(timeout)
     try:
         async with limit:
-            await services.bus.publish(event)
+            full = services.bus.deliver(event)  # now, also where others are kept first: nobody answers after a crash
+            if full:
+                await Line(event, full).wait(None)
             out = True
             return await pending.future
     except TimeoutError:

@@ -34,10 +34,9 @@ class Cell:
 
     __slots__ = (
         "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed",
-        "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label", "lanes",
-        "life",
-        "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services", "setbacks", "snapshot",
-        "spec", "status", "step",
+        "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label",
+        "lanes", "life", "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services",
+        "setbacks", "snapshot", "spec", "status", "step",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +79,17 @@ class Cell:
         self.awaited: asyncio.Future[None] | None = None
 
     # --- the bus -------------------------------------------------------------------------------------------------
+
+    def recall(self) -> None:
+        """Take up the state that the store has of this agent; raises StateError when it does not fit the class."""
+        if self.durable is not None:
+            kept = self.durable.restore(self.spec, self.name)
+        else:
+            loaded = self.services.store.load(self.name)
+            kept = None if loaded is None else (self.snapshot.adopt(loaded[0]), loaded[1])
+        if kept is not None:
+            self.committed, self.label = kept
+            self.roll_back()
 
     def connect(self) -> None:
         """Attach a queue for every handler to the bus; events are kept there until the cell runs."""

@@ -14,6 +14,7 @@ from loom.agent._supervision import backoff
 from loom.errors import StateError, StoreCorrupt, StoreError
 from loom.event import PUBLIC, Confidentiality, Event, Label
 from loom.journal import Commit, DurableQueue, Journal
+from loom.journal.queue import cursor_of
 from loom.store import Family, Put, StepCommit
 from loom.store.families import join, number
 
@@ -69,7 +70,8 @@ class Durable:
                     last = output.seq
         changes = cell.spec.codec.delta(cell.committed, state)
         puts.append(self._step_row(cell, ctx, changes))
-        settles = ((queue.cursor, event.seq),) if isinstance(queue, DurableQueue) and event.seq else ()
+        cursor = cursor_of(queue)
+        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
         commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
         waiter = None
         if ctx.door.hook:
@@ -89,8 +91,9 @@ class Durable:
     def give_up(self, cell: Cell, ctx: Context, puts: list[Put]) -> None:
         """The event of *ctx* is a dead letter: its position advances with *puts*, and nothing else changes."""
         queue, event = ctx.door.queue, ctx._event
-        if isinstance(queue, DurableQueue) and event.seq:
-            settles = ((queue.cursor, event.seq),)
+        cursor = cursor_of(queue)
+        if cursor is not None and event.seq:
+            settles = ((cursor, event.seq),)
             self.journal.committer.add(Commit(puts, _told, settles=settles))
 
     def commit(self, batch: Sequence[StepCommit]) -> None:
@@ -100,6 +103,10 @@ class Durable:
         if not self._flushing:
             self._flushing = True
             self.services.timers.after(_FLUSH, self.flush)
+
+    def clean(self, cell: Cell) -> bool:
+        """Whether the state of *cell* is on disk as it is."""
+        return cell not in self._dirty and cell not in self._flying
 
     def flush(self) -> None:
         """Have the states written that no commit has taken along yet."""
@@ -188,7 +195,8 @@ class Durable:
         row: list[Any] = [ctx.attempt, self.services.clock.now_ms(), event.id]
         if changes is not None:
             row.append(changes)
-        name = queue.cursor.name if isinstance(queue, DurableQueue) else queue.name
+        cursor = cursor_of(queue)
+        name = queue.name if cursor is None else cursor.name
         seq = event.seq
         key = join(number(seq), name) if seq else join(number(self.journal.seq), name, event.id)
         return Put(Family.STEPS, key, _dumps(row).encode())

@@ -59,9 +59,10 @@ class Life:
         cell = self._cell
         cell.beats.clear()
         if cell.status == "running":
-            await self._say_stop(timeout)
+            await self.say_stop(timeout)
 
-    async def _say_stop(self, timeout: float) -> None:
+    async def say_stop(self, timeout: float = _STOP_SECONDS) -> None:
+        """Call ``on_stop``; an error is told and goes no further."""
         cell = self._cell
         try:
             async with asyncio.timeout(timeout):
@@ -90,7 +91,7 @@ class Life:
         cell = self._cell
         cell.status = "restarting"
         if began:
-            await self._say_stop(_STOP_SECONDS)
+            await self.say_stop()
         health = self._health = self._health or Health(cell.spec.restart)
         while (delay := health.restart(cell.services.clock.monotonic(), cell.services.random)) is not None:
             cell.services.announce(cell.name, "restarting", {"delay": delay})

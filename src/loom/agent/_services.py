@@ -81,6 +81,9 @@ class Services:
         """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""
         if self.bus.closed:
             return
+        agent, slash, key = agent.partition("/")
+        if slash:
+            payload = {**payload, "key": key}
         topic = f"loom.agent.{agent}.{what}"
         origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
         self.bus.offer(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]

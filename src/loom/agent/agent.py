@@ -26,7 +26,8 @@ class Agent:
     Annotated fields with a default are the persistent state; names that begin with an underscore are ephemeral; no
     others are allowed. Class keywords: ``name``, ``window`` (how many recent events ``ctx.recent`` holds, 0 unless
     said), ``retry`` and ``restart`` policies, ``outbox`` (events it may have waiting for room elsewhere), ``version``
-    of its state (1 unless said; see ``migrate``).
+    of its state (1 unless said; see ``migrate``), ``key`` (where an event says whose it is, as ``"metadata.room"``:
+    there is then one instance for each key) and ``awake`` (how many of those may be in memory, 1000 unless said).
     """
 
     _spec: ClassVar[AgentSpec | None] = None
@@ -34,11 +35,11 @@ class Agent:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__()
-        unknown = options.keys() - {"name", "window", "retry", "restart", "outbox", "version"}
+        unknown = options.keys() - {"name", "window", "retry", "restart", "outbox", "version", "key", "awake"}
         if unknown:
             raise ConfigError(
                 f"class {cls.__qualname__}: no agent option {min(unknown)!r}; "
-                "use name, window, retry, restart, outbox or version"
+                "use name, window, retry, restart, outbox, version, key or awake"
             )
         cls._options = {**cls._options, **options}
         cls._spec = None
@@ -81,10 +82,12 @@ class AgentSpec:
 
     __slots__ = (
         "_codec",
+        "awake",
         "cls",
         "ephemeral",
         "handlers",
         "hooks",
+        "key",
         "name",
         "outbox",
         "restart",
@@ -107,6 +110,8 @@ class AgentSpec:
         self.restart: Restart = options.get("restart") or Restart()
         self.outbox = int(options.get("outbox", 1024))
         self.version = check_version(options.get("version", 1), cls)
+        self.key = options.get("key")
+        self.awake = max(1, int(options.get("awake", 1000)))
         self._codec: StateCodec | None = None
         self.hooks = {h: _hook_arguments(cls, h) for h in _HOOKS if getattr(cls, h) is not getattr(Agent, h)}
 

@@ -77,3 +77,9 @@ class DurableQueue(Queue):
 
     def _relimit(self) -> None:
         self.limit = 0
+
+
+def cursor_of(queue: Queue) -> Cursor | None:
+    """The place in the journal of a durable queue, or of the one behind a mailbox; None for another."""
+    cursor: Cursor | None = getattr(queue, "cursor", None) if queue.durable else None
+    return cursor

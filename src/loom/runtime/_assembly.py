@@ -10,7 +10,7 @@ from loom.actions import Action
 from loom.actions.action import ACTION
 from loom.adapters import Source
 from loom.adapters.source import SOURCE
-from loom.agent import Agent, AgentSpec, function_spec, spec_of
+from loom.agent import Agent, AgentSpec, Cell, Services, function_spec, spec_of
 from loom.errors import SignatureError, UnknownAction
 
 COMPANIONS = "__loom_companions__"
@@ -42,6 +42,17 @@ def sort_out(thing: Any) -> Action | Source | AgentSpec:
     raise SignatureError(
         f"{thing!r} cannot be added; add an Agent class or instance, or a function marked @on, @action or @source"
     )
+
+
+def make_cell(
+    spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None
+) -> Cell:
+    """What runs an agent: a cell, or a herd of them for a keyed one; raises ConfigError."""
+    if spec.key is None:
+        return Cell(spec, instance, services, name, grants)
+    from loom.agent._herd import Herd
+
+    return Herd(spec, instance, services, name, grants)
 
 
 def check_uses(spec: AgentSpec, known: Any) -> None:

@@ -19,7 +19,7 @@ from loom.clock import Chance, Clock, SystemClock
 from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
-from loom.runtime._assembly import check_uses, sort_out, with_companions
+from loom.runtime._assembly import check_uses, make_cell, sort_out, with_companions
 from loom.runtime._durability import open_durable
 from loom.runtime._models import Models
 from loom.store import MemoryStore, Store
@@ -148,17 +148,11 @@ class Loom:
             raise StateError(
                 f"{name}.{strange[0]} is not declared; annotate it in the class, or call it _{strange[0]}"
             )
-        cell = Cell(spec, instance, self._services, name, grants)
+        cell = make_cell(spec, instance, self._services, name, grants)
         if instance is thing:
             cell.initial = dict(instance.__dict__)
-        if self._durable is not None:
-            found = self._durable.restore(spec, name)
-            if found is not None:
-                cell.committed, cell.label = found
-                spec.snapshot.restore(instance.__dict__, cell.committed)
-        elif (kept := self._services.store.load(name)) is not None:
-            cell.committed, cell.label = spec.snapshot.adopt(kept[0]), kept[1]
-            spec.snapshot.restore(instance.__dict__, cell.committed)
+        if spec.key is None:
+            cell.recall()
         return cell
 
     def _connect(self, cells: list[Cell]) -> None:

@@ -1,0 +1,238 @@
+"""Keyed agents: one queue for each handler, and an instance for each key, awake only while it has something to do."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from loom.agent._cell import Cell
+from loom.agent._handlers import Handler
+from loom.agent._keys import compile_key, key_text
+from loom.agent._lane import Bell, Door, Lane
+from loom.agent._life import Life
+from loom.agent._mailbox import Mailbox
+from loom.agent.agent import Agent, AgentSpec, offers
+from loom.bus import Queue
+from loom.errors import ConfigError
+from loom.event import Event
+from loom.journal import DurableQueue
+
+if TYPE_CHECKING:
+    from loom.agent._services import Services
+
+log = logging.getLogger("loom.agent")
+MAILBOX = 64
+
+
+class Instance(Cell):
+    """The agent of one key. Its queues are mailboxes that its herd fills."""
+
+    __slots__ = ("_boxes", "herd", "key")
+
+    def __init__(self, herd: Herd, key: str) -> None:
+        self.herd = herd
+        self.key = key
+        self._boxes: dict[str, Queue] = {}
+        super().__init__(herd.spec, herd.spec.cls(), herd.services, f"{herd.name}/{key}", herd.grants)
+
+    def _open_door(self, handler: Handler, lane: Lane, arrivals: Any) -> Door:
+        trigger = handler.trigger
+        host = self.herd.doors[handler.name].queue
+        box = Mailbox(
+            host, self.herd.lost, qos=trigger.qos, capacity=min(host.capacity, self.herd.mailbox),
+            overflow=trigger.overflow, sample=trigger.sample, aggregate=trigger.aggregate, arrivals=arrivals,
+        )  # fmt: skip
+        box.owner = self
+        box.notify = Bell(self, lane, trigger.interrupts)
+        self._boxes[handler.name] = box
+        return Door(handler, box, lane)
+
+    def disconnect(self) -> None:
+        """End it: what is in its mailboxes ends as cancelled."""
+        super().disconnect()
+        for queue in self.queues():
+            queue.close()
+
+    def box(self, door: Door) -> Queue:
+        """The mailbox for what comes through *door* of the herd."""
+        return self._boxes[door.handler.name]
+
+    def has_room(self, door: Door) -> bool:
+        """Whether it takes another event from *door*: one that sheds always does."""
+        box = self._boxes[door.handler.name]
+        return door.lane.rank == 0 or len(box.items) < box.capacity
+
+    @property
+    def sleepy(self) -> bool:
+        """Whether it may sleep: nothing queued, running or on its way, and its state is kept."""
+        if self.status != "running" or self.marked or self.asking or not self.quiet():
+            return False
+        return self.durable is None or self.durable.clean(self)
+
+
+class Herd(Cell):
+    """All instances of a keyed agent: it hands each event to the one of its key, waking it if need be.
+
+    At most ``limit`` instances are awake; the one that had nothing to do for longest sleeps first. An instance has at
+    most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter.
+    """
+
+    __slots__ = ("_key_of", "_making", "awake", "doors", "limit", "mailbox", "woken")
+
+    def __init__(
+        self, spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None
+    ) -> None:
+        super().__init__(spec, instance, services, name, grants)
+        self._key_of = compile_key(spec.key, spec.cls.__qualname__)
+        self._making = False
+        self.limit, self.mailbox = spec.awake, MAILBOX
+        self.awake: OrderedDict[str, Instance] = OrderedDict()
+        self.doors: dict[str, Door] = {}
+        self.woken = 0
+        self.life = _HerdLife(self)
+        beating = [h.name for h in spec.handlers if not h.trigger.pattern]
+        if beating:
+            raise ConfigError(f"{beating[0]}: a keyed agent has no beat; set ctx.every(...) in each instance")
+
+    def connect(self) -> None:
+        """Attach a queue for every handler to the bus."""
+        super().connect()
+        self.doors = {door.handler.name: door for lane in self.lanes for door in lane.doors}
+        for door in self.doors.values():
+            door.queue.notify = self.dispatch
+
+    def quiet(self) -> bool:
+        """Whether nothing waits for an instance; the instances answer for themselves."""
+        return self.status == "parked" or not any(queue.items for queue in self.queues())
+
+    def wake(self) -> None:
+        """Hand out what waits."""
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Hand out what waits, the urgent first, as long as the instances of the oldest have room."""
+        if self._making or self.status != "running":
+            return
+        self._making = True
+        try:
+            for lane in self.lanes:
+                while (door := _oldest(lane)) is not None and self._hand_out(door, lane):
+                    pass
+        finally:
+            self._making = False
+
+    def lost(self, box: Mailbox, event: Event, reason: str) -> None:
+        """An event in the mailbox of an instance ended without being handled: it ends so in the queue it came from."""
+        host = box.host
+        host.in_flight -= 1
+        if reason in ("cancelled", "closed"):
+            host.cancelled += 1
+        elif reason == "expired":
+            host.expired += 1
+        elif reason == "merged":
+            host.merged += 1
+        else:
+            host.dropped[reason] += 1
+        if host.on_loss is not None:
+            host.on_loss(host, event, reason)
+        if isinstance(host, DurableQueue) and event.seq and not box.closed:
+            host.settled(host.cursor, event.seq)
+        self.dispatch()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _hand_out(self, door: Door, lane: Lane) -> bool:
+        """Give the oldest event behind *door* to its instance; False when that has to wait."""
+        queue = door.queue
+        key = self._key(queue.items[0])
+        cell = None if key is None else self.awake.get(key) or self._rouse(key)
+        if key is not None and (cell is None or not cell.has_room(door)):
+            return False
+        event = queue.take(self.services.clock.now_ms())
+        if event is None:
+            return True
+        if key is None or cell is None:
+            self._refuse(door, event)
+        elif self._key(event) == key:  # else the oldest one had expired meanwhile
+            self.awake.move_to_end(key)
+            cell.box(door).put(event)
+        else:
+            queue.put_back(event)
+        return True
+
+    def _key(self, event: Event) -> str | None:
+        try:
+            return key_text(self._key_of(event))
+        except Exception as error:  # noqa: BLE001 - a stranger's function: its event is a dead letter
+            log.warning("%s: key= failed for %s: %s: %s", self.name, event, type(error).__name__, error)
+            return None
+
+    def _refuse(self, door: Door, event: Event) -> None:
+        door.queue.settle(1)
+        if isinstance(door.queue, DurableQueue) and event.seq:
+            door.queue.settled(door.queue.cursor, event.seq)
+        self.services.bury(self.name, event, "no_key", f"the event has no usable {self.spec.key!r}")
+
+    def _rouse(self, key: str) -> Instance | None:
+        """Make the instance of *key* from its kept state; None while too many others are busy."""
+        if len(self.awake) >= self.limit and not self._make_room():
+            return None
+        cell = Instance(self, key)
+        cell.recall()
+        cell.connect()
+        self.awake[key] = cell
+        self.services.cells[cell.name] = cell
+        self.woken += 1
+        if "on_start" in self.spec.hooks:
+            self.services.spawn(cell.life.start())
+        else:
+            cell.life.run()
+        return cell
+
+    def _make_room(self) -> bool:
+        """Let the instance sleep that had nothing to do for longest."""
+        for key, cell in self.awake.items():
+            if cell.sleepy:
+                self._lull(key, cell)
+                return len(self.awake) < self.limit
+        return False
+
+    def _lull(self, key: str, cell: Instance) -> None:
+        if "on_stop" in self.spec.hooks:
+            cell.status = "stopping"
+            self.services.spawn(self._stop(key, cell))
+            return
+        cell.disconnect()
+        del self.awake[key]
+        del self.services.cells[cell.name]
+
+    async def _stop(self, key: str, cell: Instance) -> None:
+        await cell.life.say_stop()
+        cell.disconnect()
+        self.awake.pop(key, None)
+        self.services.cells.pop(cell.name, None)
+        self.dispatch()
+
+
+class _HerdLife(Life):
+    """A herd starts by handing out; its instances have lives of their own."""
+
+    async def start(self) -> None:
+        """Begin to hand out."""
+        cell = self._cell
+        cell.status = "running"
+        cell.services.announce(cell.name, "started", offers(cell.spec))
+        cell.wake()
+
+    async def stop(self, timeout: float) -> None:
+        """Nothing: the instances stop."""
+
+
+def _oldest(lane: Lane) -> Door | None:
+    """The door of *lane* behind which the oldest event waits."""
+    heads = [
+        (d.queue.arrivals[0] if d.queue.arrivals else 0, i) for i, d in enumerate(lane.doors) if d.queue.items
+    ]
+    return lane.doors[min(heads)[1]] if heads else None
