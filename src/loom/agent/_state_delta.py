@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loom.agent._state_form import ordered, size_of, text_of
+from loom.agent._state_form import is_ordered, ordered, size_of, text_of
 from loom.errors import StoreCorrupt
 
 Op = list[Any]
@@ -94,26 +94,27 @@ def _diff_lists(old: list[Any], new: list[Any]) -> Op | None:
     replaced, items = len(old) - head - tail, new[head : len(new) - tail]
     if replaced <= 1 and len(items) <= 1 and not (replaced and items):
         return ["|", head, replaced, items]
-    candidates = [["|", head, replaced, items], *_patches(old, new, range(head, head + replaced))]
-    return min(candidates, key=size_of)
-
-
-def _patches(old: list[Any], new: list[Any], changed: range) -> list[Op]:
-    """Other ways to say what leads from a list to another."""
-    found: list[Op] = []
+    found: list[Op] = [["|", head, replaced, items]]
     if len(old) == len(new):
-        ops = {str(i): _diff(old[i], new[i]) for i in changed}
+        ops = {str(i): _diff(old[i], new[i]) for i in range(head, head + replaced)}
         found.append(["[", {i: op for i, op in ops.items() if op is not None}])
+    if replaced > 1 or len(items) > 1:
+        found += _rolled(old, new) + _patched_set(old, new)
+    return min(found, key=size_of)
+
+
+def _rolled(old: list[Any], new: list[Any]) -> list[Op]:
     kept = _overlap(old, new)
-    if kept:
-        found.append(["~", len(old) - kept, new[kept:]])
-    if same(ordered(new), new):
-        before, after = {text_of(v) for v in old}, {text_of(v) for v in new}
-        gone = [v for v in old if text_of(v) not in after]
-        come = [v for v in new if text_of(v) not in before]
-        if len(before) == len(old) and len(after) == len(new):
-            found.append(["s", gone, come])
-    return found
+    return [["~", len(old) - kept, new[kept:]]] if kept else []
+
+
+def _patched_set(old: list[Any], new: list[Any]) -> list[Op]:
+    """What came and went, where both are in the order of sets."""
+    if not (is_ordered(new) and is_ordered(old)):
+        return []
+    before, after = {text_of(v) for v in old}, {text_of(v) for v in new}
+    gone = [v for v in old if text_of(v) not in after]
+    return [["s", gone, [v for v in new if text_of(v) not in before]]]
 
 
 def _shared_head(old: list[Any], new: list[Any]) -> int:
@@ -129,6 +130,8 @@ def _shared_tail(old: list[Any], new: list[Any]) -> int:
 
 def _overlap(old: list[Any], new: list[Any]) -> int:
     """How many items at the end of *old* are the first ones of *new* (Knuth, Morris and Pratt: in one pass)."""
+    if not new:
+        return 0
     back, length = [0] * len(new), 0
     for i in range(1, len(new)):
         length = _follow(back, length, new, new[i])
@@ -142,7 +145,7 @@ def _overlap(old: list[Any], new: list[Any]) -> int:
 def _follow(back: list[int], length: int, pattern: list[Any], value: Any) -> int:
     while length and not same(pattern[length], value):
         length = back[length - 1]
-    return length + 1 if pattern and same(pattern[length], value) else 0
+    return length + 1 if same(pattern[length], value) else 0
 
 
 def apply(kept: Mapping[str, Any], delta: Mapping[str, Op]) -> dict[str, Any]:

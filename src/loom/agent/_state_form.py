@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable
+from itertools import pairwise
 from typing import Any
 
 from loom.errors import StateError
@@ -99,10 +100,18 @@ _compact = json.JSONEncoder(separators=(",", ":")).encode
 def ordered(items: Iterable[Any]) -> list[Any]:
     """Kept items of a set in the one order in which they are written."""
     found = list(items)
-    kinds = set(map(type, found))
-    if kinds <= {str} or kinds <= {int}:
-        return sorted(found)
-    return sorted(found, key=text_of)
+    return sorted(found) if _are_alike(found) else sorted(found, key=text_of)
+
+
+def is_ordered(items: list[Any]) -> bool:
+    """Whether *items* are in that order, each of them once."""
+    keys = items if _are_alike(items) else map(text_of, items)
+    return all(a < b for a, b in pairwise(keys))
+
+
+def _are_alike(items: list[Any]) -> bool:
+    kinds = set(map(type, items))
+    return kinds <= {str} or kinds <= {int}
 
 
 def is_clean(text: str) -> bool:

@@ -42,7 +42,7 @@ class Union:
 
     def encode(self, value: Any) -> Any:
         kind = type(value)
-        for name, form in sorted(self.members, key=lambda m: m[1].cls is not kind):
+        for name, form in sorted(self.members, key=lambda m: m[1].cls not in (kind, object)):
             try:
                 kept = form.encode(value)
             except StateError:
@@ -55,7 +55,7 @@ class Union:
         if sort in self._tags:
             return self._tags[sort].decode(kept[sort])
         bare = [
-            form for name, form in self.members if not name and (sort in form.sorts or "any" in form.sorts)
+            form for name, form in self.members if not name and (sort in form.sorts or form.cls is object)
         ]
         found = [form for form in bare if sort == _SORT_OF.get(form.cls)] or bare
         if found:
@@ -83,11 +83,12 @@ def _name(members: list[Form], index: int) -> str:
     """The name under which a member's values are kept, empty where their form says enough."""
     form = members[index]
     earlier = [m for m in members[:index] if m.cls is form.cls]
-    if form.cls is None and "any" not in form.sorts:
+    if form.cls is None:
         return "literal" + (f"#{len(earlier) + 1}" if earlier else "")
     if "$:" in form.sorts or "$enum" in form.sorts or (form.cls is not dict and "object" in form.sorts):
         return f":{form.cls.__qualname__}" + _clash(members, index)
-    return f"{form.cls.__name__}#{len(earlier) + 1}" if earlier else ""
+    beside_any = form.cls is not object and any(m.cls is object for m in members)
+    return f"{form.cls.__name__}#{len(earlier) + 1}" if earlier or beside_any else ""
 
 
 def _clash(members: list[Form], index: int) -> str:
@@ -108,7 +109,7 @@ class Anything:
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self.form = Form(self.encode, self.decode, ["any"])
+        self.form = Form(self.encode, self.decode, ["any"], object)
         self._forms: dict[Any, Form] = {}
 
     def encode(self, value: Any) -> Any:
