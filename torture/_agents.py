@@ -91,6 +91,21 @@ def ring(number: int) -> type[Agent]:
     return Ring
 
 
+def pair(number: int) -> type[Agent]:
+    class Pair(Noting, name=f"pair-{number}"):
+        @on(f"work.pair.{number}.odd")
+        async def odd(self, event: Event) -> None:
+            await asyncio.sleep(event.payload["value"] / 50_000)  # so that a kill finds events waiting
+            self.note(event)
+
+        @on(f"work.pair.{number}.even")
+        async def even(self, event: Event) -> None:
+            await asyncio.sleep(event.payload["value"] / 50_000)
+            self.note(event)
+
+    return Pair
+
+
 def crasher(number: int) -> type[Agent]:
     class Crasher(Noting, name=f"crasher-{number}", retry=QUICK, restart=STUBBORN):
         @on(f"work.crasher.{number}")
@@ -170,6 +185,7 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
     "counter": counter,
     "idler": idler,
     "ring": ring,
+    "pair": pair,
     "crasher": crasher,
     "poisoned": poisoned,
     "actor": actor,

@@ -22,6 +22,7 @@ KINDS = (
     Kind("counter", 80, 6),  # counts, sums and notes what it saw
     Kind("idler", 40, 1),  # the same, BACKGROUND
     Kind("ring", 60, 4),  # hands each event on to the next of its three, as often as it says
+    Kind("pair", 20, 2),  # two handlers, one order
     Kind("crasher", 30, 3),  # fails at the first attempt of every third event
     Kind("poisoned", 10, 1),  # every fourth event fails always: a dead letter
     Kind("mover", 20, 2),  # its class has another state from life to life
@@ -62,7 +63,8 @@ class Item(NamedTuple):
     @property
     def topic(self) -> str:
         """Where it is published."""
-        return f"work.{self.kind}.{self.agent}"
+        place = f"work.{self.kind}.{self.agent}"
+        return place if self.kind != "pair" else f"{place}.{'odd' if self.value % 2 else 'even'}"
 
     @property
     def payload(self) -> dict[str, int | str]:
@@ -107,7 +109,7 @@ def items(seed: int, publisher: int, count: int, kinds: frozenset[str] = ALL) ->
 class Life:
     """How one life of the process ends: killed *after* seconds of its *phase*, perhaps stopped for a while before."""
 
-    phase: str  # "starting", "working", "leaving"; "last" is not killed
+    phase: str  # killed while "starting", "recovering" (it says it is up), "working" (it has acknowledged), "leaving"
     after: float = 0.0
     stop_at: float | None = None
     stop_for: float = 0.0
@@ -119,7 +121,7 @@ def lives(seed: int, kills: int) -> list[Life]:
     chance = random.Random(f"{seed} lives")
     version, found = 1, []
     for _ in range(kills):
-        phase = chance.choices(("starting", "working", "leaving"), (2, 7, 1))[0]
+        phase = chance.choices(("starting", "recovering", "working", "leaving"), (2, 2, 6, 1))[0]
         after = (
             chance.uniform(0.05, 1.2)
             if phase == "starting"

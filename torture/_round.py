@@ -16,6 +16,7 @@ from torture._process import Gone, Process
 from torture._publishers import Publishers
 
 PATIENCE = 90.0
+FIRST = 10.0  # seconds for the first acknowledgement of a life
 PUBLISHERS = 8
 
 
@@ -118,17 +119,25 @@ class Round:
             self.outcome.killed.append(f"{life.phase} ({len(self.publishers.book.acked)}{stopped})")
 
     def _work(self, process: Process, life: Life) -> None:
+        if life.phase != "recovering":
+            self._serve(process, FIRST, feed=True, until_acked=True)
         if life.stop_at is not None:
             self._serve(process, life.stop_at, feed=True)
             process.stop_for(life.stop_for)
-        self._serve(process, life.after - (life.stop_at or 0.0), feed=life.phase == "working")
+        self._serve(process, life.after - (life.stop_at or 0.0), feed=True)
         if life.phase == "leaving":
-            self._serve(process, life.after, feed=True)
             process.say(do="leave")
             self._serve(process, life.after / 4, leaving=True)
 
-    def _serve(self, process: Process, seconds: float, feed: bool = False, leaving: bool = False) -> None:
-        """Feed and listen for *seconds*."""
+    def _serve(
+        self,
+        process: Process,
+        seconds: float,
+        feed: bool = False,
+        leaving: bool = False,
+        until_acked: bool = False,
+    ) -> None:
+        """Feed and listen for *seconds*, or until something is acknowledged."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if feed:
@@ -139,8 +148,8 @@ class Round:
                 if leaving:
                     return
                 raise
-            if told is not None:
-                self.publishers.take(told)
+            if told is not None and self.publishers.take(told) and until_acked:
+                return
 
     # --- the last life and the report ----------------------------------------------------------------------------
 
