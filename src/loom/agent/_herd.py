@@ -146,6 +146,8 @@ class Herd(Cell):
     def _hand_out(self, door: Door, lane: Lane) -> bool:
         """Give the oldest event behind *door* to its instance; False when that has to wait."""
         queue = door.queue
+        if queue.in_flight >= queue.capacity and lane.rank:
+            return False
         key = self._key(queue.items[0])
         cell = None if key is None else self.awake.get(key) or self._rouse(key)
         if key is not None and (cell is None or not cell.has_room(door)):

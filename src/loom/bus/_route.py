@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 from loom.bus._queue import Queue
@@ -64,6 +64,10 @@ class Route(NamedTuple):
     groups: tuple[tuple[Entry, ...], ...]
     retained: bool
     spooled: bool = False
+
+    def listeners(self) -> list[Queue]:
+        """The queues that an event may go to, filters and groups aside."""
+        return [e.queue for e in (*self.plain, *chain.from_iterable(self.groups))]
 
 
 def compile_route(entries: Iterable[Entry], observed: bool, retained: bool, spooled: bool = False) -> Route:

@@ -287,9 +287,13 @@ class Bus:
         self._router.spool = spool
         self._router.clear()
 
+    def route(self, topic: str) -> Route:
+        """Where events on *topic* go; raises InvalidTopic, Closed."""
+        return self._routes.get(topic) or self._find(topic)
+
     def spooled(self, topic: str) -> bool:
         """Whether events on *topic* are kept on disk before they are seen."""
-        return (self._routes.get(topic) or self._find(topic)).spooled
+        return self.route(topic).spooled
 
     def receivers(self, event: Event) -> list[Queue]:
         """The queues *event* would go to now."""
@@ -394,6 +398,3 @@ class Bus:
         for queue in self._entries:
             queue.on_accept = accepted
         self._router.clear()
-
-
-__all__ = ["Bus", "Overflow"]

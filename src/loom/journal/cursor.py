@@ -27,7 +27,7 @@ class Cursor:
 
     __slots__ = (
         "_staged", "admitted", "behind", "delivered", "done", "fresh", "more", "name", "outstanding", "position",
-        "queues", "reading", "serial", "waiters",
+        "queues", "serial", "waiters",
     )  # fmt: skip
 
     def __init__(self, name: str, position: int, done: Iterable[int] = (), fresh: bool = False) -> None:
@@ -42,7 +42,6 @@ class Cursor:
         self.waiters: deque[asyncio.Future[None]] = deque()
         self._staged: set[int] = set()
         self.fresh = fresh  # nothing is kept of it yet
-        self.reading = False
         self.more: Callable[[], None] = _nobody
 
     # --- what was looked at ---------------------------------------------------------------------------------------

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from functools import partial
 
 from loom.bus import Bus, Queue
-from loom.errors import Overloaded, StoreCorrupt, StoreError, WouldBlock
+from loom.errors import Overloaded, StoreError, WouldBlock
 from loom.event import Event, QoS
 from loom.journal._publication import Part, Publication
+from loom.journal._reader import Reader
 from loom.journal.committer import Commit, Committer
 from loom.journal.cursor import Cursor, read_position
 from loom.journal.queue import DurableQueue
-from loom.journal.row import decode_event, encode_event, topic_of
+from loom.journal.row import decode_event, encode_event
 from loom.journal.rules import Rules
 from loom.store import Backend, Family, Put
 from loom.store.families import join, number, unnumber
 
-_CHUNK = 32  # rows read for a subscription that is behind, in one turn of the loop
+log = logging.getLogger("loom.journal")
+_BREATH = 64  # events of one publish_many after which the loop gets its turn
 _LAG = 1024  # how far a kept position may be behind; so much is looked at again after a crash
 
 
@@ -37,7 +40,8 @@ class Journal:
         last = backend.last(Family.JOURNAL)
         self.seq = self.head = unnumber(last) if last is not None else 0
         self.cursors: dict[str, Cursor] = {}
-        self.duplicates = self.unreadable = 0
+        self.duplicates = self.errors = 0
+        self.reader = Reader(self)
         self._flying: dict[
             str, Publication
         ] = {}  # events with an id of somebody else's, until they have landed
@@ -63,7 +67,10 @@ class Journal:
         waiting: Cursor | None = None
         try:
             async with limit:
-                for event in events:
+                for place, event in enumerate(events, 1):
+                    if not place % _BREATH:
+                        self._submit(publication)
+                        await self.bus.breathe()
                     cursors = self._cursors(event)
                     for waiting in cursors:
                         if not waiting.has_room():
@@ -148,7 +155,7 @@ class Journal:
             begin = self.head if start == "now" else 0 if start == "beginning" else int(start)
             cursor = Cursor(name, max(0, min(begin, self.head)), fresh=True)
         cursor.behind = cursor.delivered < self.head
-        cursor.more = partial(self._soon, cursor)
+        cursor.more = partial(self.reader.ask, cursor)
         self.cursors[name] = cursor
         return cursor
 
@@ -157,6 +164,11 @@ class Journal:
         for cursor in self.cursors.values():
             if cursor.behind:
                 cursor.more()
+
+    def complain(self, error: StoreError) -> None:
+        """A part of the runtime could not read what it needed; the next one that asks tries again."""
+        self.errors += 1
+        log.error("the journal could not be read: %s", error)
 
     def settle(self, cursor: Cursor, seq: int) -> None:
         """Event *seq* ended without a step: remember it with the next write."""
@@ -266,49 +278,6 @@ class Journal:
 
     def _deliver(self, event: Event) -> list[list[Queue]]:
         return [] if self.bus.closed else self.bus.deliver(event)
-
-    def _soon(self, cursor: Cursor) -> None:
-        if not cursor.reading:
-            cursor.reading = True
-            asyncio.get_running_loop().call_soon(self._read_on, cursor)
-
-    def _read_on(self, cursor: Cursor) -> None:
-        """Fill the queues of a subscription that is behind from the journal, a few rows in one turn."""
-        cursor.reading = False
-        if not cursor.behind or self.committer.closed or all(q.closed for q in cursor.queues):
-            return
-        rows = self.backend.scan(Family.JOURNAL, number(cursor.delivered + 1), number(self.head + 1), _CHUNK)
-        for key, row in rows:
-            if not self._take_in(cursor, unnumber(key), row):
-                return
-        if len(rows) < _CHUNK:
-            cursor.delivered = max(cursor.delivered, self.head)
-            cursor.behind = False
-            cursor.grant()
-        else:
-            self._soon(cursor)
-
-    def _take_in(self, cursor: Cursor, seq: int, row: bytes) -> bool:
-        """Queue one row of the journal; False when there is no room for it yet."""
-        if seq in cursor.done or not self.bus.spooled(topic_of(row)):
-            cursor.look_at(seq, wanted=False)
-            return True
-        try:
-            event = decode_event(seq, row)
-        except StoreCorrupt:
-            self.unreadable += 1
-            cursor.look_at(seq, wanted=False)
-            return True
-        queues = [q for q in self.bus.receivers(event) if q in cursor.queues]
-        if not queues:
-            cursor.look_at(seq, wanted=False)
-            return True
-        queue = queues[0]
-        if len(queue.items) >= queue.capacity:
-            return False
-        cursor.look_at(seq, wanted=True)
-        queue._accept(event)
-        return True
 
 
 def _nothing(error: StoreError | None) -> None:

@@ -1,0 +1,103 @@
+"""Reading on: subscriptions that are behind get their events from the journal, those at the same place together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from loom.errors import StoreCorrupt, StoreError
+from loom.journal.queue import cursor_of
+from loom.journal.row import decode_event, topic_of
+from loom.store import Family
+from loom.store.families import number, unnumber
+
+if TYPE_CHECKING:
+    from loom.journal.cursor import Cursor
+    from loom.journal.journal import Journal
+
+_CHUNK = 64  # rows looked at in one turn of the loop
+
+
+class Reader:
+    """Serves the cursors that are behind and have room, in turns of a few rows, so that none waits for another.
+
+    ``unreadable`` counts rows that make no sense: nobody gets them.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._wanting: dict[Cursor, None] = {}
+        self._scheduled = False
+        self.unreadable = 0
+
+    def ask(self, cursor: Cursor) -> None:
+        """Let *cursor* have its next events, soon."""
+        if cursor not in self._wanting:
+            self._wanting[cursor] = None
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._wanting:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Read the next rows for the cursor that waits longest, and for all who are at the same place."""
+        self._scheduled = False
+        journal = self._journal
+        if journal.committer.closed:
+            return
+        first = next(iter(self._wanting))
+        start = first.delivered + 1
+        try:
+            rows = journal.backend.scan(Family.JOURNAL, number(start), number(journal.head + 1), _CHUNK)
+        except StoreError as error:
+            journal.complain(error)
+            self._wanting.clear()
+            return
+        reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else journal.head
+        along = {c for c in self._wanting if start <= c.delivered + 1 <= reached + 1}
+        for key, row in rows:
+            self._hand_out(unnumber(key), row, along)
+        del self._wanting[first]
+        for cursor in along:
+            self._arrive(cursor, reached)
+        if first in along and first.behind:
+            self._wanting[first] = None
+        self._schedule()
+
+    def _arrive(self, cursor: Cursor, reached: int) -> None:
+        cursor.delivered = max(cursor.delivered, reached)
+        if cursor.delivered >= self._journal.head:
+            cursor.behind = False
+            self._wanting.pop(cursor, None)
+            cursor.grant()
+
+    def _hand_out(self, seq: int, row: bytes, along: set[Cursor]) -> None:
+        """Give one row to those of *along* who want it; who has no room for it goes no further."""
+        journal = self._journal
+        if not self._wanted(topic_of(row), seq, along):
+            return
+        try:
+            event = decode_event(seq, row)
+        except StoreCorrupt:
+            self.unreadable += 1
+            return
+        for queue in journal.bus.receivers(event):
+            cursor = cursor_of(queue)
+            if cursor is None or cursor not in along or seq <= cursor.delivered or seq in cursor.done:
+                continue
+            if len(queue.items) >= queue.capacity or queue.closed:
+                along.discard(cursor)
+                self._wanting.pop(cursor, None)
+                cursor.delivered = seq - 1
+                continue
+            cursor.look_at(seq, wanted=True)
+            queue._accept(event)
+
+    def _wanted(self, topic: str, seq: int, along: Iterable[Cursor]) -> bool:
+        """Whether one of *along* may want an event on *topic*: asked before anything is decoded."""
+        queues = self._journal.bus.route(topic).listeners()
+        cursors = {cursor_of(queue) for queue in queues}
+        return any(c in cursors and seq > c.delivered for c in along)
