@@ -28,8 +28,8 @@ class Action(NamedTuple):
     """A capability: name and version, the function behind it, its schema and how it may be called.
 
     *timeout* is in seconds for one attempt, *attempts* how often a retryable failure is tried. An *idempotent* action
-    may be repeated after an unknown outcome. An action that is not *interruptible* finishes even if its scope is
-    cancelled.
+    may be repeated after an unknown outcome; of others somebody is asked, and one with *at_most_once* is never repeated.
+    An action that is not *interruptible* finishes even if its scope is cancelled.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Action(NamedTuple):
     description: str = ""
     schema: Mapping[str, Any] = MappingProxyType({})
     takes_key: bool = False
+    at_most_once: bool = False
 
 
 def action(
@@ -54,16 +55,20 @@ def action(
     attempts: int = 3,
     idempotent: bool = False,
     interruptible: bool = True,
+    at_most_once: bool = False,
 ) -> Callable[[F], F]:
     """Make the decorated function a capability that agents act and call by *name*.
 
     The function takes keyword arguments; one called ``idempotency_key`` receives the effect's stable key. It may raise
-    ``ActionFailed(..., retryable=True)`` to be tried again. Raises ConfigError, SignatureError.
+    ``ActionFailed(..., retryable=True)`` to be tried again. With *at_most_once* it is called once for a key, whatever
+    becomes of it. Raises ConfigError, SignatureError.
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ConfigError(f"action name {name!r}: use dotted words such as 'tts.speak'")
     if not timeout > 0 or attempts < 1:
         raise ConfigError(f"action {name!r}: timeout must be above 0 seconds and attempts at least 1")
+    if idempotent and at_most_once:
+        raise ConfigError(f"action {name!r} is idempotent, or it may run at most once: say one of them")
 
     def mark(function: F) -> F:
         if (
@@ -78,8 +83,8 @@ def action(
         takes_key = schema["properties"].pop("idempotency_key", None) is not None
         schema["required"] = [r for r in schema["required"] if r != "idempotency_key"]
         made = Action(
-            name, function, version, timeout, Approval(approval), attempts, idempotent, interruptible,
-            inspect.getdoc(function) or "", schema, takes_key,
+            name, function, version, timeout, Approval(approval), 1 if at_most_once else attempts, idempotent,
+            interruptible, inspect.getdoc(function) or "", schema, takes_key, at_most_once,
         )  # fmt: skip
         setattr(function, ACTION, made)
         return function

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from loom.actions.action import Action, Approval
+from loom.actions.entry import Entry
 from loom.actions.registry import Registry
 from loom.clock import Chance
-from loom.errors import ActionDenied, ActionError, ActionFailed, ActionTimeout, LoomError
+from loom.errors import ActionDenied, ActionError, ActionFailed, ActionTimeout, LoomError, StoreError
 from loom.telemetry import Observers
 
 log = logging.getLogger("loom.actions")
@@ -23,10 +24,12 @@ class Invocation:
     """One request for an action: who wants it, with which arguments, under which stable key, in which scope.
 
     ``begun`` once the action's function was called, ``doomed`` once its scope was cancelled, ``task`` while a lane of
-    the executor works on it, ``cut`` when that task was cancelled.
+    the executor works on it, ``cut`` when that task was cancelled. ``entry`` is its line in a ledger, if there is one.
     """
 
-    __slots__ = ("action", "agent", "arguments", "begun", "cut", "done", "doomed", "key", "scope", "task")
+    __slots__ = (
+        "action", "agent", "arguments", "begun", "cut", "done", "doomed", "entry", "key", "scope", "task",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,13 +50,14 @@ class Invocation:
         self.begun = False
         self.doomed = False
         self.cut = False
+        self.entry: Entry | None = None
 
 
 class Executor:
     """Runs the actions of one runtime.
 
-    *approve* is asked for actions whose policy is ASK. *capacity* bounds the buffered acts that wait or run; *sleep*
-    waits between attempts.
+    *approve* is asked for actions whose policy is ASK. *capacity* bounds the buffered acts that wait or run. While
+    ``held``, acts of an earlier process are handed in, and new ones that have an entry wait.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Executor:
         self.registry = registry
         self.capacity = capacity
         self.pending = 0
+        self.held = self.closed = False
         self.counts: dict[str, int] = {"done": 0, "failed": 0, "denied": 0, "timeout": 0, "cancelled": 0}
         self.policy = dict(policy or {})
         self._observers = observers
@@ -77,13 +82,14 @@ class Executor:
         self._lanes: dict[tuple[str, str], deque[Invocation]] = {}
         self._flights: dict[str, asyncio.Future[Any]] = {}
         self._results: OrderedDict[str, Any] = OrderedDict()
+        self._spent: OrderedDict[str, str] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.on_idle: Callable[[], None] = lambda: None
         self._room = asyncio.Event()
 
-    def submit(self, invocation: Invocation) -> bool:
-        """Run *invocation* after those its agent submitted for this capability; False if *capacity* is used up."""
-        if self.pending >= self.capacity:
+    def submit(self, invocation: Invocation, recovered: bool = False) -> bool:
+        """Run *invocation* after those its agent submitted for this capability; False if it has to wait."""
+        if self.pending >= self.capacity or (self.held and not recovered and _lasts(invocation)):
             return False
         self.pending += 1
         lane = (invocation.agent, invocation.action.name)
@@ -96,11 +102,17 @@ class Executor:
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def room(self) -> None:
-        """Return when fewer than *capacity* acts wait or run."""
-        while self.pending >= self.capacity:
+    async def room(self, recovered: bool = False) -> None:
+        """Return when fewer than *capacity* acts wait or run, and those of an earlier process are in."""
+        while self.pending >= self.capacity or (self.held and not recovered):
             self._room.clear()
             await self._room.wait()
+
+    def release(self) -> None:
+        """Let acts of this process in: those of an earlier one are."""
+        self.held = False
+        self._room.set()
+        self.on_idle()
 
     @property
     def busy(self) -> bool:
@@ -114,6 +126,8 @@ class Executor:
         first one is cancelled the second takes over; an action that is not interruptible goes on and both may join it.
         """
         key = invocation.key
+        if key in self._spent:
+            raise ActionFailed(f"action {invocation.action.name!r} may run once and did: {self._spent[key]}")
         while key not in self._results:
             flight = self._flights.get(key)
             if flight is None:
@@ -145,6 +159,7 @@ class Executor:
 
     async def close(self) -> None:
         """Cancel everything that still waits or runs."""
+        self.closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -170,6 +185,7 @@ class Executor:
                 await self.call(invocation)
             else:
                 self._count(invocation, "cancelled")
+                self._note(invocation, asyncio.CancelledError(), None)
         except LoomError as failure:
             error = failure
             log.warning("%s of %s failed: %s", invocation.action.name, invocation.agent or "loom", failure)
@@ -193,6 +209,8 @@ class Executor:
         try:
             self._check(invocation)
             await self._permit(invocation)
+            if invocation.entry is not None:
+                await invocation.entry.begin()
             if invocation.action.interruptible:
                 result = await self._attempts(invocation)
             else:
@@ -205,9 +223,9 @@ class Executor:
             if protected is None:
                 if isinstance(error, asyncio.CancelledError):
                     self._count(invocation, "cancelled")
-                self._land(invocation.key, flight, None, error)
+                self._land(invocation, flight, None, error)
             raise
-        self._land(invocation.key, flight, result, None)
+        self._land(invocation, flight, result, None)
         return result
 
     def _arrived(self, invocation: Invocation, flight: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
@@ -215,10 +233,15 @@ class Executor:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, asyncio.CancelledError):
             self._count(invocation, "cancelled")
-        self._land(invocation.key, flight, None if error is not None else task.result(), error)
+        self._land(invocation, flight, None if error is not None else task.result(), error)
 
-    def _land(self, key: str, flight: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    def _land(
+        self, invocation: Invocation, flight: asyncio.Future[Any], result: Any, error: BaseException | None
+    ) -> None:
+        key = invocation.key
         del self._flights[key]
+        if invocation.entry is not None:
+            self._note(invocation, error, result)
         if error is None:
             flight.set_result(result)
             self._results[key] = result
@@ -227,9 +250,23 @@ class Executor:
         elif isinstance(error, Exception):
             flight.set_exception(error)
             flight.exception()  # whoever waits gets it; nobody need wait
+            if invocation.begun and invocation.action.at_most_once:
+                self._spend(key, error)
         else:
             flight.cancel()
         self.on_idle()
+
+    def _spend(self, key: str, error: Exception) -> None:
+        self._spent[key] = f"{type(error).__name__}: {error}"
+        if len(self._spent) > _REMEMBERED:
+            self._spent.popitem(last=False)
+
+    def _note(self, invocation: Invocation, error: BaseException | None, result: Any) -> None:
+        """Tell the ledger how it ended; what the end of the runtime cuts off has not ended, nor what never began."""
+        entry = invocation.entry
+        cut_off = isinstance(error, asyncio.CancelledError) and self.closed and not invocation.doomed
+        if entry is not None and not cut_off and not isinstance(error, StoreError):
+            entry.end(*_ending(error), result)
 
     async def _attempts(self, invocation: Invocation) -> Any:
         action = invocation.action
@@ -287,15 +324,18 @@ class Executor:
     async def _permit(self, invocation: Invocation) -> None:
         action = invocation.action
         approval = self.policy.get(action.name, action.approval)
-        if approval is Approval.ALLOW:
+        doubtful = invocation.entry is not None and invocation.entry.doubtful
+        if approval is Approval.ALLOW and not doubtful:
             return
-        if approval is Approval.ASK and await self._approve(invocation):
+        if approval is not Approval.DENY and await self._approve(invocation):
             return
         reason = (
             "its policy is deny"
             if approval is Approval.DENY
             else "nobody approved it in time, or somebody said no"
         )
+        if doubtful:
+            reason = f"outcome unknown: it may have run before the runtime ended, and {reason}"
         self._count(invocation, "denied")
         self._observers.tell("denied", invocation.agent, action.name, reason)
         raise ActionDenied(
@@ -305,3 +345,16 @@ class Executor:
     def _count(self, invocation: Invocation, outcome: str) -> None:
         self.counts[outcome] += 1
         self._observers.tell("acted", invocation.action.name, invocation.key, outcome)
+
+
+def _lasts(invocation: Invocation) -> bool:
+    return invocation.entry is not None and invocation.entry.lasting
+
+
+def _ending(error: BaseException | None) -> tuple[str, str]:
+    """The status of an effect that ended by *error*, and its outcome in words."""
+    if error is None:
+        return "done", ""
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled", "its scope was cancelled, or the step that called it was interrupted"
+    return ("denied" if isinstance(error, ActionDenied) else "failed"), f"{type(error).__name__}: {error}"
