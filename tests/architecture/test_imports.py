@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
     "keyring": {"loom.store._master_key"},
+    "rocksdict": {"loom.store.rocksdb", "loom.store._rocksdb_open", "loom.store._rocksdb_upkeep"},
 }
 LEAVES = {
     "loom.agent._cron",
@@ -31,7 +32,10 @@ LEAVES = {
     "loom.event.codec",
     "loom.models._blazeface",
     "loom.runtime._devices",
+    "loom.store._rocksdb_open",
+    "loom.store._rocksdb_upkeep",
     "loom.store.crypto",
+    "loom.store.rocksdb",
     "loom.worker._child",
     "loom.worker._link",
     "loom.worker._session",

@@ -15,27 +15,6 @@ from loom.store.families import LARGE, Family
 APPLICATION = 0x4C6F6F6D  # "Loom", where SQLite's files say whose they are
 PAGE = 4096
 
-# The first byte of a key says its family. These numbers are on disk: never give one to another family.
-CODES = {
-    Family.META: 1,
-    Family.IDS: 2,
-    Family.CAUSES: 3,
-    Family.STEPS: 4,
-    Family.POSITIONS: 5,
-    Family.RECORDS: 6,
-    Family.EFFECTS: 7,
-    Family.OPEN: 8,
-    Family.TIMERS: 9,
-    Family.DUE: 10,
-    Family.DEAD: 11,
-    Family.NOTES: 12,
-    Family.KEYS: 13,
-    Family.ENDED: 14,
-    Family.STATES: 0x81,
-    Family.CHANGES: 0x82,
-    Family.BLOBS: 0x83,
-}
-
 _TABLES = (
     # Row numbers are the keys of the journal: SQLite fills pages to the brim where rows come in order.
     "CREATE TABLE journal (k INTEGER PRIMARY KEY, v BLOB NOT NULL)",

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loom.errors import StoreError, StoreFull
+from loom.store._keys import CODES
 from loom.store._lock import make_folder, unusable
 from loom.store._sqlite_connect import FILE, connect, one, reader
 from loom.store._sqlite_errors import typed
-from loom.store._sqlite_schema import CODES
 
 _STRAY = {
     "journal": "typeof(v) <> 'blob' OR k < 0",

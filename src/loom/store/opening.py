@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from loom.errors import ConfigError, StoreError
+from loom.errors import ConfigError, MissingExtra, StoreError
 from loom.store.backend import Backend
 
 _CLASSES = {
@@ -20,13 +20,13 @@ def open_backend(folder: str | Path, kind: str | None = None, read_only: bool = 
     A new one of no kind is SQLite. Raises StoreError for a folder of the other kind, MissingExtra when RocksDB is not
     installed, and what the backend raises for a folder it cannot open.
     """
-    held = kind_of(folder)
     if kind not in (*_CLASSES, None):
         raise ConfigError(f"there is no store of kind {kind!r}; the kinds are {', '.join(_CLASSES)}")
-    if kind and held and kind != held:
-        raise StoreError(other_kind(folder, held, kind))
-    module, name = _CLASSES[kind or held or "sqlite"]
-    found: Backend = getattr(import_module(module), name)(folder, read_only=read_only)
+    module, name = _CLASSES[kind or kind_of(folder) or "sqlite"]
+    try:
+        found: Backend = getattr(import_module(module), name)(folder, read_only=read_only)
+    except ModuleNotFoundError as error:
+        raise MissingExtra("rocksdb", error.name or module) from error
     return found
 
 
@@ -37,6 +37,10 @@ def kind_of(folder: str | Path) -> str | None:
     return "rocksdb" if Path(folder, "rocksdb").exists() else None
 
 
-def other_kind(folder: str | Path, held: str, wanted: str) -> str:
-    """What to tell somebody who opens a store of *held* as one of *wanted*."""
-    return f"{folder} holds a store of kind {held}, not {wanted}; open it as {held}, or use another folder"
+def refuse_other(folder: str | Path, wanted: str) -> None:
+    """Raise StoreError when *folder* holds a store of another kind than *wanted*."""
+    held = kind_of(folder)
+    if held not in (wanted, None):
+        raise StoreError(
+            f"{folder} holds a store of kind {held}, not {wanted}; open it as {held}, or use another folder"
+        )

@@ -19,6 +19,7 @@ from loom.store._sqlite_schema import READS
 from loom.store._sqlite_write import statements
 from loom.store.backend import Put
 from loom.store.families import Family
+from loom.store.opening import refuse_other
 
 
 class SqliteBackend:
@@ -61,6 +62,7 @@ class SqliteBackend:
             raise
 
     def _open(self) -> None:
+        refuse_other(self.folder, "sqlite")
         if not self.read_only:
             make_folder(self.folder)
             self._lock = FolderLock(self.folder)

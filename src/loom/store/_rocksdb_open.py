@@ -1,0 +1,76 @@
+"""Opening RocksDB as a store wants it, and what it reports as the errors of Loom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rocksdict import AccessType, BlockBasedOptions, Cache, DbClosedError, Options, Rdict
+
+from loom.errors import Closed, LoomError, StoreCorrupt, StoreError, StoreFull, StoreLocked
+from loom.store._lock import make_folder
+
+FOLDER = "rocksdb"
+_MIB = 1 << 20
+
+
+def options() -> Options:
+    """What every opening sets: little memory, a quiet log, nothing that wakes up by itself."""
+    found = Options(raw_mode=True)
+    found.create_if_missing(True)
+    found.set_write_buffer_size(8 * _MIB)
+    found.set_max_write_buffer_number(2)
+    found.set_keep_log_file_num(2)
+    found.set_max_log_file_size(_MIB)
+    found.set_stats_dump_period_sec(0)
+    found.set_stats_persist_period_sec(0)
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(Cache(8 * _MIB))
+    blocks.set_bloom_filter(10, False)  # most look-ups of ids are for events that are new
+    found.set_block_based_table_factory(blocks)
+    return found
+
+
+def primary(path: Path) -> Rdict:
+    """The database at *path* for reading and writing, made when it is not there."""
+    make_folder(path)
+    try:
+        return Rdict(str(path), options())
+    except Exception as error:
+        raise typed(error, path) from error
+
+
+def follow(path: Path, scratch: str) -> Rdict:
+    """The database at *path* for reading while another process writes it; its own log goes to *scratch*."""
+    found = options()
+    found.set_max_open_files(-1)  # files that the writer takes away stay readable
+    try:
+        return Rdict(str(path), found, access_type=AccessType.secondary(scratch))
+    except Exception as error:
+        raise typed(error, path) from error
+
+
+def typed(error: Exception, path: Path) -> LoomError:
+    """The error of Loom for *error*, which came up at *path*: RocksDB tells them apart in its text only."""
+    if isinstance(error, LoomError):
+        return error
+    if isinstance(error, DbClosedError):
+        return Closed(f"{path.parent} is closed")
+    text = str(error)
+    if any(
+        sign in text for sign in ("No space left", "File too large", "Disk quota", "Read-only file system")
+    ):
+        return StoreFull(
+            f"no space left for {path}: {text}; nothing of this was kept, free some space and try again"
+        )
+    if "While lock file" in text or "lock hold by" in text:
+        return StoreLocked(
+            f"{path} is open in another program: {text}; see `fuser {path / 'LOCK'}` for its pid"
+        )
+    if text.startswith("Corruption") or "No such file" in text:
+        return StoreCorrupt(
+            f"{path} is damaged: {text}; run `loom store verify {path.parent}` to see where, then "
+            f"`loom store repair {path.parent}` (it keeps the damaged files), or go back to a backup"
+        )
+    if "ermission denied" in text:
+        return StoreError(f"cannot open {path}: {text}; give this user the right to, or use another folder")
+    return StoreError(f"{path}: {text}; look at the disk and at {path / 'LOG'}")
