@@ -89,13 +89,13 @@ def test_subjects_cannot_open_each_others_values(one: str, other: str, data: byt
 def test_the_data_key_of_a_subject_does_not_pass_for_that_of_another() -> None:
     shelf = Shelf()
     sealer = KeySealer(shelf, OLD)
-    value = sealer.seal("ann", PRIVATE, HERE, b"x")
-    sealer.seal("bob", PRIVATE, HERE, b"x")
+    sealer.seal("ann", PRIVATE, HERE, b"x")
+    value = sealer.seal("bob", PRIVATE, HERE, b"x")
     keep(shelf, sealer)
     rows = shelf.kept[Family.KEYS]
     ann, bob = sorted(rows)
-    rows[ann], rows[bob] = rows[bob], rows[ann]
-    with pytest.raises(StoreCorrupt):
+    rows[ann] = rows[bob]
+    with pytest.raises(StoreCorrupt, match="data key 1 of subject 'ann' is damaged"):
         KeySealer(shelf, OLD).open("ann", HERE, value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from loom.store import Family
 from loom.store._master_key import MasterKey
 from loom.store.crypto import KeySealer, Limits, rotate, shred
 from loom.store.sealing import CHECK, Sealed, open_sealer, parse, place
+from loom.store.sqlite import SqliteBackend
 from tests.store.shelf import Shelf
 
 OLD, NEW = MasterKey(bytes(range(32))), MasterKey(bytes(range(1, 33)))
@@ -289,3 +291,25 @@ def test_a_subject_is_shredded_before_its_key_is_on_disk() -> None:
     keep(shelf, sealer)
     with pytest.raises(Shredded):
         KeySealer(shelf, OLD).open("ann", HERE, value)
+
+
+def test_a_shredded_key_is_in_no_file(tmp_path: Path) -> None:
+    backend = SqliteBackend(tmp_path)
+    sealer = KeySealer(backend, OLD)
+    values = {f"user{n}": sealer.seal(f"user{n}", PRIVATE, HERE, b"x") for n in range(50)}
+    puts = sealer.pending_puts()
+    backend.write(puts)
+    sealer.landed(puts)
+    backend.checkpoint()
+    rows = dict(backend.scan(Family.KEYS))
+    assert shred(backend, sealer, "user7") == 1
+    backend.close()
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    found = [name for name, row in rows.items() if row[9:] in files]
+    assert found == [name for name in rows if not name.startswith(b"user7\0")]
+    again = SqliteBackend(tmp_path)
+    reader = KeySealer(again, OLD)
+    with pytest.raises(Shredded):
+        reader.open("user7", HERE, values.pop("user7"))
+    assert all(reader.open(who, HERE, value) == b"x" for who, value in values.items())
+    again.close()

@@ -268,7 +268,12 @@ def test_no_error_shows_key_material_in_its_locals(
     monkeypatch.setenv("LOOM_KEY", b64encode(SECRET).decode() + "!")
     entries = {("loom", "default"): b64encode(SECRET).decode() + "!"}
     monkeypatch.setitem(sys.modules, "keyring", Keyring(entries))
-    from_elsewhere = [find_master_key, lambda: find_master_key("env"), lambda: find_master_key("keyring")]
+    from_elsewhere = [
+        lambda: MasterKey(SECRET + b"x"),
+        find_master_key,
+        lambda: find_master_key("env"),
+        lambda: find_master_key("keyring"),
+    ]
     provoked = [*from_elsewhere, *hostile_files(tmp_path), *hostile_stores()]
     for provoke in provoked:
         with pytest.raises(LoomError) as caught:
