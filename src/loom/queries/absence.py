@@ -39,8 +39,10 @@ class Absence(Query[State]):
         return self.within + self.lateness
 
     def decide(self, state: State, new: Seen | None) -> Outcome[State]:
-        """Take away the first ones that are answered, then find those whose time is over."""
-        kept = tuple(self._unanswered(seen, state.kept) for seen in state.kept)
+        """Take away what is answered now, by *new* or being *new*; then find those whose time is over."""
+        kept = state.kept
+        if new is not None:
+            kept = tuple(_settled(s) if self._answered(s, new, kept) else s for s in kept)
         waiting = [s for s in kept if FIRST in s.roles]
         over = tuple(s for s in waiting if s.at + self.horizon < state.time)
         rest = tuple(s for s in without(kept, over) if s.roles)
@@ -51,12 +53,12 @@ class Absence(Query[State]):
         waiting = [s.at for s in state.kept if FIRST in s.roles]
         return min(waiting) + self.horizon + 1 if waiting else None
 
-    def _unanswered(self, seen: Seen, kept: tuple[Seen, ...]) -> Seen:
-        """*seen*, no longer as a first one if something followed it in time."""
+    def _answered(self, seen: Seen, new: Seen, kept: tuple[Seen, ...]) -> bool:
+        """Whether *seen* is a first one that is answered now: only by *new*, unless it is *new* itself."""
         if FIRST not in seen.roles:
-            return seen
-        after = (s for s in kept if THEN in s.roles and s.order > seen.order)
-        return _settled(seen) if any(s.at - seen.at <= self.within for s in after) else seen
+            return False
+        after = kept if seen is new else (new,)
+        return any(THEN in s.roles and s.order > seen.order and s.at - seen.at <= self.within for s in after)
 
 
 def _settled(seen: Seen) -> Seen:

@@ -36,6 +36,8 @@ class Seen:
 class State:
     """What a query remembers of one partition: how far time has come, which ids it knows, and the events it needs."""
 
+    __loom_immutable__: ClassVar[bool] = True  # a step may keep it without a copy
+
     time: int = 0
     number: int = 0
     ids: dict[str, int] = field(default_factory=dict)
