@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from loom import Agent, Context, Event, QoS, Restart, Retry, action, on
 from torture import _mover
-from torture._plan import KINDS, RING
+from torture._plan import RING, kinds
 
 QUICK = Retry(attempts=3, base=0.001)
 STUBBORN = Restart(failures=1_000_000)
@@ -19,22 +19,28 @@ STUBBORN = Restart(failures=1_000_000)
 @action("record.act", idempotent=True, timeout=30)
 async def record_act(name: str, mark: str, idempotency_key: str) -> int:
     """Tell the actuator, which lives in another process, and wait for its receipt."""
-    return await tell(name, mark, idempotency_key)
+    return await device(name, mark, idempotency_key)
 
 
 @action("record.call", idempotent=True, timeout=30)
 async def record_call(name: str, mark: str, idempotency_key: str) -> int:
     """As ``record.act``, for those who wait for the receipt."""
-    return await tell(name, mark, idempotency_key)
+    return await device(name, mark, idempotency_key)
 
 
-async def tell(name: str, mark: str, key: str) -> int:
+async def _tell(name: str, mark: str, key: str) -> int:
     reader, writer = await asyncio.open_unix_connection(os.environ["TORTURE_ACTUATOR"])
     try:
         writer.write(json.dumps([name, mark, key]).encode() + b"\n")
         return int(await reader.readline())
     finally:
         writer.close()
+
+
+device: Callable[[str, str, str], Awaitable[int]] = _tell
+"""Does what is asked for: by whom, for which event, under which key; returns a receipt."""
+hurry = 1.0
+"""Timers ring and handlers dawdle in this part of their time."""
 
 
 class Noting(Agent):
@@ -95,12 +101,14 @@ def pair(number: int) -> type[Agent]:
     class Pair(Noting, name=f"pair-{number}"):
         @on(f"work.pair.{number}.odd")
         async def odd(self, event: Event) -> None:
-            await asyncio.sleep(event.payload["value"] / 50_000)  # so that a kill finds events waiting
+            await asyncio.sleep(
+                hurry * event.payload["value"] / 50_000
+            )  # so that a kill finds events waiting
             self.note(event)
 
         @on(f"work.pair.{number}.even")
         async def even(self, event: Event) -> None:
-            await asyncio.sleep(event.payload["value"] / 50_000)
+            await asyncio.sleep(hurry * event.payload["value"] / 50_000)
             self.note(event)
 
     return Pair
@@ -160,7 +168,7 @@ def ringer(number: int) -> type[Agent]:
         @on(f"work.ringer.{number}")
         async def take(self, event: Event, ctx: Context) -> None:
             self.note(event)
-            ctx.after(event.payload["value"] / 2000, f"rang.{number}", event.payload["mark"])
+            ctx.after(hurry * event.payload["value"] / 2000, f"rang.{number}", event.payload["mark"])
 
         @on(f"rang.{number}")
         async def ring(self, event: Event) -> None:
@@ -194,10 +202,10 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
 }
 
 
-def everything(version: int) -> Iterator[Any]:
-    """All actions and agents, movers at *version* of their state."""
+def everything(version: int, few: bool = False) -> Iterator[Any]:
+    """All actions and agents, or a *few* of each kind, movers at *version* of their state."""
     yield from (record_act, record_call, Watcher)
-    for kind in KINDS:
+    for kind in kinds(few):
         make = MAKERS.get(kind.name)
         for number in range(kind.agents):
             yield _mover.mover(number, version) if make is None else make(number)

@@ -34,6 +34,11 @@ ALL = frozenset(kind.name for kind in KINDS)
 AGENTS = sum(kind.agents for kind in KINDS)
 
 
+def kinds(few: bool = False) -> tuple[Kind, ...]:
+    """All kinds, with only a *few* agents of each where a runtime is opened thousands of times."""
+    return tuple(kind._replace(agents=RING) for kind in KINDS) if few else KINDS
+
+
 class Item(NamedTuple):
     """One event from outside: the *number*-th of its *publisher*, for one agent."""
 
@@ -83,13 +88,14 @@ class Item(NamedTuple):
             yield f"ring-{first + (self.agent + hop) % RING}", f"{self.mark}:{hop}"
 
 
-def items(seed: int, publisher: int, count: int, kinds: frozenset[str] = ALL) -> list[Item]:
-    """What one publisher publishes, in order, for agents of *kinds* only."""
+def items(seed: int, publisher: int, count: int, only: frozenset[str] = ALL, few: bool = False) -> list[Item]:
+    """What one publisher publishes, in order, for agents of the kinds *only*."""
     chance = random.Random(f"{seed} {publisher}")
-    shares = [kind.share if kind.name in kinds else 0 for kind in KINDS]
+    every = kinds(few)
+    shares = [kind.share if kind.name in only else 0 for kind in every]
     found = []
     for number in range(count):
-        kind = chance.choices(KINDS, shares)[0]
+        kind = chance.choices(every, shares)[0]
         hops = chance.randint(0, 8) if kind.name == "ring" else 0
         found.append(
             Item(

@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from torture import _bare
 from torture._disk import FLAVOURS, Disk, differences, read_log, write_image
+from torture._oracle import Act, Book, Report, judge
+from torture._plan import Item, items
 from torture._powerlog import environment
 
 ROOT = Path(__file__).parent.parent
@@ -40,12 +42,12 @@ class Opener:
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def look(self, folder: Path, **said: object) -> dict[str, object]:
+    def look(self, folder: Path) -> dict[str, Any]:
         """What is in *folder*, as the process tells it."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write((json.dumps({"folder": str(folder), **said}) if said else str(folder)) + "\n")
+        stdin.write(f"{folder}\n")
         stdin.flush()
         return _answer(stdout)
 
@@ -54,11 +56,11 @@ class Opener:
         self._process.communicate()
 
 
-def _answer(stdout: IO[str]) -> dict[str, object]:
+def _answer(stdout: IO[str]) -> dict[str, Any]:
     line = stdout.readline()
     if not line:
         return {"error": "the process that opens images died"}
-    found: dict[str, object] = json.loads(line)
+    found: dict[str, Any] = json.loads(line)
     return found
 
 
@@ -97,22 +99,68 @@ def bare(place: Path, backend: str, seed: int, images: int, writes: int = 120) -
     """Crash images of the bare store under its script of writes."""
     disk = recorded(place, ["torture._bare", "write", backend, str(place / "data"), str(seed), str(writes)])
     digests = {held: number for number, held in enumerate(_bare.expected(seed, writes))}
+
+    def judge_(found: dict[str, Any], at: int) -> list[str]:
+        acked = max((int(data) for when, data in disk.acks if when < at), default=0)
+        problem = _judge(found, digests, acked)
+        return [] if problem is None else [problem]
+
+    return _look_at(place, disk, ["torture._bare", "check", backend], (seed, images), judge_)
+
+
+def todo(seed: int, count: int) -> list[list[Item]]:
+    """What the publishers of ``torture._whole`` publish; the same there, without importing Loom here."""
+    return [items(seed, publisher, count, few=True) for publisher in range(4)]
+
+
+def whole(place: Path, backend: str, seed: int, images: int, count: int = 25) -> Verdict:
+    """Crash images of a runtime with all kinds of agents; each is opened and drained before it is judged."""
+    disk = recorded(place, ["torture._whole", "write", backend, str(place / "data"), str(seed), str(count)])
+    tried = {item.id: item for mine in todo(seed, count) for item in mine}
+    told = [(at, json.loads(line)) for at, data in disk.acks for line in data.splitlines()]
+
+    def judge_(found: dict[str, Any], at: int) -> list[str]:
+        if "error" in found:
+            return [str(found["error"])]
+        before = [message for when, message in told if when < at]
+        acked = {message["ack"] for message in before if "ack" in message}
+        acts = [Act(*message["act"]) for message in before if "act" in message]
+        acts += [Act(*act) for act in found["acts"]]
+        report = found["report"]
+        dead = [(agent, event) for agent, event in report["dead"]]
+        return judge(Book(tried, acked, acts=acts), Report(report["agents"], dead))
+
+    return _look_at(place, disk, ["torture._whole", "check", backend], (seed, images), judge_)
+
+
+def _look_at(
+    place: Path,
+    disk: Disk,
+    opener_: list[str],
+    chosen: tuple[int, int],
+    judge_: Callable[[dict[str, Any], int], list[str]],
+) -> Verdict:
+    """Make images (*chosen*: from which seed, how many), have each opened, and judge what is told of it."""
+    seed, images = chosen
     verdict = Verdict(points=len(disk.points))
     chance = random.Random(seed)
-    opener = Opener("torture._bare", "check", backend)
+    opener = Opener(*opener_)
     try:
         for at, flavour in moments(disk, images, chance):
             folder = place / f"image-{verdict.images}"
             write_image(folder, disk.image(at, flavour, chance))
-            acked = max((int(data) for when, data in disk.acks if when < at), default=0)
-            problem = _judge(opener.look(folder), digests, acked)
-            _note(verdict, problem, f"seed {seed}, power lost before record {at}, {flavour}", folder, flavour)
+            shutil.copytree(folder, place / "opened")
+            problems = judge_(opener.look(place / "opened"), at)
+            shutil.rmtree(place / "opened")
+            _note(
+                verdict, problems, f"seed {seed}, power lost before record {at}, {flavour}", folder, flavour
+            )
     finally:
         opener.close()
     return verdict
 
 
-def _judge(found: dict[str, object], digests: dict[str, int], acked: int) -> str | None:
+def _judge(found: dict[str, Any], digests: dict[str, int], acked: int) -> str | None:
     if "error" in found:
         return str(found["error"])
     number = digests.get(str(found["digest"]))
@@ -121,10 +169,10 @@ def _judge(found: dict[str, object], digests: dict[str, int], acked: int) -> str
     return f"{acked} writes were acknowledged, {number} are there" if number < acked else None
 
 
-def _note(verdict: Verdict, problem: str | None, where: str, folder: Path, flavour: str) -> None:
+def _note(verdict: Verdict, problems: list[str], where: str, folder: Path, flavour: str) -> None:
     verdict.images += 1
     verdict.flavours[flavour] += 1
-    if problem is None:
-        shutil.rmtree(folder)
+    if problems:
+        verdict.problems.append(f"{where}: {'; '.join(problems[:4])} ({folder})")
     else:
-        verdict.problems.append(f"{where}: {problem} ({folder})")
+        shutil.rmtree(folder)

@@ -15,7 +15,6 @@ from typing import Any
 
 from loom import Loom, LoomError
 from torture._agents import everything, known
-from torture._plan import KINDS
 
 PUBLISHERS = 8
 DRAIN = 60.0
@@ -80,13 +79,13 @@ class Subject:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             faulthandler.dump_traceback()
-            print(self.loom.statistics(), file=sys.stderr)
+            waiting = [q for q in self.loom.statistics().queues if q.queued or q.in_flight]
+            print(f"timers to ring: {self.waiting()}; queues: {waiting}"[:4000], file=sys.stderr)
             return False
 
     def waiting(self) -> int:
         """How many timers have not rung yet."""
-        number = next(kind.agents for kind in KINDS if kind.name == "ringer")
-        states = [known(self.loom.agent(f"ringer-{n}").instance) for n in range(number)]
+        states = [known(c.instance) for name, c in self.loom._cells.items() if name.startswith("ringer-")]
         return sum(len(state["seen"]) - len(state["rang"]) for state in states)
 
     async def report(self) -> dict[str, Any]:
