@@ -137,7 +137,7 @@ def test_one_key_of_ten_thousand_is_a_short_change() -> None:
     codec = codec_of(dict[str, list[int]], dict[int, str], set[str])
     old = (
         {f"k{i}": [i] for i in range(10_000)},
-        {i: "v" for i in range(2000)},
+        dict.fromkeys(range(2000), "v"),
         {str(i) for i in range(2000)},
     )
     new = ({**old[0], "k77": [77, 78]}, {**old[1], 5: "w"}, (old[2] | {"new", "other"}) - {"7"})

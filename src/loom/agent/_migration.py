@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from loom.agent._state_codec import read_part
 from loom.agent._state_form import name_of, shown
 from loom.agent.agent import Agent
 from loom.errors import StateError
@@ -50,7 +51,7 @@ def _read(spec: AgentSpec, kept: Mapping[str, Any]) -> tuple[tuple[Any, ...], li
     parts = spec.codec.parts
     for part in parts:
         try:
-            values.append(part.form.decode(kept[part.name]) if part.name in kept else part.begin())
+            values.append(read_part(part, kept))
         except StateError as misfit:
             problems.append(_misfit(part, misfit, kept[part.name]))
     names = {part.name for part in parts}
@@ -65,8 +66,7 @@ def _misfit(part: Part, misfit: StateError, kept: Any) -> Problem:
     except StateError:
         default = "..."
     line = f"state[{part.name!r}] = {default if len(default) < 60 else '...'}  # its default; kept is {shown(kept)}"
-    where = str(misfit)
-    return Problem(where if where.startswith(part.name) else f"{part.name}: {where}", line)
+    return Problem(str(misfit), line)
 
 
 def _gone(name: str, kept: Any) -> Problem:

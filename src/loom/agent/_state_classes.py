@@ -10,6 +10,7 @@ from loom.agent._state_form import Form, Misfit, name_of, shown, tag_of
 from loom.agent._state_leaves import all_clean, wrong
 from loom.errors import StateError
 
+_IT = "it"  # a class has one form wherever it is annotated; the codec says which field it was
 FormOf = Callable[[Any, str], Form]
 
 
@@ -108,8 +109,8 @@ def literal_form(allowed: tuple[Any, ...], any_form: Form, where: str) -> Form:
 class Descent:
     """The loaded subclasses of an annotated class, by the name under which their values are kept."""
 
-    def __init__(self, cls: Any, where: str) -> None:
-        self.cls, self.where = cls, where
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
         self._tags: dict[Any, str] = {}
 
     def tag(self, kind: Any) -> str:
@@ -131,7 +132,7 @@ class Descent:
             return found.popitem()[1]
         many = f"there are two of that name: {', '.join(sorted(found))}"
         none = f"no subclass {name!r} of {self.cls.__qualname__} is loaded; import its module before"
-        raise Misfit(self.where, kept, self.cls, many if found else none)
+        raise Misfit(_IT, kept, self.cls, many if found else none)
 
     def _all(self) -> list[Any]:
         """Every subclass, older ones first: of two with one name and module the later one counts."""
@@ -144,9 +145,9 @@ class Descent:
         return found
 
 
-def family_form(cls: Any, own: Form, form_of: FormOf, where: str) -> Form:
+def family_form(cls: Any, own: Form, form_of: FormOf) -> Form:
     """Objects of *cls* in their own form, those of a subclass in theirs and with its name."""
-    descent = Descent(cls, where)
+    descent = Descent(cls)
     forms: dict[Any, Form] = {}
 
     def form(kind: Any) -> Form:
@@ -159,7 +160,7 @@ def family_form(cls: Any, own: Form, form_of: FormOf, where: str) -> Form:
         if kind is cls:
             return own.encode(value)
         if not isinstance(value, cls):
-            raise wrong(value, cls, where)
+            raise wrong(value, cls, _IT)
         return {descent.tag(kind): form(kind).encode(value)}
 
     def decode(kept: Any) -> Any:
@@ -173,12 +174,11 @@ def family_form(cls: Any, own: Form, form_of: FormOf, where: str) -> Form:
 
 def object_form(cls: Any, parts: list[Part], make: Callable[[dict[str, Any]], Any], write: Any) -> Form:
     """Objects with named fields are JSON objects; *write* makes one, *make* takes the values by name."""
-    where = name_of(cls)
 
     def decode(kept: Any) -> Any:
         if type(kept) is not dict or tag_of(kept) is not None:
-            raise Misfit(where, kept, cls)
-        return make(decode_parts(parts, kept, where))
+            raise Misfit(_IT, kept, cls)
+        return make(decode_parts(parts, kept, name_of(cls)))
 
     return Form(write, decode, ["object"], cls)
 

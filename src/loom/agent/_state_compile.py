@@ -110,7 +110,7 @@ class Compiler:
             )
         write = compile_writer([(p.name, p.form) for p in parts], "value.{name}")
         own = classes.object_form(cls, parts, _maker(cls), write)
-        return classes.family_form(cls, own, self._own, cls.__qualname__)
+        return classes.family_form(cls, own, self._own)
 
     def _named_tuple(self, cls: Any) -> Form:
         hints = typing.get_type_hints(cls)
@@ -125,7 +125,7 @@ class Compiler:
         ]
         write = compile_writer([(p.name, p.form) for p in parts], "value.{name}")
         own = classes.object_form(cls, parts, lambda values: cls(*(values[n] for n in cls._fields)), write)
-        return classes.family_form(cls, own, self._own, cls.__qualname__)
+        return classes.family_form(cls, own, self._own)
 
     def _own(self, cls: Any, where: str) -> Form:
         return self.form(cls, where)

@@ -63,6 +63,8 @@ def _bool(where: str) -> Form:
 
 def _int(where: str) -> Form:
     def encode(value: Any) -> Any:
+        if type(value) is int and -MOST_DIGITS < value < MOST_DIGITS:
+            return value
         if isinstance(value, int) and type(value) is not bool:
             value = int(value)  # one of a subclass is kept as a number
             return value if -MOST_DIGITS < value < MOST_DIGITS else {"$int": hex(value)}
@@ -181,7 +183,7 @@ def _read(kept: Any, tag: str, read: Read, wanted: tuple[Any, str]) -> Any:
         raise Misfit(where, kept, cls)
     try:
         return read(kept[tag])
-    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         raise Misfit(where, kept, cls, str(error) or type(error).__name__) from None
 
 
