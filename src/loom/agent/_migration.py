@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.agent._state_codec import read_part
-from loom.agent._state_form import name_of, shown
+from loom.agent._state_form import shown
 from loom.agent.agent import Agent
 from loom.errors import StateError
 
@@ -32,10 +32,10 @@ def read_state(spec: AgentSpec, kept: Mapping[str, Any], version: int) -> tuple[
     """
     if version != spec.version and _migrates(spec.cls):
         kept = _migrated(spec, kept, version)
-        origin = f"what {spec.cls.__qualname__}.migrate made of the state of version {version}"
+        origin = f"what {spec.cls.__name__}.migrate made of the state of version {version}"
     elif version > spec.version:
         raise StateError(
-            f"{spec.name}: its state was kept by version {version} of {spec.cls.__qualname__}, this is version "
+            f"{spec.name}: its state was kept by version {version} of {spec.cls.__name__}, this is version "
             f"{spec.version}; run the newer code, or write a migrate that accepts version {version}"
         )
     else:
@@ -78,14 +78,14 @@ def _gone(name: str, kept: Any) -> Problem:
 
 def _report(spec: AgentSpec, problems: list[Problem], version: int, origin: str) -> str:
     """The message: what changed, and a ``migrate`` to paste."""
-    name = spec.cls.__qualname__
+    name = spec.cls.__name__
     target = spec.version + (version == spec.version)
     lines = [
         f"{spec.name}: {origin} does not fit version {spec.version} of {name}:",
         *(f"  - {problem.what}" for problem in problems),
         "Nothing was lost. Say what becomes of it, and start again:",
         "",
-        f"class {name.rpartition('.')[2]}({name_of(spec.cls.__mro__[1])}, version={target}):",
+        f"class {name}({spec.cls.__mro__[1].__name__}, version={target}):",
         "    @classmethod",
         "    def migrate(cls, state: dict, version: int) -> dict:",
         f"        if version {'<' if version < target else '>'} {target}:",
@@ -97,12 +97,12 @@ def _report(spec: AgentSpec, problems: list[Problem], version: int, origin: str)
 
 def _migrates(cls: type[Agent]) -> bool:
     found = inspect.getattr_static(cls, "migrate", None)
-    return found is not inspect.getattr_static(Agent, "migrate")
+    return found is not inspect.getattr_static(Agent, "migrate") and callable(getattr(cls, "migrate", None))
 
 
 def _migrated(spec: AgentSpec, kept: Mapping[str, Any], version: int) -> dict[str, Any]:
     """What ``migrate`` makes of a copy of *kept*, as JSON would bring it back; raises StateError for anything else."""
-    call = f"{spec.cls.__qualname__}.migrate(state, {version})"
+    call = f"{spec.cls.__name__}.migrate(state, {version})"
     before = json.dumps(dict(kept))
     try:
         result: object = spec.cls.migrate(json.loads(before), version)
@@ -114,7 +114,7 @@ def _migrated(spec: AgentSpec, kept: Mapping[str, Any], version: int) -> dict[st
     after = _checked(result, f"{spec.name}: {call}")
     if version > spec.version and json.dumps(after) == before:
         raise StateError(
-            f"{spec.name}: its state was kept by version {version} of {spec.cls.__qualname__}, this is version "
+            f"{spec.name}: its state was kept by version {version} of {spec.cls.__name__}, this is version "
             f"{spec.version}, and migrate returned it as it was; run the newer code, or have migrate lead back"
         )
     return after
@@ -129,7 +129,7 @@ def _checked(result: object, call: str) -> dict[str, Any]:
             f"{call} returned {result!r:.80}; return the state, a dict with the names of fields as keys"
         )
     try:
-        copied: dict[str, Any] = json.loads(json.dumps(result))
+        copied: dict[str, Any] = json.loads(json.dumps(result, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise StateError(
             f"{call} returned a state that is no JSON ({error}); return values in kept form, "
