@@ -161,7 +161,7 @@ class Cell:
         """Whether nothing is queued, running or on its way out, and no retry is due."""
         if self.busy or self.outbox or self.ahead or self.recovering or self.life.telling:
             return False
-        if self.status == "parked":
+        if self.status in ("parked", "paused"):
             return True
         return not any(queue.items or queue.in_flight for queue in self.queues())
 

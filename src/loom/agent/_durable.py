@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from loom.agent._causes import Causes, place_of
 from loom.agent._supervision import backoff
 from loom.errors import StateError, StoreCorrupt, StoreError
 from loom.event import PUBLIC, Confidentiality, Event, Label
@@ -54,6 +55,7 @@ class Durable:
         self._flying: list[Cell] = []
         self._flushing = False
         journal.committer.companions.append(self)
+        self.causes = Causes(journal)
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
@@ -68,8 +70,9 @@ class Durable:
                 if journal.bus.spooled(output._topic):
                     puts += journal.rows(output)
                     last = output.seq
-        changes = cell.spec.codec.delta(cell.committed, state)
-        puts.append(self._step_row(cell, ctx, changes))
+        history, before = self.causes.history, self.causes.history.before(cell)
+        step = self._step_row(cell, ctx, cell.spec.codec.delta(before, state))
+        puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
         cursor = cursor_of(queue)
         settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
         commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
@@ -92,14 +95,16 @@ class Durable:
         """The event of *ctx* is a dead letter: its position advances with *puts*, and nothing else changes."""
         queue, event = ctx.door.queue, ctx._event
         cursor = cursor_of(queue)
-        if cursor is not None and event.seq:
-            settles = ((cursor, event.seq),)
-            self.journal.committer.add(Commit(puts, _told, settles=settles))
+        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
+        if settles or puts:
+            self.journal.committer.add(Commit(puts, _told, sync=bool(settles), settles=settles))
 
     def commit(self, batch: Sequence[StepCommit]) -> None:
         """States that REALTIME steps changed: they ride on the agent's next commit, or on one made for them soon."""
         for step in batch:
-            self._dirty[self.services.cells[step.agent]] = None
+            cell = self.services.cells[step.agent]
+            self.causes.history.changed_apart(cell)
+            self._dirty[cell] = None
         if not self._flushing:
             self._flushing = True
             self.services.timers.after(_FLUSH, self.flush)
@@ -151,7 +156,7 @@ class Durable:
     def quiet(self) -> bool:
         """Whether nothing is on its way to disk and nobody has still to read from there."""
         journal = self.journal
-        if journal.committer.busy:
+        if journal.committer.busy or self.causes.revival.busy:
             return False
         return not any(c.behind and not c.closed for c in journal.cursors.values())
 
@@ -160,6 +165,7 @@ class Durable:
         committer = self.journal.committer
         self.journal.flush()
         self.flush()
+        self.causes.ending()
         await committer.drained()
         committer.close()
         self.backend.close()
@@ -192,12 +198,15 @@ class Durable:
     def _step_row(self, cell: Cell, ctx: Context, changes: Any) -> Put:
         event = ctx._event
         queue = ctx.door.queue
-        row: list[Any] = [ctx.attempt, self.services.clock.now_ms(), event.id]
-        if changes is not None:
+        now_ms = self.services.clock.now_ms()
+        row: list[Any] = [ctx.attempt, self.causes.history.moment(cell, now_ms), event.id]
+        name, seq = place_of(queue), event.seq
+        if (
+            name.rpartition(".")[0] != cell.name
+        ):  # a group, an instance, a hook: the place does not say whose step
+            row += (changes, cell.name)
+        elif changes is not None:
             row.append(changes)
-        cursor = cursor_of(queue)
-        name = queue.name if cursor is None else cursor.name
-        seq = event.seq
         key = join(number(seq), name) if seq else join(number(self.journal.seq), name, event.id)
         return Put(Family.STEPS, key, _dumps(row).encode())
 
@@ -235,6 +244,7 @@ class Durable:
         if cell.ahead is not None:
             cell.ahead.clear()
         first = steps[0]
+        self.causes.history.forget(cell)
         mine = {id(step.commit) for step in steps}
         self.journal.committer.withdraw(lambda commit: id(commit) in mine)
         cell.committed, cell.label = first.state, first.label

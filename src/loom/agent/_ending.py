@@ -71,19 +71,22 @@ def _fail(cell: Cell, ctx: Context, lane: Lane, error: Exception) -> None:
         return
     what = type(error).__name__
     log.warning("%s: attempt %d at %s failed: %s: %s", cell.name, ctx.attempt, event, what, error)
+    if cell.services.notes is not None:
+        where = (cell.name, ctx.door.queue.name)
+        cell.services.notes.retried(where, event, ctx.attempt, delay, f"{what}: {error}")
     lane.hold(Work(ctx.door, event, ctx.attempt + 1, records, ctx.arrival), delay, cell)
 
 
 def _give_up(cell: Cell, ctx: Context, error: Exception) -> None:
     event = ctx.event
     ctx.door.queue.settle(1)
-    if cell.durable is not None:
-        cell.durable.give_up(cell, ctx, [])
-    cell.counts.given_up += 1
     text = f"{type(error).__name__}: {error}"
+    if cell.durable is not None:
+        cell.durable.give_up(cell, ctx, cell.durable.causes.of_failure(cell, ctx, text))
+    cell.counts.given_up += 1
     log.error("%s gave up %s after attempt %d: %s", cell.name, event, ctx.attempt, text, exc_info=error)
     fail_request(cell, event, text)
-    cell.services.bury(cell.name, event, "failed", text)
+    cell.services.bury(cell.name, event, "failed", text, kept=True)
     cell.life.failed(event, error)
 
 

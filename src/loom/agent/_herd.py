@@ -105,7 +105,7 @@ class Herd(Cell):
 
     def quiet(self) -> bool:
         """Whether nothing waits for an instance; the instances answer for themselves."""
-        return self.status == "parked" or not any(queue.items for queue in self.queues())
+        return self.status in ("parked", "paused") or not any(queue.items for queue in self.queues())
 
     def wake(self) -> None:
         """Hand out what waits."""
@@ -224,7 +224,7 @@ class _HerdLife(Life):
     async def start(self) -> None:
         """Begin to hand out."""
         cell = self._cell
-        cell.status = "running"
+        cell.status = "paused" if cell.name in cell.services.paused else "running"
         cell.services.announce(cell.name, "started", offers(cell.spec))
         cell.wake()
 

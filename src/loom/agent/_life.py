@@ -50,7 +50,7 @@ class Life:
     def run(self) -> None:
         """Serve events, and begin the beats of ``@every`` and ``@at``."""
         cell = self._cell
-        cell.status = "running"
+        cell.status = "paused" if cell.name in cell.services.paused else "running"
         cell.beats.start(cell.spec.handlers)
         cell.wake()
 

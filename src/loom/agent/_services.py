@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from loom.agent._cell import Cell
     from loom.agent._durable import Durable
+    from loom.journal.notes import Notes
 
 
 class DeadLetter(NamedTuple):
@@ -71,6 +72,11 @@ class Services:
         self.cells: dict[str, Cell] = {}
         self.dead_letters: deque[DeadLetter] = deque(maxlen=1000)
         self.dead = 0
+        self.notes: Notes | None = None
+        self.paused: set[str] = set()
+        if durable is not None:
+            durable.services = self
+            durable.causes.attach(self)
 
     @property
     def random(self) -> Random:
@@ -79,6 +85,8 @@ class Services:
 
     def announce(self, agent: str, what: str, payload: dict[str, Any], cause: Event | None = None) -> None:
         """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""
+        if self.notes is not None:
+            self.notes.announced(agent, what, payload)
         if self.bus.closed:
             return
         agent, slash, key = agent.partition("/")
@@ -88,9 +96,11 @@ class Services:
         origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
         self.bus.offer(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]
 
-    def bury(self, agent: str, event: Event, reason: str, error: str = "") -> None:
-        """Keep *event* as a dead letter, count it and announce it."""
+    def bury(self, agent: str, event: Event, reason: str, error: str = "", kept: bool = False) -> None:
+        """Keep *event* as a dead letter, count it and announce it; *kept*: the store has it already."""
         self.dead += 1
+        if self.durable is not None and not kept:
+            self.durable.causes.bury(agent, event, reason, error)
         chain = (*event.origin.trail, (event.topic, event.id))
         self.dead_letters.append(DeadLetter(agent, event, reason, error, chain, self.clock.now_ms()))
         self.observers.tell("dead_letter", agent, event, reason)

@@ -183,6 +183,7 @@ class Loom:
             await cell.life.start()
         if self._durable is not None:
             self._durable.journal.wake()
+            self._durable.causes.revival.begin()
         for runner in self._sources.values():
             runner.start()
         return self

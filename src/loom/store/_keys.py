@@ -25,6 +25,7 @@ CODES = {
     Family.STATES: 0x81,
     Family.CHANGES: 0x82,
     Family.BLOBS: 0x83,
+    Family.BASES: 0x84,
 }
 PREFIX = {
     family._value_: bytes([code]) for family, code in CODES.items()

@@ -27,6 +27,8 @@ class Family(StrEnum):
     """agent (and key) -> its snapshot (JSON). Large values."""
     CHANGES = "changes"
     """agent (and key), number(n) -> a change of a large state since its snapshot (JSON)."""
+    BASES = "bases"
+    """agent, number(seq) -> all of its state before a step (JSON), for what it was at any. Large values."""
     RECORDS = "records"
     """agent (and key), event id, handler, number(index) -> the result of an at-once call of a step not yet committed."""
     EFFECTS = "effects"
@@ -49,7 +51,7 @@ class Family(StrEnum):
     """subject, key id -> a wrapped data key."""
 
 
-LARGE = frozenset({Family.JOURNAL, Family.STATES, Family.BLOBS, Family.CHANGES})
+LARGE = frozenset({Family.JOURNAL, Family.STATES, Family.BLOBS, Family.CHANGES, Family.BASES})
 """The families whose values may be large."""
 
 

@@ -1,0 +1,97 @@
+"""Bases: now and then all of an agent's state, so that what it was after any step can be told from the changes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from loom.event import PUBLIC
+from loom.journal import Journal
+from loom.journal.queue import cursor_of
+from loom.store import Family, Put
+from loom.store.families import join, number
+
+if TYPE_CHECKING:
+    from loom.agent._cell import Cell
+
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+_LEAST, _TIMES = 16384, 8  # a base costs at most an eighth of the changes before it
+
+
+class Track:
+    """What is known of one agent: the moment of its last step, and the bytes of changes since its last base."""
+
+    __slots__ = ("apart", "grown", "last_ms", "size")
+
+    def __init__(self) -> None:
+        self.last_ms: float = 0
+        self.size, self.grown = 0, -1
+        self.apart: tuple[Any, ...] | None = None
+
+
+class History:
+    """Decides when a base is due, when a step was, and against what its changes are told.
+
+    The steps of one agent have strictly growing moments: several in one millisecond get fractions of it. A state that
+    REALTIME steps changed, of which the journal has none, is told of with the next step. The instances of a keyed agent
+    come and go; they have no bases.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._tracks: dict[str, Track] = {}
+
+    def moment(self, cell: Cell, now_ms: int) -> float:
+        """When the step of *cell* that is kept now was, Unix ms."""
+        track = self._track(cell)
+        if track is None:
+            return now_ms
+        track.last_ms = now_ms if now_ms > track.last_ms else round(track.last_ms + 0.001, 3)
+        return track.last_ms
+
+    def changed_apart(self, cell: Cell) -> None:
+        """A REALTIME step is about to change the state of *cell*."""
+        track = self._track(cell)
+        if track is not None and track.apart is None:
+            track.apart = cell.committed
+
+    def before(self, cell: Cell) -> tuple[Any, ...]:
+        """The state of *cell* after its last step in the journal."""
+        track = self._track(cell)
+        if track is None or track.apart is None:
+            return cell.committed
+        before, track.apart = track.apart, None
+        return before
+
+    def forget(self, cell: Cell) -> None:
+        """Steps of *cell* were taken back: begin with another base."""
+        track = self._tracks.get(cell.name)
+        if track is not None:
+            track.grown, track.apart = -1, None
+
+    def base(self, cell: Cell, before: tuple[Any, ...], row: bytes) -> list[Put]:
+        """What goes with a step whose row is *row*: the state *before* it, when that is due."""
+        track = self._track(cell)
+        if track is None:
+            return []
+        if track.grown >= 0:
+            track.grown += len(row)
+            if track.grown < max(_LEAST, _TIMES * track.size):
+                return []
+        kept: dict[str, Any] = {"v": cell.spec.version, "s": cell.spec.codec.encode(before)}
+        if cell.label is not PUBLIC:
+            kept["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
+        text = _dumps({**kept, "at": track.last_ms, "from": self._first(cell)}).encode()
+        track.size, track.grown = len(text), 0
+        return [Put(Family.BASES, join(cell.name, number(self._journal.seq)), text)]
+
+    def _track(self, cell: Cell) -> Track | None:
+        track = self._tracks.get(cell.name)
+        if track is None and "/" not in cell.name:
+            track = self._tracks[cell.name] = Track()
+        return track
+
+    def _first(self, cell: Cell) -> int:
+        """The number below which every step of *cell* is in the base that is made now."""
+        cursors = [c for queue in cell.queues() if (c := cursor_of(queue)) is not None]
+        return min((c.outstanding[0] if c.outstanding else c.delivered + 1 for c in cursors), default=0)
