@@ -23,6 +23,14 @@ _PAGE = 256
 _MOST_REPORTED = 10_000
 
 
+class Beat(NamedTuple):
+    """When a handler is called, what becomes of missed runs, and the topic on which the beat arrives."""
+
+    schedule: Schedule
+    policy: str
+    topic: str = ""
+
+
 class Firing(NamedTuple):
     """What to do about a timer that is due: publish one event for each of *runs*, and keep *puts* with them.
 
@@ -146,8 +154,8 @@ class TimerBook:
         puts = self._change(key, timer, rest)
         return Firing(timer, runs.moved(shift).fire, puts, runs.missed, runs.left_out)
 
-    def beats(self, owner: str, wanted: Mapping[str, tuple[Schedule, str]], now_ms: int) -> list[Put]:
-        """Let the beats of *owner* fire from now on: a schedule and policy by id. What to write, for new and old ones.
+    def beats(self, owner: str, wanted: Mapping[str, Beat], now_ms: int) -> list[Put]:
+        """Let the beats of *owner* fire from now on, by id. What to write, for those that are new, changed or gone.
 
         A beat that is kept already goes on where it was: runs that it missed fall to its policy. Until this is called
         for their owner beats do not fire: their handlers are there first. Raises StoreError.
@@ -156,11 +164,11 @@ class TimerBook:
         for timer in self.of_owner(owner):
             if timer.kind == "beat" and timer.id not in wanted:
                 puts += self.puts_for_gone(owner, timer.id)
-        for id, (schedule, policy) in wanted.items():
+        for id, want in wanted.items():
             key = row_key(owner, id)
             self._beats.add(key)
             before = self._get(key)
-            beat = self._beat(owner, id, before, (schedule, policy), now_ms)
+            beat = self._beat(StoredTimer(owner, id, "beat", {}, 0, ""), before, want, now_ms)
             if beat is not None and beat != before:
                 puts += self._change(key, before, beat)
             elif beat is not None:
@@ -342,14 +350,14 @@ class TimerBook:
         return timer if timer.kind != "beat" or place in self._beats else None
 
     def _beat(
-        self, owner: str, id: str, before: StoredTimer | None, want: tuple[Schedule, str], now_ms: int
+        self, beat: StoredTimer, before: StoredTimer | None, want: Beat, now_ms: int
     ) -> StoredTimer | None:
-        schedule, policy = want
-        spec = spec_of_schedule(schedule)
-        if before is not None and before.spec == spec:
+        """The beat as it is to be: where it was, or from the next run on if it is new or its schedule is."""
+        schedule = want.schedule
+        beat = beat._replace(spec=spec_of_schedule(schedule), policy=want.policy, event=want.topic.encode())
+        if before is not None and before.spec == beat.spec:
             due = rebased(schedule, before.due_ms, before.last_fired_ms, now_ms)
-            return before._replace(due_ms=due, policy=policy)
-        beat = StoredTimer(owner, id, "beat", spec, 0, policy)
+            return beat._replace(due_ms=due, last_fired_ms=before.last_fired_ms)
         first = next_due(schedule, now_ms - self._shift_of(beat.steady))
         return None if first is None else beat._replace(due_ms=_moment(first))
 

@@ -21,7 +21,7 @@ class StoredTimer(NamedTuple):
     """A timer of *owner* (an agent, or agent and key joined by a zero byte).
 
     *spec* is its schedule as JSON, empty for a single moment; *policy* what becomes of missed runs; *event* the bytes
-    of what it publishes, empty for a beat. *due_ms* is Unix ms; that of a ``steady`` one is counted on without the
+    of what it publishes, the topic for a beat. *due_ms* is Unix ms; that of a ``steady`` one is counted on without the
     jumps of the calendar clock. *last_fired_ms* is the run before, by the same count.
     """
 

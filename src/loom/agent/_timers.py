@@ -14,6 +14,7 @@ from loom.clock import Clock
 if TYPE_CHECKING:
     import datetime as dt
 
+    from loom.agent._ringing import Ringing
     from loom.agent._schedule import Run, Schedule
 
 _MOST_AHEAD = 3600.0
@@ -65,7 +66,8 @@ class Timers:
 
     At most *capacity* may be waiting. ``on_jump`` is called with the milliseconds by which the calendar clock jumped
     against the steady one, before anything fires because of it; a jump is seen within a minute while something waits
-    for the calendar, and otherwise when the next timer fires.
+    for the calendar, and otherwise when the next timer fires. ``durable`` are the timers that are kept in a store; they
+    are rung from here.
     """
 
     def __init__(self, clock: Clock, capacity: int = 1_000_000) -> None:
@@ -78,6 +80,7 @@ class Timers:
         self._live = 0
         self._watch = ClockWatch(clock.now_ms(), clock.monotonic())
         self.on_jump: Callable[[int], None] | None = None
+        self.durable: Ringing | None = None
 
     def __len__(self) -> int:
         return self._live
@@ -126,13 +129,29 @@ class Timers:
 
     def look(self) -> None:
         """Compare the clocks, and take in a jump of the calendar."""
-        by_ms = self._watch.look(self._clock.now_ms(), self._clock.monotonic())
+        now = self._clock.now_ms()
+        by_ms = self._watch.look(now, self._clock.monotonic())
         if not by_ms:
             return
         if by_ms < 0:
             self._rebase()
+        if self.durable is not None:
+            self.durable.jumped(by_ms, now)
         if self.on_jump is not None:
             self.on_jump(by_ms)
+
+    def arm(self) -> None:
+        """Sleep until the nearest timer; to be called when a durable one may be due sooner than before."""
+        wait = self._wait()
+        if wait is None:
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + wait
+        if self._call is not None:
+            if self._call.when() <= when:
+                return  # it rings early enough, and then looks again
+            self._call.cancel()
+        self._call = loop.call_at(when, self._ring)
 
     def cancel(self, timer: Timer) -> None:
         """Never fire *timer* again."""
@@ -149,18 +168,21 @@ class Timers:
         self._steady.clear()
         self._calendar.clear()
         self._live = 0
+        self.durable = None
         if self._call is not None:
             self._call.cancel()
+            self._call = None
 
     def _add(self, timer: Timer) -> Timer:
         if self._live >= self._capacity:
             raise OverflowError(f"{self._capacity} timers are waiting already")
         self._live += 1
         heapq.heappush(self._calendar if timer.absolute else self._steady, timer)
-        self._arm()
+        self.arm()
         return timer
 
-    def _arm(self) -> None:
+    def _wait(self) -> float | None:
+        """Seconds until something may be due; None when nothing waits."""
         for heap in (self._steady, self._calendar):
             while heap and heap[0].dead:
                 heapq.heappop(heap)
@@ -169,11 +191,10 @@ class Timers:
             waits += [self._steady[0].due - self._clock.monotonic(), _MOST_AHEAD]
         if self._calendar:
             waits += [self._calendar[0].due - self._clock.now_ms() / 1000, _LOOK_AGAIN]
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-        if waits:
-            self._call = asyncio.get_running_loop().call_later(max(0.0, min(waits)), self._ring)
+        if self.durable is not None and (due := self.durable.next_due_ms()) is not None:
+            ahead = _LOOK_AGAIN if self.durable.by_calendar else _MOST_AHEAD
+            waits += [(due - self._clock.now_ms()) / 1000, ahead]
+        return max(0.0, min(waits)) if waits else None
 
     def _ring(self) -> None:
         self._call = None
@@ -185,8 +206,10 @@ class Timers:
             ):
                 while heap and heap[0].due <= now + 1e-9:
                     self._fire(heap, heapq.heappop(heap))
+            if self.durable is not None:
+                self.durable.ring(self._clock.now_ms())
         finally:  # one that raises must not stop the others
-            self._arm()
+            self.arm()
 
     def _fire(self, heap: list[Timer], timer: Timer) -> None:
         if timer.dead:
