@@ -9,9 +9,9 @@ import pytest
 
 from loom import Agent, Context, Event, Retry
 from loom.errors import ConfigError
-from loom.store import MemoryStore, StepCommit
 from loom.teams import Bid, Contractor, Manager, cheapest, contract_net
 from loom.testing import Probe, new_loom, run, run_until_idle, virtual_time
+from tests.teams.worlds import Flaky
 
 
 class Robot(Contractor, team="clean", retry=Retry(attempts=2, base=0.01)):
@@ -172,20 +172,6 @@ def test_equal_bids_go_to_the_first() -> None:
 def test_a_contract_net_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         contract_net(**{"team": "t", **wrong})
-
-
-class Flaky(MemoryStore):
-    """Loses one commit in five: the step is rolled back and its event tried again."""
-
-    def __init__(self, chance: Random) -> None:
-        super().__init__()
-        self.chance = chance
-
-    def commit(self, batch: Any) -> Any:
-        step: StepCommit = batch[0]
-        if step.agent.startswith(("clean", "r")) and self.chance.random() < 0.2:
-            raise ConnectionError("the store did not answer")
-        return super().commit(batch)
 
 
 async def crowded(seed: int) -> None:
