@@ -81,6 +81,28 @@ def test_the_change_of_two_states_leads_from_the_kept_form_of_one_to_that_of_the
     assert codec.delta((new, 1), (copy(new), 1)) is None or "nan" in repr(new)
 
 
+@RANDOM
+@given(st.data())
+def test_containers_of_few_different_values_change_into_each_other(data: st.DataObject) -> None:
+    annotation, values = data.draw(ANNOTATIONS)
+    pool = [data.draw(values), data.draw(values)]
+    items = st.lists(st.sampled_from(pool), max_size=5)
+    old, new = data.draw(items), data.draw(items)
+    both: list[Any] = [list[annotation], deque[annotation], dict[str, annotation], tuple[annotation, ...]]  # type: ignore[valid-type]
+    codec = codec_of(*both)
+    states = [
+        tuple(copier_of(a, "f")(v) for a, v in zip(both, shapes(items), strict=True)) for items in (old, new)
+    ]
+    before, after = map(codec.encode, states)
+    delta = codec.delta(states[0], states[1])
+    assert json.dumps(apply(through(before), through(delta or {}))) == json.dumps(after)
+
+
+def shapes(items: list[Any]) -> tuple[Any, ...]:
+    """The items as a list, a deque, a dict and a tuple."""
+    return items, deque(items, 5), {str(i): item for i, item in enumerate(items)}, tuple(items)
+
+
 def test_what_did_not_change_is_no_change() -> None:
     codec = codec_of(int, list[str], dict[str, int], list[Point])
     state = (1, ["a"], {"b": 1}, [Point(1)])

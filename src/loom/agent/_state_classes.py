@@ -169,7 +169,15 @@ def family_form(cls: Any, own: Form, form_of: FormOf) -> Form:
             return own.decode(kept)
         return form(descent.find(tag, kept)).decode(kept[tag])
 
-    return Form(encode, decode, ["object", "$:"], cls)
+    def same(a: Any, b: Any) -> bool:
+        kind = type(a)
+        if kind is not type(b):
+            return False
+        return own.same(a, b) if kind is cls else form(kind).same(a, b)
+
+    family = Form(encode, decode, ["object", "$:"], cls)
+    family.same = same
+    return family
 
 
 def object_form(cls: Any, parts: list[Part], make: Callable[[dict[str, Any]], Any], write: Any) -> Form:

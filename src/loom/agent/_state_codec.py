@@ -88,8 +88,9 @@ def _field_change(form: Form, old: Any, new: Any) -> list[Any] | None:
     kind = type(new)
     if form.cls is kind and kind in _SCALARS:
         return None if old == new and type(old) is kind else ["=", form.encode(new)]
-    if form.same is not None and form.same(old, new) and type(old) is kind:
-        return None
-    if kind is list and type(old) is list and form.plain and new[: len(old)] == old:
-        return ["+", form.encode(new[len(old) :])]
+    if type(old) is kind:
+        if form.same(old, new):
+            return None
+        if kind is list and form.begins is not None and form.begins(old, new):
+            return ["+", form.encode(new[len(old) :])]
     return change(form.encode(old), form.encode(new))

@@ -82,11 +82,12 @@ class Compiler:
             if cls not in self._classes:
                 self._classes[cls] = make(cls)
             own = self._classes[cls]
-            form.encode, form.decode = own.encode, own.decode
+            form.encode, form.decode, form.same = own.encode, own.decode, own.same
             return own
 
         sorts = ["object"] if typing.is_typeddict(cls) else ["object", "$:"]
         form = Form(lambda v: complete().encode(v), lambda k: complete().decode(k), sorts, cls)
+        form.same = lambda a, b: complete().same(a, b)
         return form
 
     def _typed_dict(self, cls: Any) -> Form:
@@ -110,6 +111,7 @@ class Compiler:
             )
         write = compile_writer([(p.name, p.form) for p in parts], "value.{name}")
         own = classes.object_form(cls, parts, _maker(cls), write)
+        own.same = compile_same([(p.name, p.form) for p in parts])
         return classes.family_form(cls, own, self._own)
 
     def _named_tuple(self, cls: Any) -> Form:
@@ -164,3 +166,17 @@ def compile_writer(parts: list[tuple[str, Form]], access: str) -> Callable[[Any]
     exec(source, scope)  # noqa: S102 - made of identifiers alone, as dataclasses do
     write: Callable[[Any], dict[str, Any]] = scope["write"]
     return write
+
+
+def compile_same(parts: list[tuple[str, Form]]) -> Callable[[Any, Any], bool]:
+    """A function that tells whether two objects of one class surely have the same parts."""
+    scope: dict[str, Any] = {f"form{i}": form for i, (_, form) in enumerate(parts)}
+    tests = [
+        f"a.{name} == b.{name}"
+        if form.plain
+        else f"(a.{name} is b.{name} or form{i}.same(a.{name}, b.{name}))"
+        for i, (name, form) in enumerate(parts)
+    ]
+    exec(f"def same(a, b):\n    return {' and '.join(tests) or True}\n", scope)  # noqa: S102 - as above
+    same: Callable[[Any, Any], bool] = scope["same"]
+    return same

@@ -13,20 +13,33 @@ from loom.errors import StateError
 
 def list_form(item: Form, where: str) -> Form:
     """Lists are JSON lists; one whose items all are themselves is written as it is."""
-    fits, write, read = item.fits, item.encode, item.decode
+    fits = item.fits
 
     def encode(value: Any) -> Any:
         if type(value) is not list:
             raise wrong(value, list, where)
-        return value if fits is not None and fits(value) else [write(v) for v in value]
+        if fits is not None and fits(value):
+            return value
+        write = item.encode
+        return [write(v) for v in value]
 
     def decode(kept: Any) -> Any:
         if type(kept) is not list:
             raise Misfit(where, kept, list)
+        read = item.decode
         return list(kept) if fits is not None and fits(kept) else [read(k) for k in kept]
 
-    form = Form(encode, decode, ["list"], list)
-    return form.equal() if item.plain else form
+    form = Form(encode, decode, ["list"], list).equal(item.plain)
+    if not item.plain:
+        form.same = lambda a, b: len(a) == len(b) and all(map(item.same, a, b))
+    form.begins = _beginning(item)
+    return form
+
+
+def _beginning(item: Form) -> Callable[[Any, Any], bool]:
+    if item.plain:
+        return lambda old, new: bool(new[: len(old)] == old)
+    return lambda old, new: len(old) <= len(new) and all(map(item.same, old, new))
 
 
 def sequence_form(cls: Any, item: Form, where: str) -> Form:
@@ -49,8 +62,10 @@ def sequence_form(cls: Any, item: Form, where: str) -> Form:
         except TypeError as error:  # the items of a set that cannot be items of one
             raise Misfit(where, kept, cls, str(error)) from None
 
-    form = Form(encode, decode, [tag], cls)
-    return form.equal() if item.plain else form
+    form = Form(encode, decode, [tag], cls).equal(item.plain)
+    if cls is tuple:
+        form.same = many.same
+    return form
 
 
 def fixed_tuple_form(items: list[Form], where: str) -> Form:
@@ -69,8 +84,10 @@ def fixed_tuple_form(items: list[Form], where: str) -> Form:
             raise Misfit(where, kept, tuple, f"it takes {len(items)} items")
         return tuple(item.decode(k) for item, k in zip(items, parts, strict=True))
 
-    form = Form(encode, decode, ["$tuple"], tuple)
-    return form.equal() if all(item.plain for item in items) else form
+    form = Form(encode, decode, ["$tuple"], tuple).equal(all(item.plain for item in items))
+    if not form.plain:
+        form.same = lambda a, b: all(item.same(x, y) for item, x, y in zip(items, a, b, strict=True))
+    return form
 
 
 def deque_form(item: Form, where: str) -> Form:
@@ -95,17 +112,13 @@ def deque_form(item: Form, where: str) -> Form:
             raise Misfit(where, kept, deque, str(error)) from None
 
     form = Form(encode, decode, ["$deque"], deque)
-    return form.equal(_same_deque) if item.plain else form
-
-
-def _same_deque(a: Any, b: Any) -> bool:
-    return bool(a == b and a.maxlen == b.maxlen)
+    form.same = lambda a, b: a.maxlen == b.maxlen and many.same(list(a), list(b))
+    return form
 
 
 def dict_form(key: Form, value: Form, where: str) -> Form:
     """Dicts whose keys are texts are JSON objects, others are lists of pairs; both keep their order."""
     write = _dict_writer(key, value)
-    read_key, read_value = key.decode, value.decode
 
     def encode(found: Any) -> Any:
         if type(found) is not dict:
@@ -115,6 +128,7 @@ def dict_form(key: Form, value: Form, where: str) -> Form:
     def decode(kept: Any) -> Any:
         if type(kept) is not dict:
             raise Misfit(where, kept, dict)
+        read_key, read_value = key.decode, value.decode
         pairs = kept.items() if tag_of(kept) is None else pairs_of(kept, where)
         try:
             return {read_key(k): read_value(v) for k, v in pairs}
@@ -122,17 +136,25 @@ def dict_form(key: Form, value: Form, where: str) -> Form:
             raise Misfit(where, kept, dict, str(error)) from None
 
     form = Form(encode, decode, ["object", "$dict"], dict)
-    return form.equal(_same_dict) if key.plain and value.plain else form
+    same_values = _equal_values if value.plain else lambda a, b: all(map(value.same, a, b))
+    form.same = lambda a, b: _same_keys(key, a, b) and same_values(a.values(), b.values())
+    return form
 
 
-def _same_dict(a: Any, b: Any) -> bool:
-    return bool(a == b and list(a) == list(b))
+def _same_keys(key: Form, a: Any, b: Any) -> bool:
+    """Whether two dicts have the same keys in the same order."""
+    return len(a) == len(b) and (list(a) == list(b) if key.plain else all(map(key.same, a, b)))
+
+
+def _equal_values(a: Any, b: Any) -> bool:
+    return list(a) == list(b)
 
 
 def _dict_writer(key: Form, value: Form) -> Callable[[dict[Any, Any]], Any]:
-    write_key, write_value, fits = key.encode, value.encode, value.fits
+    fits = value.fits
 
     def write(found: dict[Any, Any]) -> Any:
+        write_key, write_value = key.encode, value.encode
         keys = found.keys() if key.cls is str else [write_key(k) for k in found]
         if are_names(keys):
             if key.cls is str and fits is not None and fits(found.values()):

@@ -7,6 +7,7 @@ else says what it is, ``{"$set": [...]}``: no value is taken for one of another 
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
 from typing import Any
@@ -30,10 +31,11 @@ class Form:
     """How values of one annotation are written and read.
 
     ``inline`` is Python source with a place ``{v}``, true of a value that is written as it is; ``fits`` says so of all
-    items of a collection at once. ``plain`` values are kept the same whenever they are equal, of others ``same`` knows.
+    items of a collection at once. ``same`` tells, without writing them, that two values are kept the same: True is
+    sure, False means nothing; for ``plain`` values it is ``==``. ``begins`` tells whether a list begins another.
     """
 
-    __slots__ = ("cls", "decode", "encode", "fits", "inline", "plain", "same", "sorts")
+    __slots__ = ("begins", "cls", "decode", "encode", "fits", "inline", "plain", "same", "sorts")
 
     def __init__(
         self,
@@ -49,12 +51,13 @@ class Form:
         self.inline = ""
         self.fits: Callable[[Collection[Any]], bool] | None = None
         self.plain = False
-        self.same: Callable[[Any, Any], bool] | None = None
+        self.same: Callable[[Any, Any], bool] = operator.is_
+        self.begins: Callable[[Any, Any], bool] | None = None
 
-    def equal(self, compare: Callable[[Any, Any], bool] | None = None) -> Form:
-        """This form, told that equal values are kept the same: by ``==``, or by *compare*."""
-        self.plain = compare is None
-        self.same = compare or (lambda a, b: bool(a == b))
+    def equal(self, plain: bool = True) -> Form:
+        """This form, told that equal values are kept the same."""
+        self.plain = plain
+        self.same = operator.eq if plain else operator.is_
         return self
 
 

@@ -155,7 +155,7 @@ def _tagged(cls: Any, where: str) -> Form:
         raise wrong(value, cls, where)
 
     form = Form(encode, lambda kept: _read(kept, tag, read, (cls, where)), [tag], cls)
-    return form.equal() if cls.__name__ in ("bytes", "UUID", "timedelta") else form
+    return form.equal(cls.__name__ in ("bytes", "UUID", "timedelta"))
 
 
 def _date(cls: Any, where: str) -> Form:

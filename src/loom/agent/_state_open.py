@@ -18,17 +18,15 @@ def optional_form(form: Form, where: str) -> Form:
     """None, or a value of *form*."""
     if "null" in form.sorts or "any" in form.sorts:
         return form
-    write, read = form.encode, form.decode
     result = Form(
-        lambda value: None if value is None else write(value),
-        lambda kept: None if kept is None else read(kept),
+        lambda value: None if value is None else form.encode(value),
+        lambda kept: None if kept is None else form.decode(kept),
         form.sorts | {"null"},
         form.cls,
     )
     result.inline = f"{{v}} is None or {form.inline}" if form.inline else ""
-    result.plain, same = form.plain, form.same
-    if same is not None:
-        result.same = lambda a, b: a is b if a is None or b is None else same(a, b)
+    result.plain, result.begins = form.plain, form.begins
+    result.same = lambda a, b: a is b if a is None or b is None else form.same(a, b)
     return result
 
 
@@ -39,6 +37,14 @@ class Union:
         self.annotation, self.where = annotation, where
         self.members = [(_name(members, i), form) for i, form in enumerate(members)]
         self._tags = {f"${name}": form for name, form in self.members if name}
+        kinds = [form.cls for form in members]
+        self._of_kind = {form.cls: form for form in members if kinds.count(form.cls) == 1}
+
+    def same(self, a: Any, b: Any) -> bool:
+        if a is b:
+            return True
+        form = self._of_kind.get(type(a)) if type(a) is type(b) else None
+        return form is not None and form.same(a, b)
 
     def encode(self, value: Any) -> Any:
         kind = type(value)
@@ -101,7 +107,9 @@ def _clash(members: list[Form], index: int) -> str:
 def union_form(members: list[Form], annotation: Any, where: str) -> Form:
     """Values of several annotations."""
     union = Union(members, annotation, where)
-    return Form(union.encode, union.decode, frozenset().union(*(m.sorts for m in members)), None)
+    form = Form(union.encode, union.decode, frozenset().union(*(m.sorts for m in members)), None)
+    form.same = union.same
+    return form
 
 
 class Anything:
@@ -110,7 +118,12 @@ class Anything:
     def __init__(self, where: str) -> None:
         self.where = where
         self.form = Form(self.encode, self.decode, ["any"], object)
+        self.form.same = self.same
         self._forms: dict[Any, Form] = {}
+
+    def same(self, a: Any, b: Any) -> bool:
+        form = self._forms.get(type(a))
+        return a is b or (form is not None and type(a) is type(b) and form.same(a, b))
 
     def encode(self, value: Any) -> Any:
         return self._of(type(value), value).encode(value)
