@@ -191,6 +191,9 @@ class Durable:
 
     def _state_row(self, cell: Cell) -> bytes:
         row: dict[str, Any] = {"v": cell.spec.version, "s": cell.spec.codec.encode(cell.committed)}
+        last = self.causes.history.last(cell)
+        if last is not None:
+            row["n"] = last
         if cell.label is not PUBLIC:
             row["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
         return _dumps(row).encode()
@@ -199,7 +202,7 @@ class Durable:
         event = ctx._event
         queue = ctx.door.queue
         now_ms = self.services.clock.now_ms()
-        row: list[Any] = [ctx.attempt, self.causes.history.moment(cell, now_ms), event.id]
+        row: list[Any] = [ctx.attempt, self.causes.history.moment(cell, event, now_ms), event.id]
         name, seq = place_of(queue), event.seq
         if (
             name.rpartition(".")[0] != cell.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from loom.event import PUBLIC
+from loom.event import PUBLIC, Event
 from loom.journal import Journal
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
@@ -21,12 +21,13 @@ _LEAST, _TIMES = 16384, 8  # a base costs at most an eighth of the changes befor
 class Track:
     """What is known of one agent: the moment of its last step, and the bytes of changes since its last base."""
 
-    __slots__ = ("apart", "grown", "last_ms", "size")
+    __slots__ = ("apart", "grown", "last", "last_ms", "size")
 
     def __init__(self) -> None:
         self.last_ms: float = 0
         self.size, self.grown = 0, -1
         self.apart: tuple[Any, ...] | None = None
+        self.last: tuple[int, str] | None = None
 
 
 class History:
@@ -41,13 +42,22 @@ class History:
         self._journal = journal
         self._tracks: dict[str, Track] = {}
 
-    def moment(self, cell: Cell, now_ms: int) -> float:
-        """When the step of *cell* that is kept now was, Unix ms."""
+    def moment(self, cell: Cell, event: Event, now_ms: int) -> float:
+        """When the step of *cell* on *event*, which is kept now, was, Unix ms."""
         track = self._track(cell)
         if track is None:
             return now_ms
+        track.last = event.seq, event.id
         track.last_ms = now_ms if now_ms > track.last_ms else round(track.last_ms + 0.001, 3)
         return track.last_ms
+
+    def last(self, cell: Cell) -> tuple[int, str] | None:
+        """The journal number and id of the event of *cell*'s last step; None when that is not known."""
+        track = self._track(cell)
+        if track is not None and track.last is None:
+            row = self._journal.backend.get(Family.STATES, cell.name.encode())
+            track.last = tuple(json.loads(row).get("n", (0, ""))) if row is not None else (0, "")
+        return None if track is None or not track.last or not track.last[1] else track.last
 
     def changed_apart(self, cell: Cell) -> None:
         """A REALTIME step is about to change the state of *cell*."""
