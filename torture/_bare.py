@@ -13,12 +13,11 @@ import random
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 BACKENDS = {
     "sqlite": ("loom.store.sqlite", "SqliteBackend"),
-    "rocksdb": ("loom.store.rocksdb", "RocksBackend"),
+    "rocksdb": ("loom.store.rocksdb", "RocksDbBackend"),
 }
 FAMILIES = ("journal", "positions", "states", "causes", "effects")
 Rows = list[tuple[str, bytes, bytes | None]]
@@ -107,7 +106,6 @@ def _look(backend: str, folder: str) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        Path(sys.argv[3]).mkdir(parents=True, exist_ok=True)
         write(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     else:
         check(sys.argv[2])

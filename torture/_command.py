@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from torture import _power
+from torture._full import FullRound
 from torture._plan import ALL
 from torture._round import Outcome, Round, Terms
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--kinds", default=",".join(sorted(ALL)), help="only events for these kinds of agents"
     )
+    parser.add_argument("--full", action="store_true", help="disks that are full or read-only for a while")
     parser.add_argument("--power", action="store_true", help="power losses instead of kills")
     parser.add_argument("--images", type=int, default=2000, help="crash images (with --power)")
     options = parser.parse_args(arguments)
@@ -41,16 +43,16 @@ def _rounds(options: argparse.Namespace, seed: int) -> int:
         terms = Terms(
             seed + number, options.backend, options.kills, options.count, frozenset(options.kinds.split(","))
         )
-        outcome = Round(terms).play()
+        outcome = (FullRound if options.full else Round)(terms).play()
         print(f"{number + 1:4}/{options.rounds} {outcome.line()}", flush=True)
         if outcome.problems:
             failed.append(outcome)
-            _tell(outcome)
+            _tell(outcome, " --full" if options.full else "")
     print(f"torture: {options.rounds - len(failed)} rounds sound, {len(failed)} not, from seed {seed}")
     return 1 if failed else 0
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, more: str) -> None:
     terms = outcome.terms
     for problem in outcome.problems[:20]:
         print(f"     {problem}")
@@ -58,7 +60,7 @@ def _tell(outcome: Outcome) -> None:
     again = f"--rounds 1 --seed {terms.seed} --backend {terms.backend} --kills {terms.kills} --count {terms.count}"
     if terms.kinds != ALL:
         again += f" --kinds {','.join(sorted(terms.kinds))}"
-    print(f'     again: make torture ARGS="{again}"', flush=True)
+    print(f'     again: make torture ARGS="{again}{more}"', flush=True)
 
 
 def _images(options: argparse.Namespace, seed: int) -> int:

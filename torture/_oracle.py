@@ -33,6 +33,8 @@ class Book:
     acked: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
     """Ids whose publication was repeated after later ones: their place in the order is open."""
+    refused: set[str] = field(default_factory=set)
+    """Marks of events that were refused with an error and not tried again: they must not be there."""
     acts: list[Act] = field(default_factory=list)
 
 

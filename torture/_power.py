@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -65,13 +66,13 @@ def _answer(stdout: IO[str]) -> dict[str, Any]:
 
 
 def recorded(place: Path, arguments: list[str]) -> Disk:
-    """Run ``python -m`` *arguments* under the log, its data in ``place/data``; the history of that folder."""
-    data, log = place / "data", place / "log"
-    data.mkdir(parents=True)
+    """Run ``python -m`` *arguments* under the log, its data in a folder it makes; the history of ``place/disk``."""
+    disk_, log = place / "disk", place / "log"
+    disk_.mkdir(parents=True)
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env=environment(data, log, ack=1),
+        env=os.environ | environment(disk_, log, ack=1),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -79,8 +80,8 @@ def recorded(place: Path, arguments: list[str]) -> Disk:
     )
     if done.returncode:
         raise RuntimeError(f"{arguments} ended with {done.returncode}: {done.stderr[-2000:]}")
-    disk = Disk(data, read_log(log))
-    missed = differences(data, disk.image(disk.length, "everything", random.Random(0)))
+    disk = Disk(disk_, read_log(log))
+    missed = differences(disk_, disk.image(disk.length, "everything", random.Random(0)))
     if missed:
         raise RuntimeError(f"the log does not explain the folder: {missed[:5]}")
     return disk
@@ -97,7 +98,9 @@ def moments(disk: Disk, count: int, chance: random.Random) -> Iterator[tuple[int
 
 def bare(place: Path, backend: str, seed: int, images: int, writes: int = 120) -> Verdict:
     """Crash images of the bare store under its script of writes."""
-    disk = recorded(place, ["torture._bare", "write", backend, str(place / "data"), str(seed), str(writes)])
+    disk = recorded(
+        place, ["torture._bare", "write", backend, str(place / "disk" / "data"), str(seed), str(writes)]
+    )
     digests = {held: number for number, held in enumerate(_bare.expected(seed, writes))}
 
     def judge_(found: dict[str, Any], at: int) -> list[str]:
@@ -115,7 +118,9 @@ def todo(seed: int, count: int) -> list[list[Item]]:
 
 def whole(place: Path, backend: str, seed: int, images: int, count: int = 25) -> Verdict:
     """Crash images of a runtime with all kinds of agents; each is opened and drained before it is judged."""
-    disk = recorded(place, ["torture._whole", "write", backend, str(place / "data"), str(seed), str(count)])
+    disk = recorded(
+        place, ["torture._whole", "write", backend, str(place / "disk" / "data"), str(seed), str(count)]
+    )
     tried = {item.id: item for mine in todo(seed, count) for item in mine}
     told = [(at, json.loads(line)) for at, data in disk.acks for line in data.splitlines()]
 
@@ -150,7 +155,7 @@ def _look_at(
             folder = place / f"image-{verdict.images}"
             write_image(folder, disk.image(at, flavour, chance))
             shutil.copytree(folder, place / "opened")
-            problems = judge_(opener.look(place / "opened"), at)
+            problems = judge_(opener.look(place / "opened" / "data"), at)
             shutil.rmtree(place / "opened")
             _note(
                 verdict, problems, f"seed {seed}, power lost before record {at}, {flavour}", folder, flavour

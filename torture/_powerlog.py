@@ -35,15 +35,15 @@ def library() -> Path:
 def environment(
     folder: Path, log: Path | None, ack: int | None = None, control: Path | None = None
 ) -> dict[str, str]:
-    """The environment in which a program's calls on *folder* are logged to *log*, and fail as *control* says."""
-    found = {"LD_PRELOAD": str(library())}
+    """What the environment needs so that calls on *folder* are logged to *log* and fail as *control* says."""
+    found = {"LD_PRELOAD": str(library()), "POWERLOG_FOLDER": str(folder)}
     if log is not None:
-        found |= {"POWERLOG_FOLDER": str(folder), "POWERLOG_FILE": str(log)}
+        found["POWERLOG_FILE"] = str(log)
     if ack is not None:
         found["POWERLOG_ACK"] = str(ack)
     if control is not None:
         found["POWERLOG_CONTROL"] = str(control)
-    return os.environ | found
+    return found
 
 
 class Fault:

@@ -31,6 +31,8 @@ class Publishers:
         self._all = {p: Publisher(items(seed, p, count, kinds)) for p in range(publishers)}
         self._held = set(self._chance.sample(sorted(self._all), publishers // 4))
         self._again: list[Item] = []
+        self._refusals: list[Item] = []
+        self.refused = 0
 
     def feed(self, process: Process, last: bool = False) -> None:
         """Hand over what fits; the delayed publishers only begin in the *last* life."""
@@ -53,23 +55,36 @@ class Publishers:
         known = told.get("ack") or told.get("refused")
         if known is None:
             return False
-        item = self.book.tried[known]
+        item = self.book.tried.get(known)
+        if item is None:  # a repetition of what was refused and given up
+            return True
         flying = self._all[item.publisher].flying
-        first = bool(flying) and flying[0].id == known
-        if first:
+        if flying and flying[0].id == known:
             flying.popleft()
         if "refused" in told:
-            self._refused(item, first)
+            self._refused(item)
         else:
             self.book.acked.add(known)
             if self._chance.random() < 0.05:
                 self.repeat(item)
         return True
 
-    def _refused(self, item: Item, first: bool) -> None:
-        """Tried again at once, behind what its publisher has sent meanwhile."""
-        self.book.late.add(item.id)
-        self._again.append(item)
+    def _refused(self, item: Item) -> None:
+        """Nothing of it was kept: tried again when there is space, or never, and then it must not be there."""
+        self.refused += 1
+        if item.id in self.book.acked:
+            return
+        if self._chance.random() < 0.5:
+            self.book.late.add(item.id)
+            self._refusals.append(item)
+        else:
+            del self.book.tried[item.id]
+            self.book.refused.add(item.mark)
+
+    def try_again(self) -> None:
+        """There is space again: publish what was refused."""
+        self._again += self._refusals
+        self._refusals.clear()
 
     def repeat(self, item: Item) -> None:
         """Publish an acknowledged item once more with the same id, as after an acknowledgement that was lost."""
@@ -100,4 +115,5 @@ class Publishers:
     @property
     def waiting(self) -> int:
         """How many items are still to be published or acknowledged."""
-        return sum(len(p.todo) + len(p.flying) for p in self._all.values()) + len(self._again)
+        flying = sum(len(p.todo) + len(p.flying) for p in self._all.values())
+        return flying + len(self._again) + len(self._refusals)

@@ -98,7 +98,10 @@ class Round:
 
     def _spawn(self, life: Life) -> Process:
         arguments = ["torture._subject", self.terms.backend, str(self.folder / "data"), str(life.version)]
-        return Process(arguments, self.folder / "stderr", {"TORTURE_ACTUATOR": str(self.actuator.path)})
+        return Process(arguments, self.folder / "stderr", self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        return {"TORTURE_ACTUATOR": str(self.actuator.path)}
 
     # --- lives that are cut short --------------------------------------------------------------------------------
 

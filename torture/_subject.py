@@ -29,7 +29,7 @@ def make(backend: str, folder: str) -> Loom:
     """The runtime on *folder*; backend "memory" keeps nothing and has to be caught."""
     if backend == "memory":
         return Loom(watchdog=None)
-    return Loom(data=folder, watchdog=None)  # type: ignore[call-arg]
+    return Loom(data=folder, watchdog=None)
 
 
 class Subject:
@@ -65,6 +65,7 @@ class Subject:
                 await self.loom.publish(order["topic"], order["payload"], id=order["id"])
             except LoomError as error:
                 tell(refused=order["id"], why=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(0.05)
             else:
                 tell(ack=order["id"])
 

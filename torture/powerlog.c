@@ -1,6 +1,6 @@
 /* An LD_PRELOAD library: writes down, in order, everything a process does to the files below one folder.
  *
- * Environment: POWERLOG_FOLDER (absolute), POWERLOG_FILE (the log, outside of it), POWERLOG_ACK (a file descriptor: what
+ * Environment: POWERLOG_FOLDER (absolute), POWERLOG_FILE (the log, outside of it; may be missing), POWERLOG_ACK (a file descriptor: what
  * is written to it goes into the same log), POWERLOG_CONTROL (a file of 4 bytes, mapped: 0 works, 1 no space, 2 read-only,
  * 3 input/output error, 4 no space after half of a write).
  *
@@ -76,9 +76,9 @@ static void find(void) {
             REAL(close)(fd);
         }
     }
-    if (!place || !file || !realpath(place, folder)) return;
+    if (!place || !realpath(place, folder)) return;
     folder_length = strlen(folder);
-    log_fd = REAL(open64)(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    log_fd = REAL(open64)(file ? file : "/dev/null", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd >= 0) { /* far from the numbers that the program counts on */
         int far = REAL(fcntl64)(log_fd, F_DUPFD_CLOEXEC, 900);
         if (far >= 0) { REAL(close)(log_fd); log_fd = far; }

@@ -50,13 +50,28 @@ class FolderLock:
 
 
 def make_folder(folder: Path) -> None:
-    """Make *folder* for this user alone; raises StoreFull or StoreError when that cannot be."""
+    """Make *folder* for this user alone, to stay after a power loss; raises StoreFull or StoreError."""
+    made = [each for each in folder.parents if not each.exists()]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError as error:
         raise StoreError(f"{folder} is a file, not a folder; move it away, or use another folder") from error
     except OSError as error:
         raise unusable(folder, error) from error
+    for each in (
+        folder,
+        *made,
+    ):  # also when it was there: whoever made it may have died before its name was on disk
+        _sync_names(each.absolute().parent)
+
+
+def _sync_names(folder: Path) -> None:
+    with suppress(OSError):  # a folder that may not be read, or a file system that keeps names by itself
+        opened = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def folder_bytes(folder: Path) -> int:
