@@ -33,11 +33,9 @@ def test_an_absence_tells_what_its_oracle_tells(
     check(absence(*topics, within=within / 1000, lateness=late / 1000), trace)
 
 
-@given(
-    traces("ab"), st.sampled_from(["count", "sum", "mean"]), st.integers(1, 60), TIMES, st.booleans(), LATE
-)
+@given(traces("ab"), st.sampled_from(["count", "sum", "mean"]), st.integers(1, 60), TIMES, st.booleans())
 def test_a_threshold_tells_what_its_oracle_tells(
-    trace: list[Input], of: str, level: int, window: int, below: bool, late: int
+    trace: list[Input], of: str, level: int, window: int, below: bool
 ) -> None:
     if of == "count":
         query = threshold("*", 1 + level % 6, window=window / 1000)

@@ -182,6 +182,7 @@ def test_what_is_not_used_changes_nothing(why: str) -> None:
         (lambda: sequence("a", "b", within=1, by="nothing.x"), "nothing"),
         (lambda: absence("a", "b", within=-1), "within"),
         (lambda: threshold("a", 3, window=0), "window"),
+        (lambda: threshold("a", 3, window=1, lateness=1), "lateness=1"),
         (lambda: threshold("a", 0, window=1), "level=0"),
         (lambda: threshold("a", 300, window=1), "level=300"),
         (lambda: threshold("a", 3, window=1, below=True), "absence"),

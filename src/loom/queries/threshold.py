@@ -50,8 +50,11 @@ class Threshold(Query[ThresholdState]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.of not in ("count", "sum", "mean"):
-            raise ConfigError(f"threshold(of={self.of!r}): it is count, sum or mean")
+        if self.of not in ("count", "sum", "mean") or self.lateness:
+            raise ConfigError(
+                f"threshold(of={self.of!r}, lateness={self.lateness / 1000}): it is count, sum or mean, and what is "
+                "older than the window cannot be in it"
+            )
         if (self.path is None) != (self.of == "count"):
             raise ConfigError(
                 f"threshold(of={self.of!r}, value={self.path!r}): a sum and a mean need a path, a count none"
