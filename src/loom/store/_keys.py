@@ -27,6 +27,7 @@ CODES = {
     Family.BLOBS: 0x83,
     Family.BASES: 0x84,
 }
+FAMILIES = {code: family for family, code in CODES.items()}
 PREFIX = {
     family._value_: bytes([code]) for family, code in CODES.items()
 }  # by text: an Enum's own hash is slow

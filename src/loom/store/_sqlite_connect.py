@@ -11,7 +11,7 @@ from typing import Any
 from loom.errors import StoreError, StoreFormat
 from loom.store import _format, _sqlite_errors
 from loom.store._lock import unusable
-from loom.store._sqlite_keys import inside
+from loom.store._sqlite_keys import Garbled, inside, value_of
 from loom.store._sqlite_schema import APPLICATION, CREATE, PAGE, READS
 from loom.store._sqlite_write import statements
 from loom.store.families import Family
@@ -123,16 +123,23 @@ def identify(connection: sqlite3.Connection, file: Path) -> None:
         raise StoreFormat(
             f"{file} is a SQLite database, but no store of Loom (application {found}); use another folder"
         )
-    try:
-        version = one(connection, READS[Family.META].get, (inside(Family.META, _format.KEY),))
-    except sqlite3.OperationalError as error:
-        if _sqlite_errors.code(error) != sqlite3.SQLITE_ERROR:  # that one says: no such table
-            raise
-        version = None
-    _format.check(version, str(file))
+    _format.check(_version(connection, file), str(file))
     tables = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if tables != {sql.encode() for sql in CREATE if not sql.startswith("PRAGMA")}:
         raise StoreFormat(f"{file} has other tables than a store of Loom has; use another folder")
+
+
+def _version(connection: sqlite3.Connection, file: Path) -> bytes | None:
+    place = inside(Family.META, _format.KEY)
+    try:
+        found = one(connection, READS[Family.META].get, (place,))
+        return None if found is None else value_of(Family.META, place, found)
+    except Garbled as error:
+        raise _sqlite_errors.damaged(file, str(error)) from error
+    except sqlite3.OperationalError as error:
+        if _sqlite_errors.code(error) != sqlite3.SQLITE_ERROR:  # that one says: no such table
+            raise
+        return None
 
 
 def one(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:

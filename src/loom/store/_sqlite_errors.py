@@ -28,7 +28,10 @@ def typed(error: sqlite3.Error, file: Path) -> StoreError:
     extended = code(error)
     match extended & 0xFF:
         case sqlite3.SQLITE_NOTADB:
-            return StoreFormat(f"{file} is no store of Loom: {error}; move it away, or use another folder")
+            return StoreFormat(
+                f"{file} is no store of Loom: {error}; move it away, or use another folder. If it was a store, its "
+                f"beginning is damaged: `loom store repair {file.parent}` keeps it aside and saves what can be read"
+            )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_FORMAT:
             return damaged(file, str(error))
         case sqlite3.SQLITE_READONLY:

@@ -7,11 +7,16 @@ from typing import Any
 
 from loom.store import _keys
 from loom.store._keys import JOURNAL, PREFIX, is_number, row
+from loom.store._sqlite_sums import plain, summed
 from loom.store.backend import Put
 from loom.store.families import Family, unnumber
 
 _LIMIT = 1 << 63
 _BEYOND = b""  # SQLite sorts every number below every blob
+
+
+class Garbled(ValueError):
+    """A key or a value in a table that no Loom has written."""
 
 
 def inside(family: Family, key: bytes) -> int | bytes | None:
@@ -22,8 +27,19 @@ def inside(family: Family, key: bytes) -> int | bytes | None:
 
 
 def outside(family: Family, key: Any) -> bytes:
-    """The key of *family* that its table has as *key*."""
-    found: bytes = key.to_bytes(8, "big") if family is Family.JOURNAL else key[1:]
+    """The key of *family* that its table has as *key*; raises Garbled when no Loom has written that."""
+    if family is Family.JOURNAL and type(key) is int and key >= 0:
+        return key.to_bytes(8, "big")
+    if family is Family.JOURNAL or type(key) is not bytes:
+        raise Garbled(f"{family} has the key {key!r}")
+    return key[1:]
+
+
+def value_of(family: Family, key: Any, value: Any) -> bytes:
+    """The value that the table of *family* has as *value* under *key*; raises Garbled for one that was not written."""
+    found = plain(value) if type(value) is bytes else None
+    if found is None:
+        raise Garbled(f"the value of {family} under {outside(family, key)!r} is not what was written")
     return found
 
 
@@ -33,7 +49,7 @@ def flat(puts: Iterable[Put]) -> list[Any]:
     for family, key, value in puts:
         name = family._value_
         found.append(row(key) if name == JOURNAL else PREFIX[name] + key)
-        found.append(value)
+        found.append(summed(value) if value else value)
     return found
 
 

@@ -78,6 +78,9 @@ def _reads(table: str) -> Reads:
     )
 
 
+TABLES = ("journal", "large", "entries")
+
+
 def table(family: Family) -> str:
     """The table in which *family* is kept."""
     if family is Family.JOURNAL:

@@ -9,23 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loom.errors import StoreError, StoreFull
-from loom.store._keys import CODES
+from loom.store._keys import FAMILIES
 from loom.store._lock import make_folder, unusable
 from loom.store._sqlite_connect import FILE, connect, one, reader
 from loom.store._sqlite_errors import typed
-
-_STRAY = {
-    "journal": "typeof(v) <> 'blob' OR k < 0",
-    "large": "typeof(v) <> 'blob' OR typeof(k) <> 'blob' OR substr(k, 1, 1) NOT IN ({large})",
-    "entries": "typeof(v) <> 'blob' OR typeof(k) <> 'blob' OR substr(k, 1, 1) NOT IN ({entries})",
-}
+from loom.store._sqlite_keys import Garbled, outside, value_of
+from loom.store._sqlite_schema import TABLES
+from loom.store.families import Family
 
 
 def verify(file: Path) -> Iterator[str]:
     """One line for each thing in *file* that is broken; reads all of it."""
     try:
         connection = reader(file)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, StoreError) as error:
         yield f"{file.name}: {error}"
         return
     try:
@@ -34,23 +31,25 @@ def verify(file: Path) -> Iterator[str]:
         ]
         yield from (f"{file.name}: {line}" for line in broken if line != "ok")
         if broken == ["ok"]:
-            yield from _strays(connection, file)
+            for table in TABLES:
+                yield from (f"{file.name}: {line}" for line in _garbled(connection, table))
     except sqlite3.Error as error:
         yield f"{file.name}: {error}"
     finally:
         connection.close()
 
 
-def _strays(connection: sqlite3.Connection, file: Path) -> Iterator[str]:
+def _garbled(connection: sqlite3.Connection, table: str) -> Iterator[str]:
     """Rows that SQLite finds sound and that no Loom has written."""
-    codes = {
-        "large": ",".join(f"x'{code:02x}'" for code in CODES.values() if code >= 0x80),
-        "entries": ",".join(f"x'{code:02x}'" for code in CODES.values() if code < 0x80),
-    }
-    for table, stray in _STRAY.items():
-        count = one(connection, f"SELECT count(*) FROM {table} WHERE {stray.format(**codes)}")  # noqa: S608
-        if count:
-            yield f"{file.name}: {count} rows of {table} are of no known family, or no bytes"
+    for key, value in connection.execute(f"SELECT k, v FROM {table}"):  # noqa: S608 - one of three names
+        family = Family.JOURNAL if table == "journal" else FAMILIES.get(key[0]) if key else None
+        try:
+            if family is None:
+                raise Garbled(f"the key {key!r} is of no known family")
+            outside(family, key)
+            value_of(family, key, value)
+        except (Garbled, TypeError) as error:
+            yield str(error)
 
 
 def backup(file: Path, folder: Path) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loom.errors import Closed, StoreError
 from loom.store import _format, _sqlite_upkeep
 from loom.store._lock import FolderLock, folder_bytes, make_folder
 from loom.store._sqlite_connect import FILE, WAL_BOUND, reader, transact, writer
 from loom.store._sqlite_errors import damaged, lost_sync, typed
-from loom.store._sqlite_keys import bounds, inside, outside
+from loom.store._sqlite_keys import Garbled, bounds, inside, outside, value_of
 from loom.store._sqlite_schema import READS
 from loom.store._sqlite_write import statements
 from loom.store.backend import Put
 from loom.store.families import Family
 from loom.store.opening import refuse_other
+
+T = TypeVar("T")
 
 
 class SqliteBackend:
@@ -136,33 +138,31 @@ class SqliteBackend:
 
     def get(self, family: Family, key: bytes) -> bytes | None:
         """What is kept under *key*, or None."""
-        found = self._read(READS[family].get, (inside(family, key),))
-        if not found:
-            return None
-        if type(found[0][0]) is not bytes:
-            raise damaged(self._file, f"{family} {key!r} holds no bytes")
-        return found[0][0]
+        place = inside(family, key)
+        found = self._read(READS[family].get, (place,))
+        return self._sound(lambda: value_of(family, place, found[0][0])) if found else None
 
     def scan(
         self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
     ) -> list[tuple[bytes, bytes]]:
         """At most *limit* pairs with ``start <= key < end`` (no end: to the last), in order."""
         found = self._read(READS[family].scan, (*bounds(family, start, end), limit))
-        for _, value in found:
-            if type(value) is not bytes:
-                raise damaged(self._file, f"{family} holds a value that is no bytes")
-        if family is Family.JOURNAL:
-            return [(k.to_bytes(8, "big"), v) for k, v in found]
-        return [(k[1:], v) for k, v in found]
+        return self._sound(lambda: [(outside(family, k), value_of(family, k, v)) for k, v in found])
 
     def last(self, family: Family) -> bytes | None:
         """The greatest key of *family*, or None."""
         found = self._read(READS[family].last, bounds(family, b"", None))
-        return outside(family, found[0][0]) if found else None
+        return self._sound(lambda: outside(family, found[0][0])) if found else None
 
     def count(self, family: Family) -> int:
         """How many keys *family* has; takes time in proportion."""
         return int(self._read(READS[family].many, bounds(family, b"", None))[0][0])
+
+    def _sound(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except Garbled as error:
+            raise damaged(self._file, str(error)) from error
 
     def _read(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         with self._guard:
