@@ -122,8 +122,8 @@ class Life:
     version: int = 1
 
 
-def lives(seed: int, kills: int) -> list[Life]:
-    """The lives of a round; classes only ever grow newer."""
+def lives(seed: int, kills: int, only: frozenset[str] = ALL) -> list[Life]:
+    """The lives of a round; where there are movers, their classes only ever grow newer."""
     chance = random.Random(f"{seed} lives")
     version, found = 1, []
     for _ in range(kills):
@@ -143,5 +143,5 @@ def lives(seed: int, kills: int) -> list[Life]:
                 version,
             )
         )
-        version += chance.random() < 0.5
+        version += "mover" in only and chance.random() < 0.5
     return [*found, Life("last", version=version)]

@@ -74,7 +74,7 @@ class Round:
         """All lives and the verdict; the folder is kept when there is a problem."""
         began, outcome = time.monotonic(), self.outcome
         try:
-            *short, last = lives(self.terms.seed, self.terms.kills)
+            *short, last = lives(self.terms.seed, self.terms.kills, self.terms.kinds)
             for life in short:
                 self._short(life)
             self._last(last)

@@ -67,7 +67,7 @@ async def look(backend: str, folder: str) -> dict[str, Any]:
 
 
 def _opened(backend: str, folder: str) -> Any:
-    return make(backend, folder).add(*everything(2, few=True))
+    return make(backend, folder).add(*everything(2 if "mover" in KINDS else 1, few=True))
 
 
 def check(backend: str) -> None:
