@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, get_origin
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,20 @@ from loom import Agent
 from loom.agent import spec_of
 from loom.agent._state import copier_of
 from loom.errors import StateError
-from tests.agent.kept import ANNOTATIONS, Circle, Fixed, Level, Mood, Pair, Point, Word, codec_of, identity
+from tests.agent.kept import (
+    ANNOTATIONS,
+    CLASSES,
+    HASHABLE,
+    Circle,
+    Fixed,
+    Level,
+    Mood,
+    Pair,
+    Point,
+    Word,
+    codec_of,
+    identity,
+)
 
 RANDOM = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -200,6 +213,26 @@ def test_a_refusal_says_what_to_write_instead() -> None:
 def test_a_value_that_is_none_of_its_annotation_is_refused(annotation: Any, value: Any) -> None:
     with pytest.raises(StateError, match=r"\Af0"):
         there(annotation, value)
+
+
+@pytest.mark.parametrize(("annotation", "values"), HASHABLE + CLASSES)
+@pytest.mark.parametrize("shape", [lambda a: a, lambda a: list[a], lambda a: dict[str, a]])  # type: ignore[valid-type]
+def test_an_object_of_another_class_is_refused_whatever_the_annotation(
+    annotation: Any, values: Any, shape: Callable[[Any], Any]
+) -> None:
+    for value in (object(), [object()], {"k": object()}):
+        with pytest.raises(StateError, match=r"\Af0"):
+            there(shape(annotation), value)
+
+
+@pytest.mark.parametrize(
+    "cls", [list[int], tuple[int, ...], tuple[int], deque[int], set[int], dict[str, int]]
+)
+def test_a_container_of_another_class_is_refused(cls: Any) -> None:
+    for value in ([], (1, 2), {1: 2}, {1.5}):
+        if type(value) is not get_origin(cls):
+            with pytest.raises(StateError, match=r"\Af0"):
+                there(cls, value)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class StateCodec:
     __slots__ = ("_write", "fields", "names", "parts")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
-        """Compile the fields; raises StateError for an annotation that cannot be kept."""
+        """Compile the fields."""
         compiler = Compiler()
         self.fields = fields
         self.names = tuple(f.name for f in fields)

@@ -13,9 +13,8 @@ from loom.agent import _state_classes as classes
 from loom.agent import _state_containers as containers
 from loom.agent import _state_open as opened
 from loom.agent._state import is_leaf
-from loom.agent._state_form import MOST_DIGITS, Form, name_of
+from loom.agent._state_form import MOST_DIGITS, Form
 from loom.agent._state_leaves import leaf_form
-from loom.errors import StateError
 
 _SEQUENCES = {set, frozenset, tuple}
 
@@ -27,7 +26,7 @@ class Compiler:
         self._classes: dict[Any, Form] = {}
 
     def form(self, annotation: Any, where: str) -> Form:
-        """The form of *annotation*; raises StateError for a type that cannot be kept."""
+        """The form of *annotation*, which is one that loom.agent._state can copy."""
         if annotation is None:
             annotation = type(None)
         if annotation in (Any, object):
@@ -63,17 +62,13 @@ class Compiler:
         return make(forms[0], where)
 
     def _class(self, cls: Any, where: str) -> Form:
-        if not isinstance(cls, type):
-            raise StateError(f"{where} is annotated {name_of(cls)}, which cannot be kept")
         if issubclass(cls, enum.Enum):
             return classes.enum_form(cls, where)
         if typing.is_typeddict(cls):
             return self._lazily(cls, where, self._typed_dict)
         if hasattr(cls, "__dataclass_fields__"):
             return self._lazily(cls, where, self._dataclass)
-        if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-            return self._lazily(cls, where, self._named_tuple)
-        raise StateError(f"{where} is annotated {name_of(cls)}, which cannot be kept")
+        return self._lazily(cls, where, self._named_tuple)
 
     def _lazily(self, cls: Any, where: str, make: Callable[[Any], Form]) -> Form:
         """A form of *cls* that is completed by the first value, so that a class may contain itself."""
