@@ -9,6 +9,7 @@ from loom.journal._why_facts import EventFact, Facts, StepFact
 from loom.journal._why_hops import Hop, act_hop, dead_hop, event_hop, note_hop, step_hop, timer_hop
 
 DEPTH, BREADTH, MOST = 5, 12, 150
+_KINDS = ("event", "timer", "act", "dead")
 """Events below one another, hops below one, events in all."""
 
 
@@ -43,21 +44,17 @@ class Ahead:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _children(self, event: EventFact, depth: int) -> _Came:
-        came = _Came([], 0, False)
-        fired = {id for id, _ in self._facts.children(event.id, "timer").rows}
-        for kind in ("event", "timer", "act", "dead"):
-            children = self._facts.children(event.id, kind)
-            ids = [id for id, _ in children.rows]
-            if kind == "event":
-                fired &= set(ids)
-            elif kind == "timer":
-                ids = [id for id in ids if id not in fired]
-            hops = [self._child(kind, id, depth) for id in ids[:BREADTH]]
-            if kind == "event":
-                hops = [_fired(hop) if hop is not None and hop.id in fired else hop for hop in hops]
-            came.hops += [hop for hop in hops if hop is not None]
-            came.more += len(ids[BREADTH:])
-            came.endless = came.endless or children.more
+        found = {kind: self._facts.children(event.id, kind) for kind in _KINDS}
+        ids = {kind: [id for id, _ in children.rows] for kind, children in found.items()}
+        fired = set(ids["timer"]).intersection(ids["event"])  # it has become an event: told once, as that
+        ids["timer"] = [id for id in ids["timer"] if id not in fired]
+        most = BREADTH // max(1, sum(map(bool, ids.values())))
+        came = _Came([], 0, any(children.more for children in found.values()))
+        for kind, each in ids.items():
+            room = max(most, BREADTH - sum(len(ids[k][:most]) for k in _KINDS if k != kind))
+            hops = [self._child(kind, id, depth) for id in each[:room]]
+            came.hops += [_fired(hop) if hop.id in fired else hop for hop in hops if hop is not None]
+            came.more += len(each[room:])
         return came
 
     def _child(self, kind: str, id: str, depth: int) -> Hop | None:
