@@ -28,7 +28,7 @@ class Action(NamedTuple):
     """A capability: name and version, the function behind it, its schema and how it may be called.
 
     *timeout* is in seconds for one attempt, *attempts* how often a retryable failure is tried. An *idempotent* action
-    may be repeated after an unknown outcome; of others somebody is asked, and one with *at_most_once* is never repeated.
+    may be repeated after an unknown outcome; for others somebody is asked, one with *at_most_once* is never repeated.
     An action that is not *interruptible* finishes even if its scope is cancelled.
     """
 

@@ -231,6 +231,8 @@ class Cell:
         for lane in self.lanes:
             work = lane.resume
             if work is not None and work.event.scope in cancelled:
+                if work.records is not None:
+                    work.records.discard()
                 work.door.queue.settle_cancelled(work.event)
                 fail_request(self, work.event, "its scope was cancelled")
                 lane.resume, lane.held = None, False

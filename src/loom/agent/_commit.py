@@ -155,6 +155,8 @@ class Outbox:
     def forget(self, cancelled: CancelledScopes) -> None:
         """Give up the acts of cancelled scopes; the queues have turned away the events already."""
         if self._acts is not None:
+            for act in [a for a in self._acts if a.scope in cancelled]:
+                _cancelled(act)
             self._acts = deque(a for a in self._acts if a.scope not in cancelled) or None
         self._arrived()
 
@@ -190,14 +192,17 @@ class Outbox:
     def _act(self, invocation: Invocation, cause: Event) -> None:
         services = self._cell.services
         if invocation.scope in services.cancelled:
+            _cancelled(invocation)
+            return
+        entry = invocation.entry
+        swift = entry is not None and not entry.lasting
+        if (self._acts is None or swift) and services.executor.submit(invocation):
             return
         if self._acts is None:
-            if services.executor.submit(invocation):
-                return
             self._acts = deque()
             self._cell.blocked = True
             services.spawn(self._drain_acts())
-        if len(self._acts) >= self._cell.spec.outbox:
+        if len(self._acts) >= self._cell.spec.outbox and (entry is None or not entry.lasting):
             why = f"action {invocation.action.name!r} was not run: the executor is full and so is the outbox"
             services.bury(self._cell.name, cause, "outbox_full", why)
             return
@@ -212,3 +217,8 @@ class Outbox:
                 await executor.room()
         self._acts = None
         self._arrived()
+
+
+def _cancelled(act: Invocation) -> None:
+    if act.entry is not None:
+        act.entry.end("cancelled", "its scope was cancelled")

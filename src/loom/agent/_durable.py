@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.agent._causes import Causes, place_of
+from loom.agent._ledger import Ledger
 from loom.agent._supervision import backoff
 from loom.errors import StateError, StoreCorrupt, StoreError
 from loom.event import PUBLIC, Confidentiality, Event, Label
@@ -56,6 +57,7 @@ class Durable:
         self._flushing = False
         journal.committer.companions.append(self)
         self.causes = Causes(journal)
+        self.ledger = Ledger(self)
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
@@ -70,6 +72,9 @@ class Durable:
                 if journal.bus.spooled(output._topic):
                     puts += journal.rows(output)
                     last = output.seq
+            if effects.acts:
+                puts += self.ledger.intend(ctx)
+        puts += self.ledger.settle(ctx)
         history, before = self.causes.history, self.causes.history.before(cell)
         step = self._step_row(cell, ctx, cell.spec.codec.delta(before, state))
         puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
@@ -94,6 +99,7 @@ class Durable:
     def give_up(self, cell: Cell, ctx: Context, puts: list[Put]) -> None:
         """The event of *ctx* is a dead letter: its position advances with *puts*, and nothing else changes."""
         queue, event = ctx.door.queue, ctx._event
+        puts = [*puts, *self.ledger.settle(ctx)]
         cursor = cursor_of(queue)
         settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
         if settles or puts:
@@ -156,7 +162,7 @@ class Durable:
     def quiet(self) -> bool:
         """Whether nothing is on its way to disk and nobody has still to read from there."""
         journal = self.journal
-        if journal.committer.busy or self.causes.revival.busy:
+        if journal.committer.busy or self.causes.revival.busy or self.ledger.busy:
             return False
         return not any(c.behind and not c.closed for c in journal.cursors.values())
 
@@ -258,6 +264,7 @@ class Durable:
             for output in () if step.ctx.effects is None else step.ctx.effects.outputs:
                 output._journal = 0
             step.ctx.effects = None
+            self.ledger.stash(step.ctx)
             if step.waiter is not None and not step.waiter.done():
                 step.waiter.set_exception(error)
                 step.waiter.exception()

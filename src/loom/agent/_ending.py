@@ -44,11 +44,15 @@ async def break_off(cell: Cell, ctx: Context, lane: Lane, reason: str | None, er
 async def _abandon(cell: Cell, ctx: Context, lane: Lane, reason: str | None) -> str:
     """End a step that was interrupted (it runs again) or cancelled (it does not)."""
     if reason == "uncommitted":  # an earlier step could not be kept: this one runs again after it
+        if cell.durable is not None:
+            cell.durable.ledger.stash(ctx)
         ctx.door.queue.put_back(ctx.event, ctx.arrival)
     elif reason == "interrupted":
         lane.resume = Work(ctx.door, ctx.event, ctx.attempt, ctx.records, ctx.arrival)
         cell.counts.interrupted += 1
     else:
+        if ctx.records is not None:
+            ctx.records.discard()
         ctx.door.queue.settle_cancelled(ctx.event)
         cell.counts.cancelled += 1
         fail_request(cell, ctx.event, "its scope was cancelled")

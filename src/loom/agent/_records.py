@@ -50,22 +50,31 @@ class Records:
         self._used.add(number)
         return self._kept[number]
 
-    def keep(self, number: int, record: Record) -> None:
-        """Remember how call *number* ended."""
+    def keep(self, number: int, record: Record) -> int:
+        """Remember how call *number* ended; returns the number under which it is."""
         if number in self._kept:
             number = max(self._kept) + 1
         self._kept[number] = record
         self._used.add(number)
+        return number
 
-    def forget_failure(self, failure: BaseException, asked: int) -> None:
-        """Forget the errors that made the step fail, so that the next attempt asks again.
+    def forget_failure(self, failure: BaseException, asked: int) -> list[int]:
+        """Forget the errors that made the step fail, so that the next attempt asks again; returns their numbers.
 
         An error after which the step went on and asked for something else has been dealt with: it is kept.
         """
         causes = _chain(failure, set())
-        for number, record in list(self._kept.items()):
-            if record.error is not None and record.asked == asked and id(record.error) in causes:
-                del self._kept[number]
+        gone = [
+            number
+            for number, record in self._kept.items()
+            if record.error is not None and record.asked == asked and id(record.error) in causes
+        ]
+        for number in gone:
+            del self._kept[number]
+        return gone
+
+    def discard(self) -> None:
+        """The step will not run again, and commits nothing: these are in memory only, and go with it."""
 
 
 def _chain(error: BaseException | None, seen: set[int]) -> set[int]:

@@ -27,7 +27,7 @@ log = logging.getLogger("loom.agent")
 class Effects:
     """What a step has buffered: it leaves when the step commits, or never."""
 
-    __slots__ = ("acts", "ended", "keys", "outputs", "reply", "timers")
+    __slots__ = ("acts", "called", "ended", "keys", "outputs", "reply", "timers")
 
     def __init__(self) -> None:
         self.outputs: list[Event] = []
@@ -36,6 +36,7 @@ class Effects:
         self.ended: list[str] = []
         self.reply: Any = None
         self.keys = 0
+        self.called: dict[str, int] | None = None  # how often what was called, by its mark
 
 
 class Context:
@@ -133,10 +134,15 @@ class Context:
 
     def act(self, capability: str, /, **arguments: Any) -> str:
         """Run an action when the step commits; returns its idempotency key. Raises UnknownAction, ActionDenied."""
-        invocation = self._invocation(capability, arguments)
-        acts = (self.effects or self._open_effects()).acts
+        effects = self.effects or self._open_effects()
+        acts = effects.acts
         if len(acts) >= self._cell.spec.outbox:
             raise Overloaded(self.agent, "outbox", len(acts), "of one step is full")
+        invocation = self._invocation(capability, arguments, str(effects.keys + 1))
+        durable = self._cell.durable
+        if durable is not None:
+            durable.ledger.enter(self, invocation)
+        effects.keys += 1
         acts.append(invocation)
         return invocation.key
 
@@ -187,10 +193,14 @@ class Context:
 
     async def call(self, capability: str, /, **arguments: Any) -> Any:
         """Run an action now and return its result; raises UnknownAction, ActionDenied, ActionTimeout, ActionFailed."""
-        invocation = self._invocation(capability, arguments)
-        return await self._recorded(
-            ("call", capability, arguments), lambda: self._cell.services.executor.call(invocation)
-        )
+        what = ("call", capability, arguments)
+        mark = fingerprint(what)
+        invocation = self._invocation(capability, arguments, self._called(mark))
+        services, durable = self._cell.services, self._cell.durable
+        if durable is None:
+            return await self._recorded(what, lambda: services.executor.call(invocation), mark)
+        ledger = durable.ledger
+        return await self._recorded(what, lambda: ledger.call(self, invocation), mark)
 
     async def ask(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Any:
         """Let a model do *task* (``"detect"``) on *input* and return its output; raises NoBackend, ModelError.
@@ -286,7 +296,15 @@ class Context:
         timers.append((kind, seconds, event))
         return event.id
 
-    def _invocation(self, capability: str, arguments: dict[str, Any]) -> Invocation:
+    def _called(self, mark: str) -> str:
+        """What tells a call from the others of its step, in whatever order those that overlap begin next time."""
+        effects = self.effects or self._open_effects()
+        if effects.called is None:
+            effects.called = {}
+        times = effects.called[mark] = effects.called.get(mark, 0) + 1
+        return mark if times == 1 else f"{mark}.{times}"
+
+    def _invocation(self, capability: str, arguments: dict[str, Any], number: str) -> Invocation:
         cell = self._cell
         if not granted(capability, cell.grants):
             cell.services.observers.tell("denied", cell.name, capability, "not granted")
@@ -294,19 +312,20 @@ class Context:
                 f"{cell.name!r} is not granted {capability!r}; its grants are {', '.join(cell.grants or ())}"
             )
         action = cell.services.executor.registry.find(capability)
-        effects = self.effects or self._open_effects()
-        effects.keys += 1
-        key = f"{cell.name}/{self.door.handler.name}/{self._event.id}/{effects.keys}"
+        key = f"{cell.name}/{self.door.handler.name}/{self._event.id}/{number}"
         return Invocation(action, arguments, key, cell.name, self._event.scope)
 
-    async def _recorded(self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]]) -> Any:
+    async def _recorded(
+        self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]], mark: str | None = None
+    ) -> Any:
         """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
         self._check_open()
         if self.doomed:
             raise ScopeCancelled(f"{self.agent!r} has cancelled the scope it works in, {self._event.scope!r}")
-        mark = fingerprint(what)
+        mark = mark or fingerprint(what)
         if self.records is None:
-            self.records = Records()
+            durable = self._cell.durable
+            self.records = Records() if durable is None else durable.ledger.records(self)
         elif not self._calls:
             self.records.rewind()
         records, number = self.records, self._calls

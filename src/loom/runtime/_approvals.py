@@ -8,7 +8,7 @@ from typing import Any
 
 from loom.actions import Invocation
 from loom.bus import Bus
-from loom.event import Event
+from loom.event import Event, Origin
 
 REQUESTED = "loom.approval.requested"
 ANSWERED = "loom.approval.answered"
@@ -87,6 +87,5 @@ def _question(invocation: Invocation, number: str) -> Event:
         return Event("requested", question, topic=REQUESTED, source="loom", scope=invocation.scope)
     if entry.doubtful:
         question["why"] = DOUBT
-    return Event(
-        "requested", question, topic=REQUESTED, source="loom", scope=invocation.scope, cause=entry.cause, label=entry.label
-    )  # fmt: skip
+    origin = Origin(entry.label, scope=invocation.scope, cause=entry.cause)
+    return Event("requested", question, topic=REQUESTED, source="loom", origin=origin)

@@ -124,6 +124,7 @@ class Loom:
                 self._spawn(cell.life.start())
             if self._durable is not None:
                 self._durable.journal.wake()
+                self._durable.ledger.wake()
             for runner in runners.values():
                 runner.start()
         return self
@@ -179,6 +180,8 @@ class Loom:
         self._state = "running"
         if self._watch is not None:
             self._watchdog = Watchdog(self._watch, self._codes, self._blocked, self.clock.monotonic)
+        if self._durable is not None:
+            self._durable.ledger.recover()
         for cell in list(self._cells.values()):
             await cell.life.start()
         if self._durable is not None:
@@ -307,9 +310,9 @@ class Loom:
                 self._stirred = asyncio.get_running_loop().create_future()
             await self._stirred
 
-    def approve(self, question: str, allow: bool = True) -> bool:
-        """Answer an approval that was requested on ``loom.approval.requested``."""
-        return self.approvals.answer(question, allow)
+    def approve(self, question: str, allow: bool = True, by: str = "") -> bool:
+        """Answer an approval that was requested on ``loom.approval.requested``; *by* says who did, for the records."""
+        return self.approvals.answer(question, allow, by)
 
     async def unpark(self, agent: str) -> None:
         """Start a parked agent again with a clean record."""
