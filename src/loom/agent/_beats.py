@@ -137,21 +137,21 @@ class Beats:
     def _changes(self, ringing: Ringing, timers: Sequence[SetTimer], ended: Sequence[str]) -> list[Put]:
         """What to write for timers that are set and cancelled: all of it, or an error and nothing."""
         from loom.agent._ringing import pack
-        from loom.agent._timer_row import row_key
-
         services, owner, book = self._cell.services, self._cell.name, ringing.book
-        packed = [(timer, pack(timer[2]), row_key(owner, timer[2].id)) for timer in timers]
+        leaves: list[Put] = []
+        vault = ringing.vault
+        packed = [(timer, pack(timer[2], vault, leaves)) for timer in timers]
         services.timers.look()
         puts: list[Put] = []
         try:
             for number in ended:
                 puts += book.puts_for_gone(owner, number)
-            for timer, row, _ in packed:
+            for timer, row in packed:
                 puts += self._set(book, timer, row)
         except LoomError:
             book.dropped(puts, services.clock.now_ms())
             raise
-        return puts
+        return leaves + puts
 
     def _set(self, book: TimerBook, timer: SetTimer, row: bytes) -> list[Put]:
         from loom.agent._schedule import DEFAULTS, every_schedule

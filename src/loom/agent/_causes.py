@@ -33,7 +33,7 @@ class Causes:
         self._journal = journal
         self._committer = journal.committer
         self.notes = KeptNotes(journal.backend, journal.bus)
-        self.dead = DeadLetters(journal.backend)
+        self.dead = DeadLetters(journal.backend, vault=journal.vault)
         self.history = History(journal)
         self.retrying: dict[tuple[str, str], Letter] = {}
         """The dead letters that are being handled again, by subscription and event."""

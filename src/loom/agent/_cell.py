@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from loom.event import PUBLIC, Event, Label, QoS
 
 if TYPE_CHECKING:
     from loom.agent._durable import Step
+    from loom.agent._kept import Kept
 
 
 class Cell:
@@ -34,9 +35,9 @@ class Cell:
 
     __slots__ = (
         "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed",
-        "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "label",
-        "lanes", "life", "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services",
-        "setbacks", "snapshot", "spec", "status", "step",
+        "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "kept",
+        "label", "lanes", "life", "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services",
+        "setbacks", "snapshot", "spec", "status", "step", "subject",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,8 @@ class Cell:
         self.keep = services.store.commit
         self.durable = services.durable
         self.ahead: deque[Step] | None = None  # steps on their way to disk
+        self.kept: Kept | None = None  # what is on disk of the state
+        self.subject: str | None = None  # whose data the state is, "" if of several
         self.recovering = False
         self.setbacks = 0
         self.outbox = Outbox(self)
@@ -83,7 +86,7 @@ class Cell:
     def recall(self) -> None:
         """Take up the state that the store has of this agent; raises StateError when it does not fit the class."""
         if self.durable is not None:
-            kept = self.durable.restore(self.spec, self.name)
+            kept = self.durable.restore(self)
         else:
             loaded = self.services.store.load(self.name)
             kept = None if loaded is None else (self.snapshot.adopt(loaded[0]), loaded[1])
@@ -98,7 +101,7 @@ class Cell:
             mine = [h for h in self.spec.handlers if h.trigger.qos.rank == rank]
             if mine:
                 lane = Lane(rank, self.services.clock.now_ms)
-                arrivals = count(1).__next__ if len(mine) > 1 else None
+                arrivals = self._clock() if len(mine) > 1 else None
                 for handler in mine:
                     lane.add(self._open_door(handler, lane, arrivals))
                 lanes.append(lane)
@@ -107,6 +110,11 @@ class Cell:
             lanes[0].single.alone = True
         self.interruptible = any(h.trigger.interrupts for h in self.spec.handlers)
         self.bind()
+
+    def _clock(self) -> Callable[[], int]:
+        """What numbers the arrivals of a lane: a count, or the journal, whose order counts after a crash too."""
+        journal = None if self.durable is None else self.durable.journal
+        return count(1).__next__ if journal is None else lambda: journal.seq
 
     def _open_door(self, handler: Handler, lane: Lane, arrivals: Any) -> Door:
         trigger = handler.trigger

@@ -137,7 +137,7 @@ class Outbox:
         if self.too_far(event) or event._origin.scope in cell.services.cancelled:
             return
         try:
-            if not event.seq and cell.durable is not None and cell.services.bus.spooled(event._topic):
+            if cell.durable is not None and not event.seq and cell.services.bus.spooled(event._topic):
                 cell.durable.journal.append(event)
                 return
             full = cell.services.bus.deliver(event)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -11,24 +10,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.agent._causes import Causes, place_of
+from loom.agent._kept import States
 from loom.agent._ledger import Ledger
 from loom.agent._supervision import backoff
-from loom.errors import StateError, StoreCorrupt, StoreError
-from loom.event import PUBLIC, Confidentiality, Event, Label
+from loom.errors import StateError, StoreError
+from loom.event import HOP_LIMIT, PUBLIC, Event, Label
 from loom.journal import Commit, DurableQueue, Journal
 from loom.journal.queue import cursor_of
+from loom.journal.steps import StepRow, step_key, step_row
 from loom.store import Family, Put, StepCommit
-from loom.store.families import join, number
+from loom.store.vault import subject_of
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
     from loom.agent._handlers import Trigger
     from loom.agent._services import Services
-    from loom.agent.agent import AgentSpec
     from loom.agent.context import Context
 
 log = logging.getLogger("loom.agent")
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 AHEAD = 64  # steps an agent may run ahead of its commit
 _FLUSH = 1.0  # seconds after which a state that only REALTIME steps changed is written
 
@@ -51,12 +50,12 @@ class Durable:
         self.journal = journal
         self.backend = journal.backend
         self.services: Services = None  # type: ignore[assignment]  # set by the runtime, which makes both
-        self.failures = 0
-        self._dirty: dict[Cell, None] = {}
-        self._flying: list[Cell] = []
-        self._flushing = False
-        journal.committer.companions.append(self)
+        self.vault = journal.vault
         self.causes = Causes(journal)
+        self.states = States(self.backend, self.vault, self.causes.history)
+        self.failures = 0
+        self._flushing = False
+        journal.committer.companions.append(self.states)
         self.ledger = Ledger(self)
 
     # --- steps ----------------------------------------------------------------------------------------------------
@@ -69,14 +68,14 @@ class Durable:
         last = 0
         if effects is not None:
             for output in effects.outputs:
-                if journal.bus.spooled(output._topic):
+                if journal.bus.spooled(output._topic) and self._may_leave(output):
                     puts += journal.rows(output)
                     last = output.seq
             if effects.acts:
                 puts += self.ledger.intend(ctx)
         puts += self.ledger.settle(ctx)
         history, before = self.causes.history, self.causes.history.before(cell)
-        step = self._step_row(cell, ctx, cell.spec.codec.delta(before, state))
+        step = self._note(cell, ctx, cell.spec.codec.delta(before, state), puts)
         puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
         cursor = cursor_of(queue)
         settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
@@ -91,7 +90,7 @@ class Durable:
         cell.committed, cell.label = state, label
         if cell.recent is not None:
             cell.recent.append(event)
-        self._dirty[cell] = None
+        self.states.changed(cell)
         if len(cell.ahead) >= AHEAD:
             cell.blocked = True
         journal.committer.add(commit)
@@ -101,37 +100,38 @@ class Durable:
         queue, event = ctx.door.queue, ctx._event
         puts = [*puts, *self.ledger.settle(ctx)]
         cursor = cursor_of(queue)
-        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
-        if settles or puts:
-            self.journal.committer.add(Commit(puts, _told, sync=bool(settles), settles=settles))
+        if cursor is not None and event.seq:
+            self.journal.insist(puts, cursor, event.seq)
+        elif puts:
+            self.journal.committer.add(Commit(puts, _told, sync=False))
 
     def commit(self, batch: Sequence[StepCommit]) -> None:
         """States that REALTIME steps changed: they ride on the agent's next commit, or on one made for them soon."""
         for step in batch:
             cell = self.services.cells[step.agent]
             self.causes.history.changed_apart(cell)
-            self._dirty[cell] = None
+            self.states.changed(cell)
         if not self._flushing:
             self._flushing = True
             self.services.timers.after(_FLUSH, self.flush)
 
     def clean(self, cell: Cell) -> bool:
         """Whether the state of *cell* is on disk as it is."""
-        return cell not in self._dirty and cell not in self._flying
+        return self.states.clean(cell)
 
     def flush(self) -> None:
         """Have the states written that no commit has taken along yet."""
         self._flushing = False
-        if self._dirty and not self.journal.committer.closed:
+        if self.states and not self.journal.committer.closed:
             self.journal.committer.add(Commit([], _told, sync=False))
 
     async def settled(self, cell: Cell) -> None:
         """Return when every step of *cell* so far has landed; raises StoreError if one could not be kept."""
         if cell.ahead:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             step = cell.ahead[-1]
+            waiter = step.waiter or asyncio.get_running_loop().create_future()
             cell.ahead[-1] = step._replace(waiter=waiter)
-            await waiter
+            await asyncio.shield(waiter)
 
     def queue(self, name: str, trigger: Trigger, options: dict[str, Any]) -> DurableQueue:
         """The queue of a durable handler, which goes on where it was; a group shares one place."""
@@ -140,20 +140,14 @@ class Durable:
 
     # --- states ---------------------------------------------------------------------------------------------------
 
-    def restore(self, spec: AgentSpec, name: str) -> tuple[tuple[Any, ...], Label] | None:
-        """The state of agent *name* as last committed, and its label; raises StateError when it does not fit."""
-        row = self.backend.get(Family.STATES, name.encode())
-        if row is None:
+    def restore(self, cell: Cell) -> tuple[tuple[Any, ...], Label] | None:
+        """The state of *cell* as last committed, and its label; raises StateError when it does not fit the class."""
+        found = self.states.restore(cell.spec, cell.name)
+        if found is None:
             return None
-        try:
-            kept = json.loads(row)
-            label = Label(Confidentiality(kept["l"][0]), bool(kept["l"][1])) if "l" in kept else PUBLIC
-            fields = kept["s"]
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise StoreCorrupt(
-                f"state of {name!r} cannot be read ({error}); run: loom store verify"
-            ) from None
-        return spec.codec.decode(fields), label
+        state, label, cell.kept = found
+        cell.subject = cell.kept.subject
+        return state, label
 
     def load(self, agent: str) -> tuple[Mapping[str, Any], Label] | None:
         """Not used: ``restore`` knows the class."""
@@ -179,45 +173,28 @@ class Durable:
     def close(self) -> None:
         """Nothing: ``shut`` does it."""
 
-    # --- with every write -----------------------------------------------------------------------------------------
-
-    def finish(self, batch: Sequence[Commit]) -> list[Put]:
-        """The states of the agents that changed: one row each, however many steps they took."""
-        cells, self._dirty = list(self._dirty), {}
-        self._flying = cells
-        return [Put(Family.STATES, cell.name.encode(), self._state_row(cell)) for cell in cells]
-
-    def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
-        """The states are kept, or are to be written again."""
-        if error is not None:
-            self._dirty.update((cell, None) for cell in self._flying)
-        self._flying = []
-
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _state_row(self, cell: Cell) -> bytes:
-        row: dict[str, Any] = {"v": cell.spec.version, "s": cell.spec.codec.encode(cell.committed)}
-        last = self.causes.history.last(cell)
-        if last is not None:
-            row["n"] = last
-        if cell.label is not PUBLIC:
-            row["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
-        return _dumps(row).encode()
+    def _may_leave(self, output: Event) -> bool:
+        """Whether an output goes anywhere: one past the hop limit, or of a cancelled scope, ends when it is sent."""
+        origin = output._origin
+        return origin.hop <= HOP_LIMIT and origin.scope not in self.services.cancelled
 
-    def _step_row(self, cell: Cell, ctx: Context, changes: Any) -> Put:
+    def _note(self, cell: Cell, ctx: Context, delta: Any, puts: list[Put]) -> Put:
+        """Write down how a step went and what it changed (see ``loom.journal.steps``)."""
         event = ctx._event
-        queue = ctx.door.queue
-        now_ms = self.services.clock.now_ms()
-        row: list[Any] = [ctx.attempt, self.causes.history.moment(cell, event, now_ms), event.id]
-        name, seq = place_of(queue), event.seq
-        if (
-            name.rpartition(".")[0] != cell.name
-        ):  # a group, an instance, a hook: the place does not say whose step
-            row += (changes, cell.name)
-        elif changes is not None:
-            row.append(changes)
-        key = join(number(seq), name) if seq else join(number(self.journal.seq), name, event.id)
-        return Put(Family.STEPS, key, _dumps(row).encode())
+        subject = subject_of(event)
+        if delta is not None:
+            cell.subject = subject if cell.subject in (None, subject) else ""
+        key = step_key(event, self.journal.seq, place_of(ctx.door.queue))
+        change = None
+        label = PUBLIC
+        if delta is not None:
+            label = ctx.label
+            change = self.vault.pack((subject, label), delta, puts)
+        now = self.causes.history.moment(cell, event, self.services.clock.now_ms())
+        row = StepRow(event.seq, "", cell.name, event.id, ctx.attempt, now, subject, label, change)
+        return Put(Family.STEPS, key, step_row(row))
 
     def _landed(self, cell: Cell, error: StoreError | None) -> None:
         """The oldest step of *cell* that was on its way is kept, or could not be."""

@@ -118,7 +118,7 @@ class Herd(Cell):
         self._making = True
         try:
             for lane in self.lanes:
-                while (door := _oldest(lane)) is not None and self._hand_out(door, lane):
+                while (door := self._oldest(lane)) is not None and self._hand_out(door, lane):
                     pass
         finally:
             self._making = False
@@ -163,6 +163,12 @@ class Herd(Cell):
         else:
             queue.put_back(event)
         return True
+
+    def _oldest(self, lane: Lane) -> Door | None:
+        """The door of *lane* behind which the oldest event waits."""
+        if lane.single is None:
+            return lane.head()
+        return lane.single if lane.single.queue.items else None
 
     def _key(self, event: Event) -> str | None:
         try:
@@ -230,11 +236,3 @@ class _HerdLife(Life):
 
     async def stop(self, timeout: float) -> None:
         """Nothing: the instances stop."""
-
-
-def _oldest(lane: Lane) -> Door | None:
-    """The door of *lane* behind which the oldest event waits."""
-    heads = [
-        (d.queue.arrivals[0] if d.queue.arrivals else 0, i) for i, d in enumerate(lane.doors) if d.queue.items
-    ]
-    return lane.doors[min(heads)[1]] if heads else None

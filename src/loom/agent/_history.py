@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from loom.event import PUBLIC, Event
@@ -10,11 +9,11 @@ from loom.journal import Journal
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import join, number
+from loom.store.text import dump, load
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
 
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 _LEAST, _TIMES = 16384, 8  # a base costs at most an eighth of the changes before it
 
 
@@ -56,7 +55,9 @@ class History:
         track = self._track(cell)
         if track is not None and track.last is None:
             row = self._journal.backend.get(Family.STATES, cell.name.encode())
-            track.last = tuple(json.loads(row).get("n", (0, ""))) if row is not None else (0, "")
+            track.last = (
+                tuple(load(row.partition(b"\n")[0]).get("t", (0, ""))) if row is not None else (0, "")
+            )
         return None if track is None or not track.last or not track.last[1] else track.last
 
     def changed_apart(self, cell: Cell) -> None:
@@ -88,12 +89,17 @@ class History:
             track.grown += len(row)
             if track.grown < max(_LEAST, _TIMES * track.size):
                 return []
-        kept: dict[str, Any] = {"v": cell.spec.version, "s": cell.spec.codec.encode(before)}
+        key, subject = join(cell.name, number(self._journal.seq)), cell.subject or ""
+        facts: dict[str, Any] = {"v": cell.spec.version, "at": track.last_ms, "from": self._first(cell)}
+        if subject:
+            facts["u"] = subject
         if cell.label is not PUBLIC:
-            kept["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
-        text = _dumps({**kept, "at": track.last_ms, "from": self._first(cell)}).encode()
-        track.size, track.grown = len(text), 0
-        return [Put(Family.BASES, join(cell.name, number(self._journal.seq)), text)]
+            facts["l"] = [int(cell.label.confidentiality), int(cell.label.untrusted)]
+        puts: list[Put] = []
+        state = cell.spec.codec.encode(before)
+        body = self._journal.vault.pack((subject, cell.label), state, puts)
+        track.size, track.grown = len(body), 0
+        return [*puts, Put(Family.BASES, key, dump(facts).encode() + b"\n" + body)]
 
     def _track(self, cell: Cell) -> Track | None:
         track = self._tracks.get(cell.name)

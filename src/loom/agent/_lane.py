@@ -72,7 +72,7 @@ class Lane:
         single = self.single
         if self.resume is not None or (single is not None and single.queue.items):
             return True
-        return single is None and any(door.queue.items for door in self.doors)
+        return single is None and self.head() is not None
 
     def take(self, cell: Cell) -> Context | None:
         """The next step of *cell* in this lane, or None."""
@@ -109,16 +109,24 @@ class Lane:
         for door in self.doors:
             door.queue.idle = busy and door.handler.trigger.interrupts
 
-    def _take_first(self, cell: Cell) -> Context | None:
-        while True:
-            heads = [(d.queue.arrivals[0], i) for i, d in enumerate(self.doors) if d.queue.arrivals]
-            if not heads:
+    def head(self) -> Door | None:
+        """The door behind which the oldest event waits; None also while an older one has still to be read from disk."""
+        heads = [(d.queue.arrivals[0], i) for i, d in enumerate(self.doors) if d.queue.arrivals]
+        if not heads:
+            return None
+        arrival, index = min(heads)
+        for door in self.doors:
+            if door.queue.durable and door.queue.missing_before(arrival):  # type: ignore[attr-defined]
                 return None
-            arrival, index = min(heads)
-            door = self.doors[index]
+        return self.doors[index]
+
+    def _take_first(self, cell: Cell) -> Context | None:
+        while (door := self.head()) is not None:
+            arrival = door.queue.arrivals[0] if door.queue.arrivals else 0
             event = door.queue.take(self._now_ms())
             if event is not None:
                 return Context(cell, door, event, 1, None, arrival)
+        return None
 
 
 class Bell:

@@ -14,6 +14,7 @@ from loom.errors import LoomError, StoreError
 from loom.event import Event
 from loom.journal import Commit, Journal, decode_event, encode_event
 from loom.store import Put
+from loom.store.vault import Vault
 
 if TYPE_CHECKING:
     from loom.agent._services import Services
@@ -31,6 +32,7 @@ class Ringing:
     def __init__(self, book: TimerBook, journal: Journal, services: Services) -> None:
         self.book = book
         self._journal = journal
+        self.vault = journal.vault
         self._services = services
         self._begun = False
         journal.committer.companions.append(self)
@@ -154,7 +156,7 @@ class Ringing:
 
     def _event(self, timer: StoredTimer, now_ms: int) -> Event:
         if timer.kind != "beat":
-            return decode_event(0, timer.event)
+            return decode_event(0, timer.event, self.vault)
         return Event("timer", topic=timer.event.decode(), source="loom", timestamp_ms=now_ms)
 
     def _told(self, timer: StoredTimer, event: Event, metadata: dict[str, str], now_ms: int) -> Event:
@@ -167,10 +169,9 @@ class Ringing:
         return event.replace(**changes, timestamp_ms=now_ms)
 
 
-def pack(event: Event) -> bytes:
+def pack(event: Event, vault: Vault, puts: list[Put]) -> bytes:
     """The bytes of *event* as a timer keeps it; raises InvalidEvent, PayloadTooLarge."""
-    header, payload = encode_event(event)
-    return header + payload
+    return encode_event(event, vault, puts)
 
 
 def _nothing(error: StoreError | None) -> None:

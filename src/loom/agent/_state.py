@@ -153,6 +153,8 @@ def copier_of(annotation: Any, where: str, depth: int = 0) -> Copier:
 def _of_class(cls: type, where: str, depth: int) -> Copier:
     if issubclass(cls, enum.Enum):
         return _leaf(cls, where)
+    if getattr(cls, "__loom_immutable__", False):  # it promises never to change: a capture may share it
+        return _leaf(cls, where)
     if hasattr(cls, "__dataclass_fields__"):
         return _dataclass(cls, where, depth)
     if typing.is_typeddict(cls):

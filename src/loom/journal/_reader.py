@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from loom.errors import StoreCorrupt, StoreError
+from loom.errors import StoreError
 from loom.journal.queue import cursor_of
 from loom.journal.row import decode_event, topic_of
 from loom.store import Family
@@ -73,6 +73,9 @@ class Reader:
             cursor.behind = False
             self._wanting.pop(cursor, None)
             cursor.grant()
+            for queue in cursor.queues:
+                queue.notify()  # a younger event of its lane may have waited for this
+            self._journal.on_idle()
 
     def _hand_out(self, seq: int, row: bytes, along: set[Cursor]) -> None:
         """Give one row to those of *along* who want it; who has no room for it goes no further."""
@@ -80,8 +83,8 @@ class Reader:
         if not self._wanted(topic_of(row), seq, along):
             return
         try:
-            event = decode_event(seq, row)
-        except StoreCorrupt:
+            event = decode_event(seq, row, journal.vault)
+        except StoreError:  # damaged, or its key was destroyed or is not here
             self.unreadable += 1
             return
         for queue in journal.bus.receivers(event):

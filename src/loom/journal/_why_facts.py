@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from loom.errors import ConfigError
+from loom.errors import ConfigError, StoreError
 from loom.event import Confidentiality, Label
 from loom.journal.dead import Letter, read_letter
 from loom.journal.notes import Note, is_name, read_notes
+from loom.journal.steps import read_step
 from loom.store import Backend, Family
 from loom.store.families import after, join, number, unnumber
 
@@ -137,7 +138,7 @@ class StoreFacts:
         if row is None:
             raise ConfigError(f"the store knows no agent {agent!r}; see: loom agent list")
         try:
-            seq, id = json.loads(row)["n"]
+            seq, id = json.loads(row.partition(b"\n")[0])["t"]
         except (ValueError, TypeError, KeyError):
             return None
         return int(seq), str(id)
@@ -275,12 +276,10 @@ def _event(topic: str, header: dict[str, Any], seq: int) -> EventFact:
 def _step(key: bytes, row: bytes) -> tuple[str, StepFact | None]:
     """The id of the event of a step's row, and the step; None where the row makes no sense."""
     try:
-        attempt, at_ms, id, *rest = json.loads(row)
-        name = key[9:].split(b"\0", 1)[0].decode()
-        changes = rest[0] if rest else None
-        agent = rest[1] if len(rest) > 1 else name.rpartition(".")[0]
-        return id, StepFact(name, agent, attempt, at_ms, tuple(changes or ()))
-    except (ValueError, TypeError):
+        step = read_step(key, row)
+        changes = json.loads(step.change) if step.change is not None else ()
+        return step.event_id, StepFact(step.place, step.agent, step.attempt, step.at_ms, tuple(changes))
+    except (ValueError, TypeError, StoreError):
         return "", None
 
 

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from loom.errors import ConfigError, InvalidEvent, PayloadTooLarge, StoreCorrupt
 from loom.event import Confidentiality, Event, Label
 from loom.journal.notes import is_name, told_error
-from loom.journal.row import decode_event, encode_event
+from loom.journal.row import decode_event, flat_event, read_flat
 from loom.store import Backend, Family, Put
 from loom.store.families import join, number, unnumber
+from loom.store.vault import Vault
 
 KEPT = 10_000
 """How many dead letters there are at most; beyond it the oldest goes, and is counted."""
@@ -77,7 +78,7 @@ def _packed(event: Event) -> str:
     if event.label.confidentiality >= Confidentiality.PRIVATE:
         return ""
     try:
-        row = b"".join(encode_event(event, _LARGEST))
+        row = flat_event(event, _LARGEST)
     except (InvalidEvent, PayloadTooLarge):
         return ""
     return b64encode(row).decode() if len(row) <= _LARGEST else ""
@@ -86,8 +87,11 @@ def _packed(event: Event) -> str:
 class DeadLetters:
     """The dead letters of one store. What changes them is returned, to be written with whatever belongs to it."""
 
-    def __init__(self, backend: Backend, kept: int = KEPT, age_ms: int = AGE_MS) -> None:
+    def __init__(
+        self, backend: Backend, kept: int = KEPT, age_ms: int = AGE_MS, vault: Vault | None = None
+    ) -> None:
         self._backend = backend
+        self._vault = vault or Vault(backend)
         self._kept = kept
         self._age_ms = age_ms
         self._next, self.gone = self._counts()
@@ -118,12 +122,10 @@ class DeadLetters:
         """The event of a letter as it was, outside the journal; None when it is not retained any more."""
         if letter.seq:
             row = self._backend.get(Family.JOURNAL, number(letter.seq))
+            event = None if row is None else decode_event(letter.seq, row, self._vault)
         else:
-            row = b64decode(letter.event) if letter.event else None
-        if row is None:
-            return None
-        event = decode_event(letter.seq, row)
-        if event.id != letter.id:
+            event = read_flat(b64decode(letter.event)) if letter.event else None
+        if event is None or event.id != letter.id:
             return None
         event._journal = 0  # its place has been passed: this one settles nothing there
         return event

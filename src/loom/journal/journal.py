@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from loom.bus import Bus, Queue
@@ -19,8 +19,10 @@ from loom.journal.row import decode_event, encode_event
 from loom.journal.rules import Rules
 from loom.store import Backend, Family, Put
 from loom.store.families import join, number, unnumber
+from loom.store.vault import Vault
 
 log = logging.getLogger("loom.journal")
+_AGAIN = 1.0  # seconds until what could not be kept is tried again
 _BREATH = 64  # events of one publish_many after which the loop gets its turn
 _LAG = 1024  # how far a kept position may be behind; so much is looked at again after a crash
 
@@ -31,8 +33,11 @@ class Journal:
     ``seq`` is the number given last, ``head`` the last one that was delivered: between them is what is being written.
     """
 
-    def __init__(self, backend: Backend, bus: Bus, rules: Rules | None = None) -> None:
+    def __init__(
+        self, backend: Backend, bus: Bus, rules: Rules | None = None, vault: Vault | None = None
+    ) -> None:
         self.backend = backend
+        self.vault = vault or Vault(backend)
         self.bus = bus
         self.rules = rules or Rules()
         self.committer = Committer(backend)
@@ -42,6 +47,7 @@ class Journal:
         self.cursors: dict[str, Cursor] = {}
         self.duplicates = self.errors = 0
         self.reader = Reader(self)
+        self.on_idle: Callable[[], None] = lambda: None
         self._flying: dict[
             str, Publication
         ] = {}  # events with an id of somebody else's, until they have landed
@@ -126,11 +132,12 @@ class Journal:
 
     def rows(self, event: Event) -> list[Put]:
         """What keeps *event*, which gets its number by this; raises InvalidEvent, PayloadTooLarge."""
-        header, payload = encode_event(event)
+        key = number(self.seq + 1)
+        puts: list[Put] = []
+        row = encode_event(event, self.vault, puts)
         self.seq += 1
         event._journal = self.seq
-        key = number(self.seq)
-        puts = [Put(Family.JOURNAL, key, header + payload), Put(Family.IDS, event.id.encode(), key)]
+        puts += (Put(Family.JOURNAL, key, row), Put(Family.IDS, event.id.encode(), key))
         cause = event._origin.cause
         if cause is not None:
             puts.append(Put(Family.CAUSES, join(cause, "event", event.id), key))
@@ -172,12 +179,25 @@ class Journal:
 
     def settle(self, cursor: Cursor, seq: int) -> None:
         """Event *seq* ended without a step: remember it with the next write."""
-        self.committer.add(Commit([], _nothing, sync=False, settles=((cursor, seq),)))
+        self.insist([], cursor, seq, sync=False)
+
+    def insist(self, puts: list[Put], cursor: Cursor, seq: int, sync: bool = True) -> None:
+        """Settle event *seq*, with *puts*; try again as long as that cannot be kept."""
+
+        def landed(error: StoreError | None) -> None:
+            if error is not None and not self.committer.closed:
+                asyncio.get_running_loop().call_later(_AGAIN, add)
+
+        def add() -> None:
+            if not self.committer.closed:
+                self.committer.add(Commit(puts, landed, sync=sync, settles=((cursor, seq),)))
+
+        add()
 
     def event(self, seq: int) -> Event | None:
         """The event with this number, if it is retained."""
         row = self.backend.get(Family.JOURNAL, number(seq))
-        return None if row is None else decode_event(seq, row)
+        return None if row is None else decode_event(seq, row, self.vault)
 
     def find(self, event_id: str) -> int | None:
         """The number of the event with this id, if it is retained."""

@@ -51,6 +51,10 @@ class DurableQueue(Queue):
         self._accept(event)
         return True
 
+    def missing_before(self, arrival: int) -> bool:
+        """Whether an event older than *arrival* may have still to be read from the journal."""
+        return self.cursor.behind and self.cursor.delivered < arrival - 1
+
     def take(self, now_ms: float) -> Event | None:
         """Hand over the oldest event, now in flight; None when there is none."""
         event = super().take(now_ms)
@@ -74,6 +78,9 @@ class DurableQueue(Queue):
         if event.seq and not self.closed:
             self.settled(self.cursor, event.seq)
         super().settle_cancelled(event)
+
+    def _accept(self, event: Event, arrival: int | None = None) -> None:
+        super()._accept(event, event.seq or arrival)  # in a lane of several queues the journal's order counts
 
     def _relimit(self) -> None:
         self.limit = 0

@@ -86,6 +86,7 @@ class Loom:
         )  # fmt: skip
         if self._durable is not None:
             self._durable.services = self._services
+            self._durable.journal.on_idle = self._stir
         self._cells = self._services.cells
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
