@@ -84,6 +84,7 @@ def test_times_of_day_fire_once_each_day_when_clocks_are_set() -> None:
         (None, "five fields"),
         ("0 0 31 2 *", "never fires"),
         ("0 0 31 4,6,9,11 *", "never fires"),
+        ("0 0 */31 * MON#5", "never fires"),  # on the first, if that is a fifth Monday
         ("0 0 */40 * *", "day of the month|never|five"),
     ],
 )

@@ -210,7 +210,7 @@ class TimerBook:
 
     # --- what is due ------------------------------------------------------------------------------------------------
 
-    def due(self, now_ms: int, most: int = 256) -> list[StoredTimer]:
+    def due(self, now_ms: int, most: int = 32) -> list[StoredTimer]:
         """Give out the timers that are due, in order; each goes to ``firing``, or to ``back``.
 
         Looks at no more than *most* at once: the next one may be due already.

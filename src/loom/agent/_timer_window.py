@@ -65,7 +65,7 @@ class Window:
         return key
 
     def _fill(self, edge: bytes) -> None:
-        limit = self._most // 2
+        limit = max(1, self._most // 8)  # a short read: it is made on the loop
         rows = self._backend.scan(Family.DUE, edge, self._high, limit)
         self._edge = rows[-1][0] + b"\0" if len(rows) == limit else None
         for key, _ in rows:
