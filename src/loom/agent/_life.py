@@ -58,7 +58,7 @@ class Life:
         """Call ``on_stop`` within *timeout* seconds."""
         cell = self._cell
         cell.beats.clear()
-        if cell.status == "running":
+        if cell.status in ("running", "paused"):
             await self.say_stop(timeout)
 
     async def say_stop(self, timeout: float = _STOP_SECONDS) -> None:

@@ -101,9 +101,9 @@ class Notes(Observer):
         self.in_hand: Callable[[str | None], Event | None] = lambda agent: None
         self.last_error: Callable[[], str] = lambda: ""
 
-    def about(self, what: str) -> list[Note]:
-        """The notes on one event, oldest first."""
-        return [note for note in self.ring if note.about == what]
+    def waiting(self) -> tuple[Note, ...]:
+        """The notes that are in memory alone, oldest first."""
+        return tuple(self.ring)
 
     # --- the hooks ------------------------------------------------------------------------------------------------
 
@@ -227,9 +227,9 @@ class KeptNotes(Notes):
     def dead_letter(self, agent: str, event: Event, reason: str) -> None:
         """Dead letters have a family of their own."""
 
-    def about(self, what: str) -> list[Note]:
-        """The notes on one event that are not in the store yet; ``read_notes`` has the others."""
-        return [note for note in (*self._flying, *self.ring) if note.about == what]
+    def waiting(self) -> tuple[Note, ...]:
+        """The notes that are not in the store yet; ``read_notes`` has the others."""
+        return (*self._flying, *self.ring)
 
     def add(self, kind: str, about: str, facts: dict[str, Any]) -> None:
         """Keep one note with the next write."""

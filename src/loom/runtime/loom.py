@@ -22,6 +22,7 @@ from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, make_cell, sort_out, with_companions
 from loom.runtime._durability import open_durable
 from loom.runtime._models import Models
+from loom.runtime._operations import Operations, note_causes
 from loom.store import MemoryStore, Store
 
 if TYPE_CHECKING:
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("loom")
 
 
-class Loom:
+class Loom(Operations):
     """A runtime. ``async with Loom() as loom`` starts it and drains it at the end.
 
     *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
     the handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
     action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the
-    folder of a durable store: what agents have accepted, know and have yet to do outlives the process there.
+    folder of a durable store: what agents have accepted, know and have yet to do outlives the process there. *causes*
+    notes losses, denials and retries in memory, for ``why``; with *data* they are on disk.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Loom:
         clock: Clock | None = None,
         store: Store | None = None,
         data: str | Path | None = None,
+        causes: bool = False,
         seed: int | None = None,
         drain: float = 10.0,
         watchdog: float | None = 0.25,
@@ -87,6 +90,8 @@ class Loom:
         if self._durable is not None:
             self._durable.services = self._services
             self._durable.journal.on_idle = self._stir
+        if causes and self._durable is None:
+            note_causes(self._services)
         self._cells = self._services.cells
         executor.on_idle = self._services.scheduler.on_idle = self._stir
 
@@ -314,19 +319,6 @@ class Loom:
     def approve(self, question: str, allow: bool = True, by: str = "") -> bool:
         """Answer an approval that was requested on ``loom.approval.requested``; *by* says who did, for the records."""
         return self.approvals.answer(question, allow, by)
-
-    async def unpark(self, agent: str) -> None:
-        """Start a parked agent again with a clean record."""
-        cell = self.agent(agent)
-        if cell.status != "parked":
-            raise ConfigError(f"{agent!r} is {cell.status}, not parked")
-        await cell.life.unpark()
-
-    def agent(self, name: str) -> Cell:
-        """The running agent called *name*; raises ConfigError."""
-        if name not in self._cells:
-            raise ConfigError(f"no agent {name!r}; there are {', '.join(sorted(self._cells)) or 'none'}")
-        return self._cells[name]
 
     @property
     def random(self) -> Random:

@@ -1,0 +1,158 @@
+"""What people ask of a running runtime beside giving it work: why, dead letters, pause and resume."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from loom.errors import ConfigError
+from loom.store.families import Family, join
+
+if TYPE_CHECKING:
+    from loom.agent import Cell, Services
+    from loom.agent._durable import Durable
+    from loom.journal.dead import Letter
+    from loom.journal.why import Why
+
+
+class Operations:
+    """The part of a Loom that people operate it by."""
+
+    _services: Services
+    _durable: Durable | None
+
+    async def why(self, id: str) -> Why:
+        """What led to an event, timer, action or dead letter, from its source on, and what came of it.
+
+        *id* is an event's id, ``#`` and a journal number, a timer's id, an idempotency key, ``dead:7`` or
+        ``agent:NAME``. A runtime without a store answers from a ring of notes, if it was made with ``causes=True``.
+        Raises ConfigError for what cannot be an id.
+        """
+        from loom.journal._why_facts import Facts, MemoryFacts, StoreFacts
+        from loom.journal.why import Why, explain
+
+        notes = self._services.notes
+        if notes is None:
+            told = "this runtime keeps no causes: make it with Loom(causes=True), or with Loom(data=...)"
+            return Why(id, False, told, "no longer kept")
+        facts: Facts
+        if self._durable is None:
+            facts = MemoryFacts(notes.waiting())
+            return explain(facts, id)
+        facts = StoreFacts(self._durable.backend, notes.waiting())
+        return await asyncio.to_thread(explain, facts, id)
+
+    @property
+    def dead(self) -> Dead:
+        """The dead letters that are kept on disk; raises ConfigError for a runtime without a store."""
+        if self._durable is None:
+            raise ConfigError(
+                "dead letters are kept with Loom(data=...); see loom.dead_letters for the last ones"
+            )
+        return Dead(self._durable)
+
+    async def pause(self, agent: str) -> None:
+        """Let *agent* finish its step and handle nothing more until ``resume``, also after a restart.
+
+        What comes meanwhile waits in its queues and in the journal. Raises ConfigError, StoreError.
+        """
+        cell = self._cell(agent)
+        self._services.paused.add(agent)
+        if cell.status == "running":
+            cell.status = "paused"
+        await self._note(agent, b"1")
+        self._services.scheduler.on_idle()
+
+    async def resume(self, agent: str) -> None:
+        """Let *agent* go on after ``pause``, if it was paused. Raises ConfigError, StoreError."""
+        cell = self._cell(agent)
+        self._services.paused.discard(agent)
+        await self._note(agent, None)
+        if cell.status == "paused":
+            cell.status = "running"
+            cell.wake()
+
+    async def unpark(self, agent: str) -> None:
+        """Start a parked agent again with a clean record."""
+        cell = self.agent(agent)
+        if cell.status != "parked":
+            raise ConfigError(f"{agent!r} is {cell.status}, not parked")
+        await cell.life.unpark()
+
+    def agent(self, name: str) -> Cell:
+        """The running agent called *name*; raises ConfigError."""
+        cells = self._services.cells
+        if name not in cells:
+            raise ConfigError(f"no agent {name!r}; there are {', '.join(sorted(cells)) or 'none'}")
+        return cells[name]
+
+    def _cell(self, agent: str) -> Cell:
+        if "/" in agent:
+            raise ConfigError(f"pause the whole agent, {agent.partition('/')[0]!r}, not one of its keys")
+        return self.agent(agent)
+
+    async def _note(self, agent: str, value: bytes | None) -> None:
+        if self._durable is not None:
+            from loom.store import Put
+
+            await self._durable.causes.write([Put(Family.META, paused_key(agent), value)])
+
+
+class Dead:
+    """The dead letters of a durable runtime."""
+
+    def __init__(self, durable: Durable) -> None:
+        self._causes = durable.causes
+        self._letters = durable.causes.dead
+
+    def __len__(self) -> int:
+        return self._letters.count
+
+    @property
+    def gone(self) -> int:
+        """How many were given up to keep their number and age bounded, since the store was made."""
+        return self._letters.gone
+
+    def letters(self, agent: str | None = None, after: int = 0, limit: int = 1000) -> list[Letter]:
+        """At most *limit* letters beyond number *after*, oldest first; of one *agent* if that is given."""
+        return self._letters.letters(agent, after, limit)
+
+    async def retry(self, *letters: int) -> None:
+        """Have these letters handled again, each by the subscription that gave it up; one that fails is dead again.
+
+        Raises ConfigError for one that is not there or cannot be tried again, and then none of them is.
+        """
+        puts = [put for each in letters for put in self._letters.mark(self._letters.get(each))]
+        await self._causes.write(puts)
+        self._causes.revival.begin()
+
+    async def retry_all(self, agent: str | None = None) -> int:
+        """Have every letter handled again that can be, of one *agent* if that is given; returns how many."""
+        wanted = [each.number for each in retryable(self._letters, agent)]
+        await self.retry(*wanted)
+        return len(wanted)
+
+    async def drop(self, letter: int) -> None:
+        """Forget a letter for good; raises ConfigError when it is not there."""
+        await self._causes.write(self._letters.remove(self._letters.get(letter)))
+
+
+def note_causes(services: Services) -> None:
+    """Keep a ring of notes in memory for the runtime of *services*."""
+    from loom.agent._causes import watch
+    from loom.journal.notes import Notes
+
+    watch(services, Notes(services.bus))
+
+
+def retryable(letters: Any, agent: str | None) -> list[Letter]:
+    """The letters that a subscription gave up and whose event is still kept."""
+    found: list[Letter] = []
+    while page := letters.letters(agent, found[-1].number if found else 0):
+        found += page
+    return [each for each in found if each.subscription and letters.event(each) is not None]
+
+
+def paused_key(agent: str) -> bytes:
+    """Where META says that *agent* is paused."""
+    return join("paused", agent)
