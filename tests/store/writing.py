@@ -1,11 +1,13 @@
 """Writes that can be checked: each one sets all members of a group, in every kind of family, to the same number.
 
 As a program (`python -m tests.store.writing write|hold KIND FOLDER`) it writes group after group and says each number
-when it is kept, or only holds the store.
+when it is kept, or only holds the store. `limit` writes until it may not any more, and goes on when it may.
 """
 
+import resource
 import sys
 
+from loom.errors import StoreFull
 from loom.store import Backend, Family, Put
 from loom.store.families import number, unnumber
 from loom.store.opening import open_backend
@@ -35,11 +37,38 @@ def check(store: Backend, at_least: int = 0) -> int:
     return len(events) - 1
 
 
+def limit(store: Backend) -> None:
+    """Write until no file may grow any more, say how often it was kept, then go on without the limit."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    n = 0
+    try:
+        while True:
+            group(store, n)
+            n += 1
+    except StoreFull as error:
+        print(f"full: {error}", flush=True)
+    for _ in range(2):
+        assert check(store) == n - 1
+        try:
+            group(store, n)
+            n += 1  # in another file
+        except StoreFull:
+            print("still full", flush=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    group(store, n)
+    assert check(store) == n
+    print("goes on", flush=True)
+
+
 def main(task: str, kind: str, folder: str) -> None:
     store = open_backend(folder, kind)
     if task == "hold":
         print("open", flush=True)
         sys.stdin.read()
+    if task == "limit":
+        limit(store)
+        return
     first = store.count(Family.JOURNAL)
     for n in range(first, first + 100_000):
         group(store, n)

@@ -11,13 +11,14 @@ from loom.store._lock import make_folder
 
 FOLDER = "rocksdb"
 _MIB = 1 << 20
+BUFFER = 8 * _MIB  # bytes that are in memory and in the log before they become a table
 
 
 def options() -> Options:
     """What every opening sets: little memory, a quiet log, nothing that wakes up by itself."""
     found = Options(raw_mode=True)
     found.create_if_missing(True)
-    found.set_write_buffer_size(8 * _MIB)
+    found.set_write_buffer_size(BUFFER)
     found.set_max_write_buffer_number(2)
     found.set_keep_log_file_num(2)
     found.set_max_log_file_size(_MIB)
@@ -72,5 +73,8 @@ def typed(error: Exception, path: Path) -> LoomError:
             f"`loom store repair {path.parent}` (it keeps the damaged files), or go back to a backup"
         )
     if "ermission denied" in text:
-        return StoreError(f"cannot open {path}: {text}; give this user the right to, or use another folder")
+        return StoreError(
+            f"cannot open {path}: {text}; this user must have the right to write there, even to read (rocksdict "
+            "keeps its settings there): give it, or copy the folder and open the copy"
+        )
     return StoreError(f"{path}: {text}; look at the disk and at {path / 'LOG'}")

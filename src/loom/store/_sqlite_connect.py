@@ -64,7 +64,7 @@ def writer(file: Path) -> sqlite3.Connection:
         pass
     except OSError as error:
         raise unusable(file, error) from error
-    connection = connect(file, "rw")
+    connection = connect(_plain(file), "rw")
     try:
         new = one(connection, "PRAGMA schema_version") == 0
         if new:
@@ -86,7 +86,7 @@ def reader(file: Path) -> sqlite3.Connection:
         raise StoreError(
             f"there is no store in {file.parent}; check the path, or open it without read_only=True"
         )
-    connection = connect(file, "ro")
+    connection = connect(_plain(file), "ro")
     try:
         identify(connection, file)
     except sqlite3.OperationalError as error:
@@ -98,6 +98,12 @@ def reader(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _plain(file: Path) -> Path:
+    if not file.is_file():
+        raise StoreError(f"cannot open {file}: it is no plain file; move it away, or use another folder")
+    return file
 
 
 def _still(file: Path, error: sqlite3.Error) -> sqlite3.Connection:

@@ -6,21 +6,25 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
-from loom.errors import Closed, StoreError, StoreFull
+from loom.errors import Closed, LoomError, StoreError, StoreFull
 from loom.store import _format, _rocksdb_upkeep
 from loom.store._keys import JOURNAL, PREFIX, bounds, row
 from loom.store._lock import FolderLock, folder_bytes, make_folder
-from loom.store._rocksdb_open import FOLDER, follow, primary, typed
+from loom.store._rocksdb_open import BUFFER, FOLDER, follow, primary, typed
 from loom.store.backend import Put
 from loom.store.families import Family
 from loom.store.opening import kind_of, refuse_other
 
 T = TypeVar("T")
+_ROOM = (
+    2 * BUFFER
+)  # bytes that must be free before a store that could not write goes on: it writes its log anew
 
 
 class RocksDbBackend:
@@ -107,18 +111,36 @@ class RocksDbBackend:
             self._open_again()
         try:
             return work(self._living())
-        except StoreFull:
+        except LoomError:
             raise
         except Exception as error:
             self._sick = True
             raise typed(error, self._path) from error
 
     def _open_again(self) -> None:
+        """After a failed write: close and open; where that fails too, what is kept can at least be read."""
+        free = shutil.disk_usage(self._path).free
+        if free < _ROOM:
+            raise StoreFull(
+                f"no space left for {self._path}: {free:,} bytes are free, {_ROOM:,} needed; "
+                "free some space and try again"
+            )
         with self._guard:
-            db, self._db = self._living(), None
-            db.close()
-            self._db = primary(self._path)
+            self._living()
+            self._let_go()
+            try:
+                self._db = primary(self._path)
+            except LoomError:
+                self._scratch = self._scratch or tempfile.mkdtemp(prefix="loom-reader-")
+                self._db = follow(self._path, self._scratch)
+                raise
         self._sick = False
+
+    def _let_go(self) -> None:
+        db, self._db = self._db, None
+        with suppress(Exception):  # it says once more that the write failed, and closes
+            if db is not None:
+                db.close()
 
     # -- reading
 
@@ -197,6 +219,9 @@ class RocksDbBackend:
             part.chmod(0o700)
             part.rename(target / FOLDER)
         except Exception as error:
+            self._sick = (
+                True  # it writes its log out first: when that failed, nothing goes before it is opened again
+            )
             raise typed(error, part) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -204,9 +229,7 @@ class RocksDbBackend:
     def close(self) -> None:
         """Release files and locks; closing twice does nothing."""
         with self._guard:
-            db, self._db = self._db, None
-        if db is not None:
-            db.close()
+            self._let_go()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if self._lock is not None:
