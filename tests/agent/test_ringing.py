@@ -373,9 +373,13 @@ def _open(folder: Path) -> Any:
 
 def test_an_event_is_packed_whole() -> None:
     from loom.journal import decode_event
+    from loom.store.vault import Vault
+    from tests.store.shelf import Shelf
 
+    vault = Vault(Shelf())
+    leaves: list[Any] = []
     event = Event("t", {"a": [1]}, topic="a.b", metadata={"x": "y"}, key="k")
-    again = decode_event(0, pack(event))
+    again = decode_event(0, pack(event, vault, leaves), vault)
     assert (again.id, again.payload, again.topic, dict(again.metadata)) == (
         event.id,
         {"a": [1]},

@@ -64,6 +64,8 @@ class Durable:
         """Send a finished step off to disk; its output leaves when it is there, and the agent may go on meanwhile."""
         journal, event, queue = self.journal, ctx._event, ctx.door.queue
         effects = ctx.effects
+        history, before = self.causes.history, self.causes.history.before(cell)
+        delta = cell.spec.codec.delta(before, state)  # first: a state that cannot be kept fails the step
         puts: list[Put] = []
         last = 0
         if effects is not None:
@@ -74,8 +76,7 @@ class Durable:
             if effects.acts:
                 puts += self.ledger.intend(ctx)
         puts += self.ledger.settle(ctx)
-        history, before = self.causes.history, self.causes.history.before(cell)
-        step = self._note(cell, ctx, cell.spec.codec.delta(before, state), puts)
+        step = self._note(cell, ctx, delta, puts)
         puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
         cursor = cursor_of(queue)
         settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()

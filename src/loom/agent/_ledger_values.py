@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loom import errors
 from loom.errors import InvalidEvent, LoomError, PayloadTooLarge, StateError
 from loom.event import Event
-from loom.journal import decode_event, encode_event
+from loom.journal.row import flat_event, read_flat
 
 if TYPE_CHECKING:
     from loom.actions import Action
@@ -116,7 +116,7 @@ def write_events(found: object) -> list[str] | None:
     if type(found) is not list or not found or not all(type(event) is Event for event in found):
         return None
     try:
-        return [f"{event.seq} {base64.b64encode(b''.join(encode_event(event))).decode()}" for event in found]
+        return [f"{event.seq} {base64.b64encode(flat_event(event)).decode()}" for event in found]
     except (InvalidEvent, PayloadTooLarge):
         return None
 
@@ -126,7 +126,9 @@ def read_events(kept: list[str]) -> list[Event]:
     found = []
     for text in kept:
         seq, _, row = text.partition(" ")
-        found.append(decode_event(int(seq), base64.b64decode(row)))
+        event = read_flat(base64.b64decode(row))
+        event._journal = int(seq)
+        found.append(event)
     return found
 
 

@@ -158,6 +158,8 @@ class Loom(Operations):
         cell = make_cell(spec, instance, self._services, name, grants)
         if instance is thing:
             cell.initial = dict(instance.__dict__)
+        if self._durable is not None:
+            spec.codec.encode(cell.committed)  # a default that cannot be kept is an error now
         if spec.key is None:
             cell.recall()
         return cell

@@ -30,7 +30,7 @@ class Family(StrEnum):
     BASES = "bases"
     """agent, number(seq) -> all of its state before a step (JSON), for what it was at any. Large values."""
     RECORDS = "records"
-    """agent (and key), event id, handler, number(index) -> the result of an at-once call of a step not yet committed."""
+    """agent (and key), event id, handler, number(index) -> the result of an at-once call of an open step."""
     EFFECTS = "effects"
     """idempotency key -> the effect's intent and outcome (JSON)."""
     OPEN = "open"
