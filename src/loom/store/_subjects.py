@@ -1,9 +1,13 @@
-"""Whose data a row is, and which label it has, as far as the row and its key say so. Pure."""
+"""Whose data a row is, and which label it has, as its key and its head say. Pure.
+
+This is the one place beside their makers that knows how rows begin. What it cannot read it takes to be private and
+nobody's in particular: then it is sealed, and its reader will say what is wrong with it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from base64 import b64decode
 from typing import Any
 
 from loom.event import PUBLIC, Confidentiality, Label
@@ -15,53 +19,57 @@ SUBJECT = "subject"
 UNKNOWN = Label(Confidentiality.PRIVATE)
 """The label of rows that do not say theirs."""
 
-_LONGEST = 512
-_OWNED = (Family.STATES, Family.CHANGES, Family.BASES, Family.RECORDS, Family.TIMERS)
-SEALED = frozenset({*_OWNED, Family.JOURNAL, Family.STEPS, Family.EFFECTS, Family.BLOBS})
+SEALED = frozenset({
+    Family.JOURNAL, Family.STEPS, Family.STATES, Family.CHANGES, Family.BASES, Family.RECORDS, Family.EFFECTS,
+    Family.TIMERS, Family.BLOBS,
+})  # fmt: skip
 """The families with what people said and agents made of it; the others hold names, numbers and moments."""
 
+_LONGEST = 512
+_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
-def label_of(family: Family, row: bytes) -> Label:
-    """The label of a row to be kept: events say theirs, of everything else it is taken to be private."""
-    if family is not Family.JOURNAL:
+
+def label_of(family: Family, key: bytes, row: bytes) -> Label:
+    """The label of a row to be kept."""
+    if family in (Family.CHANGES, Family.RECORDS):
         return UNKNOWN
-    label = _header(row, b'"l":[').get("l")
     try:
-        return PUBLIC if label is None else Label(Confidentiality(label[0]), bool(label[1]))
-    except (ValueError, TypeError, IndexError, KeyError):
+        if family is Family.STEPS:
+            parts = row.split(b"\n", 2)
+            return PUBLIC if len(parts) == 1 else _label(json.loads(parts[1]))
+        if family is Family.BLOBS:
+            return Label.parse(key.split(b"\0", 2)[1].decode())
+        facts = _facts(family, row, b'"l":')
+        return PUBLIC if facts is None else _label(facts.get("label" if family is Family.EFFECTS else "l"))
+    except _ERRORS:
         return UNKNOWN
 
 
-def subject_of_event(row: bytes) -> str:
-    """Whose data the event of a plain row is, by its metadata: ``""`` for nobody's in particular."""
-    facts = _header(row, b'"subject":').get("m")
-    return usable(facts.get(SUBJECT)) if isinstance(facts, dict) else ""
+def subject_of(family: Family, key: bytes, row: bytes) -> str | None:
+    """Whose data a row is, ``""`` for nobody's in particular; None when only the row that it came of can say."""
+    if referred(family, key) is not None:
+        return None
+    try:
+        if family is Family.STEPS:
+            return usable(json.loads(row.partition(b"\n")[0])[4])
+        if family is Family.BLOBS:
+            return usable(key.partition(b"\0")[0].decode())
+        facts = _facts(family, row, b'"subject":') or {}
+        said = facts.get("u") if family in (Family.STATES, Family.BASES) else facts.get("m", {}).get(SUBJECT)
+        return usable(said)
+    except _ERRORS:
+        return ""
 
 
-def subject_of_key(family: Family, key: bytes) -> str | None:
-    """Whose data is kept under *key*: that of an instance of a keyed agent is its key's. None: the key does not say."""
-    if family is Family.BLOBS:
-        return usable(key.partition(b"\0")[0].decode("utf-8", "replace"))
-    if family in _OWNED:
-        first, _, rest = key.partition(b"\0")
-        if b"/" not in first and family is Family.TIMERS and rest.count(b"\0") == 1:
-            return usable(rest.partition(b"\0")[0].decode("utf-8", "replace"))
-        return usable(first.partition(b"/")[2].decode("utf-8", "replace"))
-    if family is Family.EFFECTS:
-        parts = key.decode("utf-8", "replace").split("/")
-        return usable("/".join(parts[1:-3])) or None
+def referred(family: Family, key: bytes) -> tuple[Family, bytes] | None:
+    """The row that says whose data is kept under *key*: a state for its changes, an event's id for what it caused."""
+    if family is Family.CHANGES:
+        return Family.STATES, key.partition(b"\0")[0]
+    if family is Family.RECORDS and key.count(b"\0") >= 2:
+        return Family.IDS, key.split(b"\0", 2)[1]
+    if family is Family.EFFECTS and key.count(b"/") >= 3:
+        return Family.IDS, key.split(b"/")[-2]
     return None
-
-
-def number_of_step(key: bytes) -> bytes | None:
-    """The number of the event that a step under *key* handled; None when that is in no journal."""
-    return key[:8] if b"\0" not in key[9:] else None
-
-
-def event_of_effect(key: bytes) -> bytes | None:
-    """The id of the event that an effect came of, from its idempotency key."""
-    parts = key.split(b"/")
-    return parts[-2] if len(parts) >= 4 else None
 
 
 def usable(subject: object) -> str:
@@ -75,13 +83,24 @@ def usable(subject: object) -> str:
     return subject
 
 
-def _header(row: bytes, wanted: bytes) -> Mapping[str, Any]:
-    """The header of a journal's row if *wanted* may be in it; what cannot be read is told by who reads it."""
-    end = row.find(b"\n", row.find(b"\n") + 1)
-    if row.find(wanted, 0, end) < 0:
-        return {}
-    try:
-        header = json.loads(row[:end].partition(b"\n")[2])
-    except ValueError:
-        return {}
-    return header if isinstance(header, dict) else {}
+def _facts(family: Family, row: bytes, wanted: bytes) -> dict[str, Any] | None:
+    """The facts at the head of a row; None for an event that has no *wanted* among them."""
+    if family is Family.TIMERS:
+        row = b64decode(json.loads(row).get("e", ""))
+        if not row:  # a beat: a schedule and a name
+            return None
+    if family in (Family.JOURNAL, Family.TIMERS):
+        topic = row.index(b"\n") + 1
+        row = row[topic : row.index(b"\n", topic)]
+        if wanted not in row:
+            return None
+    elif family in (Family.STATES, Family.BASES):
+        row = row.partition(b"\n")[0]
+    facts = json.loads(row)
+    if not isinstance(facts, dict):
+        raise ValueError("no facts")
+    return facts
+
+
+def _label(kept: Any) -> Label:
+    return PUBLIC if kept is None else Label(Confidentiality(kept[0]), bool(kept[1]))

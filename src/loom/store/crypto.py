@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from threading import RLock
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ try:
 except ImportError:
     raise MissingExtra("crypto", "cryptography") from None
 
-__all__ = ["KeySealer", "Limits", "rotate", "shred"]
+__all__ = ["KeySealer", "Limits", "rotate", "shred", "subjects"]
 
 # A row of KEYS: one byte for its kind; of a live key also how many seals it is reserved for, a nonce, the wrapped key.
 LIVE, GONE = b"\x01", b"\x00"
@@ -267,6 +267,19 @@ def rotate(backend: Backend, old: MasterKey, new: MasterKey) -> int:
             puts.append(Put(Family.KEYS, name, key.wrapped(after, _named(name)[0])))
     backend.write([*puts, Put(Family.META, CHECK, _check_of(new, os.urandom(16)))])
     return len(puts)
+
+
+def subjects(backend: Backend) -> tuple[Counter[str], set[str]]:
+    """How many live data keys each subject of a store has, and the subjects that were shredded at some time."""
+    live: Counter[str] = Counter()
+    gone: set[str] = set()
+    for name, row in _all_keys(backend):
+        subject = _named(name)[0]
+        if row == GONE:
+            gone.add(subject)
+        else:
+            live[subject] += 1
+    return live, gone
 
 
 def shred(backend: Backend, sealer: KeySealer, subject: str) -> int:

@@ -7,19 +7,14 @@ from pathlib import Path
 
 from loom.errors import Shredded, StoreCorrupt
 from loom.store._master_key import find_master_key
-from loom.store._subjects import (
-    SEALED,
-    event_of_effect,
-    label_of,
-    number_of_step,
-    subject_of_event,
-    subject_of_key,
-)
+from loom.store._subjects import SEALED, label_of, referred, subject_of
 from loom.store.backend import Backend, Put
 from loom.store.families import Family
 from loom.store.opening import open_backend
 from loom.store.sealing import HEAD, TAIL, PlainSealer, Sealer, escape, must_seal, open_sealer, place
 
+Rows = dict[tuple[Family, bytes], bytes]
+_ASKED = (Family.JOURNAL, Family.STATES)
 _OWNED = HEAD + b"S"  # then two bytes for the length of a subject, the subject, and what is sealed for it
 
 
@@ -56,10 +51,10 @@ class SealedBackend:
 
     def write(self, puts: Sequence[Put], sync: bool = True) -> None:
         """Keep all of *puts*, sealed, in order; return when they are on disk if *sync*."""
-        events: dict[bytes, bytes] = {}
+        along: Rows = {}
         if not self._plain:
-            events = {put[1]: put[2] for put in puts if put[0] is Family.JOURNAL and put[2] is not None}
-        rows = [put if put[2] is None or put[0] not in SEALED else self._sealed(put, events) for put in puts]
+            along = {(put[0], put[1]): put[2] for put in puts if put[2] is not None and put[0] in _ASKED}
+        rows = [put if put[2] is None or put[0] not in SEALED else self._sealed(put, along) for put in puts]
         keys = self.sealer.pending_puts()
         self.backend.write([*rows, *keys], sync)
         if keys:
@@ -71,7 +66,7 @@ class SealedBackend:
         if row is None or family not in SEALED:
             return row
         try:
-            return self._opened(family, key, row)
+            return self.opened(family, key, row)
         except Shredded:
             return None
 
@@ -134,24 +129,10 @@ class SealedBackend:
             return ""
         if row[:4] == _OWNED:
             return _parts(row)[0]
-        return subject_of_event(row) if family is Family.JOURNAL else subject_of_key(family, key) or ""
+        return subject_of(family, key, row) or ""
 
-    # --- inside ---------------------------------------------------------------------------------------------------
-
-    def _sealed(self, put: Put, events: dict[bytes, bytes]) -> Put:
-        family, key, row = put
-        assert row is not None
-        if self._plain:
-            return put if row[:3] != HEAD and row[-3:] != TAIL else Put(family, key, escape(row))
-        label, where = label_of(family, row), place(family, key)
-        if not must_seal(label):
-            return Put(family, key, self.sealer.seal("", label, where, row))
-        subject = self._whose(family, key, row, events)
-        name = subject.encode()
-        value = self.sealer.seal(subject, label, where, row)
-        return Put(family, key, b"".join((_OWNED, len(name).to_bytes(2, "big"), name, value)))
-
-    def _opened(self, family: Family, key: bytes, row: bytes) -> bytes:
+    def opened(self, family: Family, key: bytes, row: bytes) -> bytes:
+        """What a *row* of ``backend`` under *key* is; raises Shredded, MissingKey, StoreCorrupt."""
         if row[:3] != HEAD and row[-3:] != TAIL:
             return row
         if row[:4] != _OWNED:
@@ -161,28 +142,40 @@ class SealedBackend:
             raise StoreCorrupt(f"a sealed row of {family} is damaged: {key!r:.100}; run: loom store verify")
         return self.sealer.open(subject, place(family, key), value)
 
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _sealed(self, put: Put, along: Rows) -> Put:
+        family, key, row = put
+        assert row is not None
+        if self._plain:
+            return put if row[:3] != HEAD and row[-3:] != TAIL else Put(family, key, escape(row))
+        label, where = label_of(family, key, row), place(family, key)
+        if not must_seal(label):
+            return Put(family, key, self.sealer.seal("", label, where, row))
+        subject = self._whose(family, key, row, along)
+        name = subject.encode()
+        value = self.sealer.seal(subject, label, where, row)
+        return Put(family, key, b"".join((_OWNED, len(name).to_bytes(2, "big"), name, value)))
+
     def _readable(self, family: Family, rows: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         for key, row in rows:
             try:
-                yield key, self._opened(family, key, row)
+                yield key, self.opened(family, key, row)
             except Shredded:
                 continue
 
-    def _whose(self, family: Family, key: bytes, row: bytes, events: dict[bytes, bytes]) -> str:
-        """Whose data a row is: its key says so, or the event that it came of."""
-        if family is Family.JOURNAL:
-            return subject_of_event(row)
-        subject = subject_of_key(family, key)
-        if subject is not None:
-            return subject
-        if family is Family.STEPS:
-            number = number_of_step(key)
-        else:
-            event = event_of_effect(key)
-            number = None if event is None else self.backend.get(Family.IDS, event)
-        if number is None:
-            return ""
-        return subject_of_event(events[number]) if number in events else self.subject(Family.JOURNAL, number)
+    def _whose(self, family: Family, key: bytes, row: bytes, along: Rows) -> str:
+        """Whose data a row is: it says so itself, or the row does that it came of."""
+        subject = subject_of(family, key, row)
+        asked = referred(family, key)
+        if subject is not None or asked is None:
+            return subject or ""
+        if asked[0] is Family.IDS:
+            number = self.backend.get(*asked)
+            if number is None:
+                return ""
+            asked = Family.JOURNAL, number
+        return (subject_of(*asked, along[asked]) or "") if asked in along else self.subject(*asked)
 
 
 def _parts(row: bytes) -> tuple[str, bytes]:
