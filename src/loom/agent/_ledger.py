@@ -16,11 +16,12 @@ from loom.agent._ledger_values import Values
 from loom.agent._records import Records
 from loom.agent._supervision import backoff
 from loom.errors import ActionFailed, StoreError
-from loom.event import Event
+from loom.event import Confidentiality, Event, Label
 from loom.journal import Commit
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import unnumber
+from loom.store.sealing import PlainSealer, Sealer
 
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from loom.agent.context import Context
 
 log = logging.getLogger("loom.agent")
+_ANY = Label(Confidentiality.PRIVATE)
 _AGAIN = 1.0  # seconds after which an outcome is written again that could not be
 
 
@@ -44,6 +46,8 @@ class Ledger:
         self.journal = journal = durable.journal
         self.backend = journal.backend
         self.values = Values()
+        sealer: Sealer | None = getattr(self.backend, "sealer", None)
+        self._sealer = None if sealer is None or type(sealer) is PlainSealer else sealer
         self.retention = Retention(self.backend)
         self.recovery: Recovery | None = None
         last = self.backend.last(Family.OPEN)
@@ -101,6 +105,12 @@ class Ledger:
         return puts
 
     # --- calls ----------------------------------------------------------------------------------------------------
+
+    def sign(self, mark: str) -> str:
+        """What stands for *mark* in a key: where rows are sealed, nobody without the store's key can tell of what."""
+        if self._sealer is None:
+            return mark
+        return self._sealer.digest("", _ANY, mark.encode())[:12].hex()
 
     async def call(self, ctx: Context, invocation: Invocation) -> Any:
         """Run the action of an at-once call, unless it is known to have run under this key.

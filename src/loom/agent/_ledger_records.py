@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loom.agent._ledger_values import read_error, read_events, write_error, write_events
 from loom.agent._records import Record, Records
 from loom.errors import LoomError
+from loom.event import PUBLIC, Label
 from loom.journal import Commit
 from loom.store import Backend, Family, Put
 from loom.store.families import after, join, number, unnumber
@@ -58,10 +59,10 @@ class KeptRecords(Records):
             except (ValueError, KeyError, TypeError, LoomError) as error:
                 log.error("a record of %r cannot be read: %s", self._prefix, error)
 
-    def keep(self, number: int, record: Record) -> int:
+    def keep(self, number: int, record: Record, label: Label = PUBLIC) -> int:
         """Remember how call *number* ended, and have it written; one that cannot be is asked for again."""
         number = super().keep(number, record)
-        text = self._text(record)
+        text = self._text(record, label)
         if text is not None:
             self._rows.add(number)
             self._submit([Put(Family.RECORDS, self._key(number), text)])
@@ -95,9 +96,11 @@ class KeptRecords(Records):
     def _key(self, which: int) -> bytes:
         return join(self._prefix, number(which))
 
-    def _text(self, record: Record) -> bytes | None:
+    def _text(self, record: Record, label: Label) -> bytes | None:
         """The row of *record*, or None when its result has no form that lasts: it is asked for again then."""
         row: dict[str, Any] = {"mark": record.mark, "asked": record.asked, "alone": record.alone}
+        if label != PUBLIC:
+            row["l"] = [int(label.confidentiality), int(label.untrusted)]
         if record.error is not None:
             return _dumps({**row, "error": write_error(record.error)}).encode()
         events = write_events(record.result)

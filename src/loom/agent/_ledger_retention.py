@@ -36,7 +36,8 @@ class Retention:
         ]
         self._going = len(gone)
         left = rows[len(gone) : len(gone) + 1]
-        self._oldest = unnumber(left[0][0]) if left else now_ms
+        more = 0 if len(rows) == _CHUNK else now_ms  # what comes next was not read
+        self._oldest = unnumber(left[0][0]) if left else more
         return [put for key, cause in gone for put in _removal(key, cause)]
 
     def landed(self, kept: bool, ended: int) -> None:

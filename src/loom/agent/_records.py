@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from loom.event import Event
+from loom.event import PUBLIC, Event, Label
 
 
 class Record(NamedTuple):
@@ -50,8 +50,8 @@ class Records:
         self._used.add(number)
         return self._kept[number]
 
-    def keep(self, number: int, record: Record) -> int:
-        """Remember how call *number* ended; returns the number under which it is."""
+    def keep(self, number: int, record: Record, label: Label = PUBLIC) -> int:
+        """Remember how call *number* ended; returns the number under which it is. *label* is that of the result."""
         if number in self._kept:
             number = max(self._kept) + 1
         self._kept[number] = record

@@ -195,8 +195,9 @@ class Context:
         """Run an action now and return its result; raises UnknownAction, ActionDenied, ActionTimeout, ActionFailed."""
         what = ("call", capability, arguments)
         mark = fingerprint(what)
-        invocation = self._invocation(capability, arguments, self._called(mark))
         services, durable = self._cell.services, self._cell.durable
+        number = self._called(mark if durable is None else durable.ledger.sign(mark))
+        invocation = self._invocation(capability, arguments, number)
         if durable is None:
             return await self._recorded(what, lambda: services.executor.call(invocation), mark)
         ledger = durable.ledger
@@ -352,10 +353,19 @@ class Context:
             self._under_way -= 1
         alone = alone and self._calls == number + 1
         if self.records is not None:
-            self.records.keep(number, Record(mark, result, error, self._calls, alone))
+            label = self.label if type(result) is not list else self._label_of(result)
+            self.records.keep(number, Record(mark, result, error, self._calls, alone), label)
         if error is not None:
             raise error
         return result
+
+    def _label_of(self, result: list[Any]) -> Label:
+        """The label of what came back: replies bring theirs."""
+        label = self.label
+        for reply in result:
+            if type(reply) is Event:
+                label = label.join(reply.label)
+        return label
 
     def _take_in(self, replies: list[Event]) -> list[Event]:
         for reply in replies:
