@@ -6,6 +6,7 @@ import pytest
 
 from loom.agent._schedule import Every, at_schedule, cron_schedule
 from loom.agent._timer_book import HOLD_MS, Beat, TimerBook
+from loom.agent._timer_faults import timer_faults
 from loom.agent._timer_window import Window
 from loom.errors import InvalidEvent
 from loom.store import Family, Put
@@ -275,6 +276,6 @@ def test_it_works_on_a_real_store(tmp_path: Path) -> None:
     assert book.next_due_ms() == NOW + HOUR + 10_000
     (timer,) = book.due(NOW + HOUR + 10_000)
     backend.write(book.firing(timer, NOW + HOUR + 10_000).puts)
-    assert list(TimerBook(backend).faults()) == []
+    assert list(timer_faults(backend)) == []
     assert len(book) == 0
     backend.close()

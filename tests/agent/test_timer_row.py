@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom.agent._timer_book import HOLD_MS, TimerBook
+from loom.agent._schedule import Every
+from loom.agent._timer_book import HOLD_MS, Beat, TimerBook
+from loom.agent._timer_faults import timer_faults
 from loom.agent._timer_row import STEADY, StoredTimer, decode_timer, due_key, encode_timer, row_key
-from loom.errors import StoreCorrupt, StoreError
+from loom.errors import MissingKey, Shredded, StoreCorrupt, StoreError
+from loom.event import PUBLIC, Confidentiality, Event, Label
+from loom.journal.row import flat_event
 from loom.store import Family, Put
+from loom.store._subjects import label_of, subject_of
 from loom.store.families import join, number
 from tests.agent.desk import DAY, NOW, Desk
 from tests.store.shelf import Shelf
@@ -40,6 +45,39 @@ def test_a_timer_comes_back_from_its_row_and_keys_sort_by_moment(one: StoredTime
         assert (due_key(one) < due_key(two)) is (one.due_ms < two.due_ms)
     assert due_key(one)[9:] == row_key(one.owner, one.id)
     assert json.loads(encode_timer(one))["d"] == one.due_ms
+
+
+def test_whose_a_timer_is_can_be_read_from_its_row() -> None:
+    """What seals rows on their way to the disk goes by this."""
+    desk, key = Desk(), b"a\0t"
+    private = Label(Confidentiality.PRIVATE)
+    event = Event("t", "sh", topic="a.b", label=private, metadata={"subject": "ada"})
+    desk.keep(desk.book.set_after("a", "t", 1, flat_event(event), "once", NOW))
+    row = desk.shelf.kept[Family.TIMERS][key]
+    assert (label_of(Family.TIMERS, key, row), subject_of(Family.TIMERS, key, row)) == (private, "ada")
+    desk.keep(desk.book.beats("a", {"@b": Beat(Every(1000), "once", "loom.timer.a.b")}, NOW))
+    beat = desk.shelf.kept[Family.TIMERS][b"a\0@b"]
+    assert label_of(Family.TIMERS, b"a\0@b", beat) == PUBLIC
+
+
+@pytest.mark.parametrize("error", [StoreCorrupt, MissingKey, Shredded])
+def test_a_row_that_cannot_be_opened_is_reported_and_stops_no_other(error: type[StoreError]) -> None:
+    class Sealed(Shelf):
+        def get(self, family: Family, key: bytes) -> bytes | None:
+            if key == b"a\0sealed":
+                raise error("cannot be opened")
+            return super().get(family, key)
+
+    desk = Desk()
+    desk.after("sealed", 5)
+    desk.after("open", 10)
+    sealed = Sealed()
+    sealed.kept = desk.shelf.kept
+    desk.shelf = sealed
+    desk.open()
+    assert desk.fire(NOW + DAY) == [("open", NOW + 10_000)]
+    assert "cannot be opened" in desk.reports[0]
+    assert b"a\0sealed" in desk.shelf.kept[Family.TIMERS]
 
 
 def test_a_bad_key_is_a_corrupt_row() -> None:
@@ -86,7 +124,7 @@ def test_a_bad_row_is_reported_and_skipped_and_stays(row: bytes) -> None:
     assert len(desk.reports) == 1
     assert "a\\x00bad" in desk.reports[0]
     assert desk.shelf.kept[Family.TIMERS][b"a\0bad"] == row
-    assert next(puts for _, puts in desk.book.faults()) == []
+    assert next(puts for _, puts in timer_faults(desk.shelf)) == []
 
 
 @settings(deadline=None)
@@ -100,7 +138,7 @@ def test_any_bytes_are_survived(keys: dict[bytes, bytes], row: bytes) -> None:
     for _ in range(5):
         fired += desk.fire(STEADY - 1)
     assert ("good", NOW + 10_000) in fired
-    list(desk.book.faults())
+    list(timer_faults(desk.shelf))
 
 
 def test_faults_are_found_and_can_be_mended() -> None:
@@ -121,10 +159,11 @@ def test_faults_are_found_and_can_be_mended() -> None:
     desk.open()
     assert desk.fire(NOW + DAY) != []
     assert any("ghost" in report for report in desk.reports)
-    found = list(desk.book.faults())
+    found = list(timer_faults(desk.shelf))
     assert ["deaf" in told for told, _ in found].count(True) == 1
     desk.shelf.write([put for _, puts in found for put in puts])
-    assert list(desk.open().faults()) == []
+    assert list(timer_faults(desk.shelf)) == []
+    desk.open()
     assert desk.fire(NOW + DAY) == [("deaf", NOW + 10_000)]
 
 

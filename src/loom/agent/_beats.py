@@ -137,19 +137,20 @@ class Beats:
     def _changes(self, ringing: Ringing, timers: Sequence[SetTimer], ended: Sequence[str]) -> list[Put]:
         """What to write for timers that are set and cancelled: all of it, or an error and nothing."""
         from loom.agent._ringing import pack
+
         services, owner, book = self._cell.services, self._cell.name, ringing.book
-        leaves: list[Put] = []
-        vault = ringing.vault
-        packed = [(timer, pack(timer[2], vault, leaves)) for timer in timers]
         services.timers.look()
+        leaves: list[Put] = []
         puts: list[Put] = []
         try:
+            packed = [(timer, pack(timer[2], ringing.vault, leaves)) for timer in timers]
             for number in ended:
                 puts += book.puts_for_gone(owner, number)
             for timer, row in packed:
                 puts += self._set(book, timer, row)
         except LoomError:
             book.dropped(puts, services.clock.now_ms())
+            ringing.vault.forget()  # leaves that are not written are not kept
             raise
         return leaves + puts
 

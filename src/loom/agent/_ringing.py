@@ -13,6 +13,7 @@ from loom.bus import Line
 from loom.errors import LoomError, StoreError
 from loom.event import Event
 from loom.journal import Commit, Journal, decode_event, encode_event
+from loom.journal.row import topic_of
 from loom.store import Put
 from loom.store.vault import Vault
 
@@ -138,6 +139,7 @@ class Ringing:
             )
         except Exception:
             self.book.dropped(firing.puts, self._services.clock.now_ms())
+            self.vault.forget()  # leaves that are not written are not kept
             raise
 
     def _landed(self, owner: str, events: list[Event], last: int, error: StoreError | None) -> None:
@@ -157,7 +159,7 @@ class Ringing:
     def _event(self, timer: StoredTimer, now_ms: int) -> Event:
         if timer.kind != "beat":
             return decode_event(0, timer.event, self.vault)
-        return Event("timer", topic=timer.event.decode(), source="loom", timestamp_ms=now_ms)
+        return Event("timer", topic=topic_of(timer.event), source="loom", timestamp_ms=now_ms)
 
     def _told(self, timer: StoredTimer, event: Event, metadata: dict[str, str], now_ms: int) -> Event:
         """The event of one run: itself for a single moment in time, a copy that says more otherwise."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from loom.agent._schedule import Run, Schedule, due_runs, next_due, rebased, spec_of_schedule
-from loom.agent._timer_row import STEADY, StoredTimer, decode_timer, due_key, encode_timer, row_key
+from loom.agent._timer_row import STEADY, StoredTimer, decode_timer, due_key, encode_timer, row_key, rows_of
 from loom.agent._timer_window import Window
-from loom.errors import StoreCorrupt, StoreError
+from loom.errors import MissingKey, Shredded, StoreCorrupt, StoreError
 from loom.store import Backend, Family, Put
 from loom.store.families import after, join, number
 
@@ -19,7 +19,6 @@ HOLD_MS = 1000
 """How long a timer whose firing could not be kept waits for its next attempt."""
 _SHIFT = b"timers.shift"
 _STEADY = number(STEADY)
-_PAGE = 256
 _MOST_REPORTED = 10_000
 
 
@@ -90,7 +89,7 @@ class TimerBook:
     def of_owner(self, owner: str) -> list[StoredTimer]:
         """The timers of *owner*, by id, as they will be; not those of the keys of an agent. Raises StoreError."""
         prefix = join(owner, b"")
-        keys = {key for key, _ in self._rows(Family.TIMERS, prefix, after(prefix))}
+        keys = {key for key, _ in rows_of(self._backend, Family.TIMERS, prefix, after(prefix))}
         keys.update(key for key in self._ahead if key.startswith(prefix))
         found = [self._get(key) for key in sorted(keys) if b"\0" not in key[len(prefix) :]]
         return [timer for timer in found if timer is not None]
@@ -237,31 +236,20 @@ class TimerBook:
             key = due_key(timer)
             self._of_key(key).add(key, now_ms + HOLD_MS - self._shift_of(timer.steady))
 
-    # --- looking closer ---------------------------------------------------------------------------------------------
-
-    def faults(self) -> Iterator[tuple[str, list[Put]]]:
-        """What is wrong with the kept timers: in words, and what to write to mend it (nothing: look by hand)."""
-        for key, row in self._rows(Family.TIMERS):
-            try:
-                timer = decode_timer(key, row)
-            except StoreCorrupt as error:
-                yield str(error), []
-                continue
-            if self._backend.get(Family.DUE, due_key(timer)) is None:
-                yield f"timer {key!r} would never be due", [Put(Family.DUE, due_key(timer), b"")]
-        for key, _ in self._rows(Family.DUE):
-            row_at = self._backend.get(Family.TIMERS, key[9:])
-            if row_at is None:
-                yield f"timer {key[9:]!r} is due and not there", [Put(Family.DUE, key, None)]
-            elif _is_another(key, row_at):
-                yield f"timer {key[9:]!r} is due at another moment too", [Put(Family.DUE, key, None)]
-
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _get(self, key: bytes) -> StoredTimer | None:
         ahead = self._ahead.get(key)
-        row = self._backend.get(Family.TIMERS, key) if ahead is None else ahead.row
+        row = self._row(key) if ahead is None else ahead.row
         return None if row is None else self._read(key, row)
+
+    def _row(self, key: bytes) -> bytes | None:
+        """The row in the store; one that nobody can open is reported and stays. Raises StoreError."""
+        try:
+            return self._backend.get(Family.TIMERS, key)
+        except (StoreCorrupt, Shredded, MissingKey) as error:
+            self._tell(key, f"timer {key!r}: {error}")
+            return None
 
     def _read(self, key: bytes, row: bytes) -> StoredTimer | None:
         """The timer of a row; a row that cannot be read is reported and stays."""
@@ -314,7 +302,7 @@ class TimerBook:
         for each in ahead.keys:
             self._of_key(each).discard(each)
         try:
-            row = value if kept and ahead.alone else self._backend.get(Family.TIMERS, key)
+            row = value if kept and ahead.alone else self._row(key)
         except StoreError:  # it may be any of them: ``_ripe`` looks again
             for each in ahead.keys:
                 self._of_key(each).add(each, hold_ms - self._shift_of(each >= _STEADY))
@@ -338,7 +326,7 @@ class TimerBook:
         if place in self._ahead:
             return None  # what becomes of it is on its way to disk; ``_settled`` puts it back
         try:
-            row = self._backend.get(Family.TIMERS, place)
+            row = self._row(place)
         except StoreError:
             self._of_key(key).add(key, now_ms + HOLD_MS - self._shift_of(key >= _STEADY))
             raise
@@ -354,7 +342,7 @@ class TimerBook:
     ) -> StoredTimer | None:
         """The beat as it is to be: where it was, or from the next run on if it is new or its schedule is."""
         schedule = want.schedule
-        beat = beat._replace(spec=spec_of_schedule(schedule), policy=want.policy, event=want.topic.encode())
+        beat = beat._replace(spec=spec_of_schedule(schedule), policy=want.policy, event=_head(want.topic))
         if before is not None and before.spec == beat.spec:
             due = rebased(schedule, before.due_ms, before.last_fired_ms, now_ms)
             return beat._replace(due_ms=due, last_fired_ms=before.last_fired_ms)
@@ -380,21 +368,12 @@ class TimerBook:
             self._report(f"{_SHIFT.decode()!r} of the store is no number: {kept[:20]!r}; taken as 0")
             return 0
 
-    def _rows(
-        self, family: Family, start: bytes = b"", end: bytes | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
-        while rows := self._backend.scan(family, start, end, _PAGE):
-            yield from rows
-            start = rows[-1][0] + b"\0"
+
+def _head(topic: str) -> bytes:
+    """A beat's topic, as the head of an event of which everybody may know."""
+    return f"{topic}\n{{}}\n".encode()
 
 
 def _moment(ms: float) -> int:
     """A moment as it is kept: whole milliseconds, not before 1970 and not after all time."""
     return min(max(0, round(ms)), STEADY - 1)
-
-
-def _is_another(key: bytes, row: bytes) -> bool:
-    try:
-        return due_key(decode_timer(key[9:], row)) != key
-    except StoreCorrupt:
-        return False  # told already

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from loom.agent._schedule import POLICIES, Schedule, schedule_from
 from loom.errors import InvalidEvent, LoomError, StoreCorrupt
+from loom.store import Backend, Family
 from loom.store.families import join, number, unnumber
 
 KINDS = ("after", "every", "at", "beat")
 STEADY = 1 << 62
 """Set in the number of a key that is due by the steady clock; those keys are a range of their own."""
+_PAGE = 256
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -96,6 +99,15 @@ def decode_timer(key: bytes, row: bytes) -> StoredTimer:
         reason = f"{type(error).__name__}: {error}"
         raise StoreCorrupt(f"timer {key!r} cannot be read ({reason:.200}); run: loom store verify") from None
     return timer
+
+
+def rows_of(
+    backend: Backend, family: Family, start: bytes = b"", end: bytes | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """All rows of *family* from *start* to before *end*, read by pages; raises StoreError."""
+    while rows := backend.scan(family, start, end, _PAGE):
+        yield from rows
+        start = rows[-1][0] + b"\0"
 
 
 def _check(timer: StoredTimer) -> None:
