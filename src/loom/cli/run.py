@@ -52,12 +52,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(loom: Loom, parts: str, quiet: bool) -> int:
-    from loom.cli import _socket
+    from loom.cli import _control, _socket
 
     told = asyncio.Event()
     on_first_signal(told.set)
     began = monotonic()
-    async with _socket.serving(loom.name, lambda: document(loom, monotonic() - began)), loom:
+    looking = _socket.serving(loom.name, lambda: document(loom, monotonic() - began))
+    async with looking, loom, _control.obeying(loom):
         if not quiet:
             say(f"{loom.name} runs: {parts}; process {os.getpid()}; Ctrl-C drains and stops")
         await told.wait()
