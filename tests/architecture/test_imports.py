@@ -24,7 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
     "keyring": {"loom.store._master_key"},
-    "rocksdict": {"loom.store.rocksdb", "loom.store._rocksdb_open", "loom.store._rocksdb_upkeep"},
+    "rocksdict": {
+        "loom.store.rocksdb",
+        "loom.store._rocksdb_open",
+        "loom.store._rocksdb_repair",
+        "loom.store._rocksdb_upkeep",
+    },
 }
 LEAVES = {
     "loom.agent._cron",
@@ -33,6 +38,7 @@ LEAVES = {
     "loom.models._blazeface",
     "loom.runtime._devices",
     "loom.store._rocksdb_open",
+    "loom.store._rocksdb_repair",
     "loom.store._rocksdb_upkeep",
     "loom.store.crypto",
     "loom.store.rocksdb",

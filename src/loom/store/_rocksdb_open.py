@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rocksdict import AccessType, BlockBasedOptions, Cache, DbClosedError, Options, Rdict
+from rocksdict import AccessType, BlockBasedOptions, Cache, DbClosedError, Options, Rdict, WriteOptions
 
 from loom.errors import Closed, LoomError, StoreCorrupt, StoreError, StoreFull, StoreLocked
+from loom.store import _format
+from loom.store._keys import PREFIX
 from loom.store._lock import make_folder
+from loom.store.families import Family
 
 FOLDER = "rocksdb"
 _MIB = 1 << 20
+_FORMAT = PREFIX[Family.META._value_] + _format.KEY
 BUFFER = 8 * _MIB  # bytes that are in memory and in the log before they become a table
 
 
@@ -32,12 +36,39 @@ def options() -> Options:
 
 
 def primary(path: Path) -> Rdict:
-    """The database at *path* for reading and writing, made when it is not there."""
+    """The database at *path* for reading and writing, made with its format when it is not there."""
     make_folder(path)
     try:
-        return Rdict(str(path), options())
+        new = not (path / "CURRENT").exists() or _is_empty(path)
+        db = Rdict(str(path), options())
+        if new:
+            db.put(_FORMAT, _format.stamp().value, _synced())
+        return db
     except Exception as error:
         raise typed(error, path) from error
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether nothing was ever written at *path*, as a crash at the very beginning leaves it.
+
+    Raises StoreCorrupt for a store that has lost its format: a damaged list of files looks like a new store to RocksDB,
+    and opening that for writing would delete the files that are not in the list.
+    """
+    db = Rdict(str(path), options(), access_type=AccessType.read_only(False))
+    try:
+        if db.get(_FORMAT) is not None:
+            return False
+        if db.latest_sequence_number() == 0 and not list(path.glob("*.sst")):
+            return True
+    finally:
+        db.close()
+    raise damaged(path, "its list of files has lost some, at least the one with the format")
+
+
+def _synced() -> WriteOptions:
+    found = WriteOptions()
+    found.sync = True
+    return found
 
 
 def follow(path: Path, scratch: str) -> Rdict:
@@ -48,6 +79,14 @@ def follow(path: Path, scratch: str) -> Rdict:
         return Rdict(str(path), found, access_type=AccessType.secondary(scratch))
     except Exception as error:
         raise typed(error, path) from error
+
+
+def damaged(path: Path, what: str) -> StoreCorrupt:
+    """The error for *path*, which does not hold what it should."""
+    return StoreCorrupt(
+        f"{path} is damaged: {what}; run `loom store verify {path.parent}` to see where, then "
+        f"`loom store repair {path.parent}` (it keeps the damaged files), or go back to a backup"
+    )
 
 
 def typed(error: Exception, path: Path) -> LoomError:
@@ -68,10 +107,7 @@ def typed(error: Exception, path: Path) -> LoomError:
             f"{path} is open in another program: {text}; see `fuser {path / 'LOCK'}` for its pid"
         )
     if text.startswith("Corruption") or "No such file" in text:
-        return StoreCorrupt(
-            f"{path} is damaged: {text}; run `loom store verify {path.parent}` to see where, then "
-            f"`loom store repair {path.parent}` (it keeps the damaged files), or go back to a backup"
-        )
+        return damaged(path, text)
     if "ermission denied" in text:
         return StoreError(
             f"cannot open {path}: {text}; this user must have the right to write there, even to read (rocksdict "

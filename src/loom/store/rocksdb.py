@@ -67,8 +67,6 @@ class RocksDbBackend:
             make_folder(self.folder)
             self._lock = FolderLock(self.folder)
             self._db = primary(self._path)
-            if self._db.latest_sequence_number() == 0:
-                self.write([_format.stamp()])
         _format.bring(self, str(self._path), self.read_only)
 
     # -- writing
