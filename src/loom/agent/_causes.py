@@ -59,7 +59,7 @@ class Causes:
         if not event.seq and is_name(event.id):
             place = join(number(self._journal.seq), place_of(ctx.door.queue), event.id)
             puts.append(Put(Family.CAUSES, join(event.id, "step", place), b""))
-        for kind, _, timer in effects.timers if effects is not None else ():
+        for kind, _, timer, _ in effects.timers if effects is not None else ():
             if is_name(timer.id) and is_name(event.id):
                 made = {"by": cell.name, "kind": kind, "cause": event.id, "topic": timer.topic}
                 puts.append(Put(Family.CAUSES, join(event.id, "timer", timer.id), b""))

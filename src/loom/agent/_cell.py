@@ -83,6 +83,10 @@ class Cell:
 
     # --- the bus -------------------------------------------------------------------------------------------------
 
+    def address(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of an event that is to come back to this agent later."""
+        return fields
+
     def recall(self) -> None:
         """Take up the state that the store has of this agent; raises StateError when it does not fit the class."""
         if self.durable is not None:

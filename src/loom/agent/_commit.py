@@ -104,9 +104,9 @@ class Outbox:
             self.push(event)
         for timer in effects.ended:
             beats.cancel(timer)
-        for kind, seconds, event in effects.timers:
+        for kind, seconds, event, missed in effects.timers:
             try:
-                beats.add(kind, seconds, event)
+                beats.add(kind, seconds, event, missed)
             except OverflowError as error:
                 self._cell.services.bury(self._cell.name, event, "too_many_timers", str(error))
         for invocation in effects.acts:

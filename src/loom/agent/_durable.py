@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from loom.agent._causes import Causes, place_of
 from loom.agent._kept import States
 from loom.agent._ledger import Ledger
+from loom.agent._ringing import Ringing
 from loom.agent._supervision import backoff
+from loom.agent._timer_book import TimerBook
 from loom.errors import StateError, StoreError
 from loom.event import HOP_LIMIT, PUBLIC, Event, Label
 from loom.journal import Commit, DurableQueue, Journal
@@ -78,6 +80,8 @@ class Durable:
         puts += self.ledger.settle(ctx)
         step = self._note(cell, ctx, delta, puts)
         puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
+        if effects is not None:
+            puts += cell.beats.puts(effects)
         cursor = cursor_of(queue)
         settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
         commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
@@ -95,6 +99,16 @@ class Durable:
         if len(cell.ahead) >= AHEAD:
             cell.blocked = True
         journal.committer.add(commit)
+
+    def attach(self, services: Services) -> None:
+        """Serve the runtime of *services*."""
+        self.services = services
+        self.ringing = Ringing(TimerBook(self.backend), self.journal, services)
+
+    def begin(self) -> None:
+        """The agents are there: let them have what is due."""
+        self.journal.wake()
+        self.ringing.begin()
 
     def give_up(self, cell: Cell, ctx: Context, puts: list[Put]) -> None:
         """The event of *ctx* is a dead letter: its position advances with *puts*, and nothing else changes."""

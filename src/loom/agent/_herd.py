@@ -49,6 +49,16 @@ class Instance(Cell):
         self._boxes[handler.name] = box
         return Door(handler, box, lane)
 
+    def address(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields with this key where the agent looks for it, so that a timer comes back to who set it."""
+        path = self.spec.key
+        if path == "key":
+            return {"key": self.key, **fields}
+        if isinstance(path, str) and path.startswith("metadata."):
+            metadata = {path.partition(".")[2]: self.key, **fields.get("metadata", {})}
+            return {**fields, "metadata": metadata}
+        return fields
+
     def disconnect(self) -> None:
         """End it: what is in its mailboxes ends as cancelled."""
         super().disconnect()

@@ -32,7 +32,7 @@ class Effects:
     def __init__(self) -> None:
         self.outputs: list[Event] = []
         self.acts: list[Invocation] = []
-        self.timers: list[tuple[str, float, Event]] = []
+        self.timers: list[tuple[str, float, Event, str | None]] = []
         self.ended: list[str] = []
         self.reply: Any = None
         self.keys = 0
@@ -146,24 +146,40 @@ class Context:
         acts.append(invocation)
         return invocation.key
 
-    def after(self, seconds: float, topic: str, payload: Any = None, **fields: Any) -> str:
-        """Publish on *topic* once, *seconds* after the commit; returns the timer's id for ``cancel_timer``."""
+    def after(
+        self, seconds: float, topic: str, payload: Any = None, *, missed: str | None = None, **fields: Any
+    ) -> str:
+        """Publish on *topic* once, *seconds* after the commit; returns the timer's id for ``cancel_timer``.
+
+        *missed*, here and below: what becomes of runs that fell due while nobody was there to fire them: ``"once"``,
+        ``"skip"``, ``"catch_up"`` or ``"coalesce"``; a single moment fires late, a rhythm goes on, unless said.
+        """
         if not seconds >= 0:
             raise ConfigError(f"after() needs 0 seconds or more, not {seconds!r}")
-        return self._timer("after", seconds, topic, payload, fields)
+        return self._timer("after", seconds, self._later(topic, payload, fields, seconds > 0), missed)
 
-    def every(self, seconds: float, topic: str, payload: Any = None, **fields: Any) -> str:
+    def every(
+        self, seconds: float, topic: str, payload: Any = None, *, missed: str | None = None, **fields: Any
+    ) -> str:
         """Publish on *topic* each *seconds* until cancelled; returns the timer's id."""
         if not seconds > 0:
             raise ConfigError(f"every() needs more than 0 seconds, not {seconds!r}")
-        return self._timer("every", seconds, topic, payload, fields)
+        return self._timer("every", seconds, self._later(topic, payload, fields), missed)
 
-    def at(self, when: dt.datetime | int, topic: str, payload: Any = None, **fields: Any) -> str:
+    def at(
+        self,
+        when: dt.datetime | int,
+        topic: str,
+        payload: Any = None,
+        *,
+        missed: str | None = None,
+        **fields: Any,
+    ) -> str:
         """Publish on *topic* at a moment: an aware datetime, or Unix milliseconds; returns the timer's id."""
         if not isinstance(when, int | float) and when.tzinfo is None:
             raise ConfigError("at() needs a datetime with a time zone, or Unix milliseconds")
         seconds = when / 1000 if isinstance(when, int | float) else when.timestamp()
-        return self._timer("at", seconds, topic, payload, fields)
+        return self._timer("at", seconds, self._later(topic, payload, fields), missed)
 
     def cancel_timer(self, timer: str) -> bool:
         """Cancel a timer of this agent when the step commits; False if it is not waiting."""
@@ -268,6 +284,9 @@ class Context:
     def _derive(self, topic: str, payload: Any, fields: dict[str, Any]) -> Event:
         event = self._event
         origin = self._origin
+        if event._metadata is not None and "subject" in event._metadata:  # whose data it is goes along
+            metadata = {"subject": event._metadata["subject"], **fields.get("metadata", {})}
+            fields = {**fields, "metadata": metadata}
         if origin is None or self._label is not None:
             parent = event._origin
             label = self.label
@@ -284,17 +303,22 @@ class Context:
             fields["label"] = origin.label.join(fields["label"])
         return Event(payload=payload, topic=topic, origin=origin, **fields)
 
-    def _timer(self, kind: str, seconds: float, topic: str, payload: Any, fields: dict[str, Any]) -> str:
-        later = (
-            seconds > 0 or kind != "after"
-        )  # time ends a cascade: what happens later begins a chain of its own
-        event = self._derive(check_topic(topic), payload, {"scope": None, **fields})
+    def _later(self, topic: str, payload: Any, fields: dict[str, Any], later: bool = True) -> Event:
+        """The event of a timer. Time ends a cascade: what happens *later* begins a chain of its own."""
+        event = self._derive(check_topic(topic), payload, {"scope": None, **self._cell.address(fields)})
         if later:
             event._origin = event._origin._replace(hop=0, trail=())
+        return event
+
+    def _timer(self, kind: str, seconds: float, event: Event, missed: str | None) -> str:
+        if missed is not None:
+            from loom.agent._schedule import check_missed
+
+            check_missed(missed)
         timers = (self.effects or self._open_effects()).timers
         if len(timers) >= self._cell.spec.outbox:
             raise Overloaded(self.agent, "outbox", len(timers), "of one step is full of timers")
-        timers.append((kind, seconds, event))
+        timers.append((kind, seconds, event, missed))
         return event.id
 
     def _called(self, mark: str) -> str:

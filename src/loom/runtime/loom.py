@@ -41,7 +41,8 @@ class Loom(Operations):
     *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
     the handler is named (None: never), *concurrency* how many handlers may wait for something at once, *approvals* maps
     action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the
-    folder of a durable store: what agents have accepted, know and have yet to do outlives the process there. *causes*
+    folder of a durable store: what agents have accepted, know and have yet to do outlives the process there. *key* says
+    where the key is that seals what is private ("env", "keyring", a file), *backend* is sqlite or rocksdb. *causes*
     notes losses, denials and retries in memory, for ``why``; with *data* they are on disk.
     """
 
@@ -52,6 +53,8 @@ class Loom(Operations):
         clock: Clock | None = None,
         store: Store | None = None,
         data: str | Path | None = None,
+        key: str | None = None,
+        backend: str | None = None,
         causes: bool = False,
         seed: int | None = None,
         drain: float = 10.0,
@@ -82,13 +85,13 @@ class Loom(Operations):
         executor = Executor(
             self.registry, self.bus.observers, self.approvals.ask, chance=self._chance, policy=policy
         )
-        self._durable = None if data is None else open_durable(data, self.bus)
+        self._durable = None if data is None else open_durable(data, self.bus, key, backend)
         self._services = Services(
             self.bus, self.clock, self._chance, store or self._durable or MemoryStore(), executor,
             Scheduler(serve, concurrency), self.models.ask, self.models.run, self._spawn, self._durable,
         )  # fmt: skip
         if self._durable is not None:
-            self._durable.services = self._services
+            self._durable.attach(self._services)
             self._durable.journal.on_idle = self._stir
         if causes and self._durable is None:
             note_causes(self._services)
@@ -193,7 +196,7 @@ class Loom(Operations):
         for cell in list(self._cells.values()):
             await cell.life.start()
         if self._durable is not None:
-            self._durable.journal.wake()
+            self._durable.begin()
             self._durable.causes.revival.begin()
         for runner in self._sources.values():
             runner.start()
@@ -213,6 +216,8 @@ class Loom(Operations):
         if self._state == "new":
             seconds = 0.0  # nobody serves the events that wait
         self._state, self._open = "draining", False
+        if self._durable is not None:
+            self._durable.ringing.stop()  # what falls due from now on rings in the next life
         await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
         await self._idle_within(seconds)
         cells = list(self._cells.values())
