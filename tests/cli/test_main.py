@@ -36,7 +36,7 @@ def test_an_unknown_command_offers_the_nearest(word: str, meant: str) -> None:
 
 
 def test_an_unknown_command_like_none_lists_them() -> None:
-    assert unknown("xyzzy") == "loom: no command 'xyzzy'; there are run, new, demo, doctor, top"
+    assert unknown("xyzzy") == f"loom: no command 'xyzzy'; there are {', '.join(COMMANDS)}"
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,14 @@ def test_a_rotation_that_fails_leaves_the_old_key_and_one_that_landed_is_not_don
     shelf.full, shelf.calls = False, []
     assert rotate(shelf, OLD, NEW) == 1
     assert shelf.calls == ["write"]
-    assert rotate(shelf, OLD, NEW) == 0
+    assert rotate(shelf, OLD, NEW) is None
     with pytest.raises(WrongKey):
         rotate(shelf, OLD, MasterKey(bytes(32)))
     assert KeySealer(shelf, NEW).open("ann", HERE, value) == b"x"
 
 
 def test_nothing_is_rotated_where_nothing_is_sealed() -> None:
-    assert rotate(Shelf(), OLD, NEW) == 0
+    assert rotate(Shelf(), OLD, NEW) is None
 
 
 # -- data keys

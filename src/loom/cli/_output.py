@@ -33,6 +33,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A count of things: 1 event, 12,345 events."""
+    return f"{count(number)} {noun if number == 1 else noun + 's'}"
+
+
 def milliseconds(seconds: float) -> str:
     """A duration as milliseconds with as many digits as it deserves: 0.42, 4.2, 42, 420."""
     value = seconds * 1000
@@ -43,6 +48,15 @@ def milliseconds(seconds: float) -> str:
 def megabytes(size: float) -> str:
     """Bytes as whole megabytes (10^6)."""
     return f"{size / 1e6:.0f} MB"
+
+
+def size(nbytes: float) -> str:
+    """Bytes as people read them: 900 bytes, 12.3 kB, 4.5 MB, 6.7 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if nbytes < 1000:
+            return f"{nbytes:.0f} bytes" if unit == "bytes" else f"{nbytes:.1f} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.1f} GB"
 
 
 def field(label: str, text: str, width: int, indent: int = 11) -> list[str]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "see it work: loom demo camera",
     "doctor": "say what this machine can do and what is missing",
     "top": "watch a running `loom run`",
+    "store": "look into a data folder, and look after it",
     "why": "what led to an event, and what came of it",
     "agent": "agents in a data folder: state, dead letters, pause, fork",
 }

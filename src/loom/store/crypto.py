@@ -248,15 +248,15 @@ class KeySealer:
         return sorted(rows.items())
 
 
-def rotate(backend: Backend, old: MasterKey, new: MasterKey) -> int:
-    """Keep every data key of a store under *new*, in one write; returns how many there are (0: nothing was to do).
+def rotate(backend: Backend, old: MasterKey, new: MasterKey) -> int | None:
+    """Keep every data key of a store under *new*, in one write; returns how many there are (None: nothing was to do).
 
     Nobody else may have the store open. Whatever happens, afterwards the store opens with *old* or with *new*: when it
     already opens with *new*, nothing is done. Raises WrongKey when it opens with neither.
     """
     check = backend.get(Family.META, CHECK)
     if check is None or _belongs(check, new):
-        return 0
+        return None
     if not _belongs(check, old):
         raise _wrong(old)
     before, after = AESGCM(old.derive(b"wrap")), AESGCM(new.derive(b"wrap"))

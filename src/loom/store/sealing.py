@@ -123,8 +123,8 @@ def place(family: Family, key: bytes) -> bytes:
 def missing_key(what: str) -> MissingKey:
     """The error that *what* is sealed and there is no key."""
     return MissingKey(
-        f"{what} is sealed and no key is given; set LOOM_KEY, or name the key's file or keyring entry where the data "
-        "folder is named"
+        f"{what} is sealed and no key is given; set LOOM_KEY, or say where the key is: key= beside data=, or --unlock "
+        "on the command line"
     )
 
 
