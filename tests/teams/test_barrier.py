@@ -56,6 +56,8 @@ async def test_a_round_that_is_not_complete_in_time_is_broken_and_its_timer_ends
         assert loom.statistics().timers == 0
         await loom.publish("team.start.arrive", {"party": "a"})
         await run_until_idle(loom, 6)  # when the timer of round 2 would have rung
+        await loom.publish("team.start.overdue", {"round": 2})  # or has, and stood in line meanwhile
+        await run_until_idle(loom)
         assert probe.topics.count("team.start.broken") == 1
 
 

@@ -73,7 +73,7 @@ async def test_nobody_bids() -> None:
 
 @virtual_time
 async def test_a_bid_that_comes_late_is_counted_and_not_used() -> None:
-    probe, manager, _ = await outcome(Robot(price=1, thinks=1.5), Robot(price=2))
+    probe, manager, _ = await outcome(Robot(price=1, thinks=1.5), Robot(price=2, works=2))
     assert [award["bidder"] for award in said(probe, "award")] == ["r1"]
     assert manager.late == 1
 
@@ -197,9 +197,7 @@ async def crowded(seed: int) -> None:
             await asyncio.sleep(chance.random() * 2)
         await run_until_idle(loom, 1000)
         for number in range(5):
-            judge(
-                [e for e in probe.events if (e.payload["task"] if e.type != "task" else e.id) == f"t{number}"]
-            )
+            judge([e for e in probe.events if e.type != "task" and e.payload["task"] == f"t{number}"])
         assert loom.agent("clean-manager").instance.tasks == {}
 
 
@@ -214,6 +212,10 @@ def judge(events: list[Event]) -> None:
     values = {bidder: value for value, bidder in bids}
     assert [values[bidder] for bidder in awards] == sorted(values[bidder] for bidder in awards)
     assert [e.payload["turn"] for e in events if e.type == "award"] == list(range(1, len(awards) + 1))
+    for number, event in enumerate(events):
+        if event.type == "award" and event.payload["turn"] > 1:  # the one before has failed, or had its time
+            before = [e for e in events[:number] if e.payload.get("turn") == event.payload["turn"] - 1]
+            assert any(e.type == "overdue" or (e.type == "report" and not e.payload["ok"]) for e in before)
     ends = [e for e in events if e.type in ("done", "failed")]
     assert events.index(ends[0]) > max((n for n, e in enumerate(events) if e.type == "award"), default=0)
     if ends[0].type == "done":
