@@ -224,6 +224,8 @@ class Journal:
         for cursor in self._staged:
             cursor.landed(error is None)
         self._staged = []
+        if not self.committer.busy:
+            self.on_idle()  # a dead letter, or a note, may have been all that was left
 
     def flush(self) -> None:
         """Write every position that is behind what was looked at, with the next write."""
