@@ -173,7 +173,7 @@ class Durable:
         journal = self.journal
         if journal.committer.busy or self.causes.revival.busy or self.ledger.busy:
             return False
-        return not any(c.behind and not c.closed for c in journal.cursors.values())
+        return not any(c.behind and not c.closed and c.queues[0].owner for c in journal.cursors.values())
 
     async def shut(self) -> None:
         """Write what is left to write and close the store."""

@@ -22,7 +22,7 @@ class Part:
         self.events: list[Event] = []
         self.puts: list[Put] = []
         self.cursors: list[Cursor] = []
-        self.sync = True
+        self.sync = False
         self.last = 0
 
     def landed(self, error: StoreError | None) -> None:
@@ -52,6 +52,7 @@ class Publication:
         part.events.append(event)
         part.puts += puts
         part.cursors += cursors
+        part.sync = part.sync or sync
         part.last = event.seq
 
     def join(self, other: Publication) -> None:

@@ -59,7 +59,7 @@ class Journal:
 
     def keeps(self, topic: str, queues: Iterable[Queue]) -> bool:
         """Whether events on *topic* are kept: a durable subscription or a rule wants them, and no rule forbids it."""
-        wanted = self.rules.wanted(topic)
+        wanted = self.rules.of(topic).keep
         return any(queue.durable for queue in queues) if wanted is None else wanted
 
     async def publish(self, events: Sequence[Event], timeout: float | None = None) -> None:
@@ -177,6 +177,10 @@ class Journal:
         self.errors += 1
         log.error("the journal could not be read: %s", error)
 
+    def handled(self) -> int:
+        """The number up to which every subscription that is there has handled everything."""
+        return min((c.position for c in self.cursors.values() if not c.closed), default=self.head)
+
     def settle(self, cursor: Cursor, seq: int) -> None:
         """Event *seq* ended without a step: remember it with the next write."""
         self.insist([], cursor, seq, sync=False)
@@ -264,7 +268,7 @@ class Journal:
             return
         if event._id is not None:
             self._flying[event._id] = publication
-        publication.add(event, puts, cursors)
+        publication.add(event, puts, cursors, self.rules.of(event._topic).sync)
 
     def _prepare_one(self, event: Event, cursors: Sequence[Cursor]) -> None:
         publication = Publication(self._deliver)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loom.bus import Bus
+from loom.clock import Clock
+from loom.errors import ConfigError, StoreError
+from loom.event import QoS
 
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
+    from loom.bus import Subscription
+    from loom.journal import Journal
+
+log = logging.getLogger("loom.store")
+_TIDY = 3600.0  # seconds between two looks at what has outlived its rule
 
 
 def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: str | None = None) -> Durable:
@@ -21,3 +31,45 @@ def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: st
     from loom.store.sealed import open_store
 
     return Durable(Journal(open_store(data, key, backend), bus))
+
+
+def follow(
+    journal: Journal, pattern: str, name: str, start: str | int, options: dict[str, Any]
+) -> Subscription:
+    """The durable subscription *name*, which goes on where it was; a new one begins at *start*.
+
+    *options* are those of ``Bus.subscribe``, but for ``group`` and ``last``. Raises ConfigError when somebody reads it.
+    """
+    from loom.bus import Subscription
+    from loom.journal.follower import FollowerQueue
+
+    place = f"follower {name}"
+    taken = journal.cursors.get(place)
+    if taken is not None and not taken.closed:
+        raise ConfigError(f"somebody reads the durable subscription {name!r} already; close that one first")
+    if taken is not None:
+        del journal.cursors[place]
+    if QoS(options.get("qos", QoS.BATCHED)) is QoS.REALTIME:
+        raise ConfigError(
+            f"the durable subscription {name!r} cannot be REALTIME: that never waits for a disk"
+        )
+    filters = {f: options.pop(f, None) for f in ("types", "where")}
+    cursor = journal.cursor(place, start)
+    entry = journal.bus.attach(pattern, FollowerQueue(name, cursor, journal.settle, **options), **filters)
+    subscription = Subscription(journal.bus, entry)
+    if cursor.behind:
+        cursor.more()
+    return subscription
+
+
+async def tidy(journal: Journal, clock: Clock) -> None:
+    """Take away what has outlived its rule, now and then, as long as the runtime runs."""
+    from loom.journal.retention import Retention
+
+    retention = Retention(journal)
+    while True:
+        await asyncio.sleep(_TIDY)
+        try:
+            await retention.apply(clock.now_ms())
+        except StoreError as error:
+            log.error("retention could not be applied and is tried again later: %s", error)

@@ -6,11 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
+from loom.runtime._durability import follow
 from loom.store.families import Family, join
 
 if TYPE_CHECKING:
     from loom.agent import Cell, Services
     from loom.agent._durable import Durable
+    from loom.bus import Bus, Subscription
+    from loom.journal import Journal
     from loom.journal.dead import Letter
     from loom.journal.why import Why
 
@@ -18,8 +21,45 @@ if TYPE_CHECKING:
 class Operations:
     """The part of a Loom that people operate it by."""
 
+    bus: Bus
     _services: Services
     _durable: Durable | None
+
+    def subscribe(
+        self, pattern: str, *, durable: str | None = None, start: str | int = "now", **options: Any
+    ) -> Subscription:
+        """A subscription to read events from; options as ``Bus.subscribe``.
+
+        A *durable* one has a name and goes on where it was, also after a crash: an event is settled when the next one
+        is asked for. A new one begins at *start*: ``"now"``, ``"beginning"``, or after a journal number. Raises
+        ConfigError for a name that is being read, or without a store.
+        """
+        if durable is None:
+            return self.bus.subscribe(pattern, **options)
+        return follow(self._journal(), pattern, durable, start, options)
+
+    def journal(self, pattern: str, **rule: Any) -> None:
+        """Let a rule hold for the topics of *pattern*; of several that match the one that was added last decides.
+
+        *keep* (True: journalled whoever listens, False: never), *sync* (False: a publisher does not wait for the disk,
+        only for the operating system), and how long events stay, each topic for itself: *age* in seconds (30 days
+        unless said, None for ever), *count*, *size* in bytes, *compact* (the last event of each key). What a durable
+        subscription has not handled yet always stays. Raises ConfigError, InvalidTopic.
+        """
+        journal = self._journal()
+        journal.rules.add(pattern, **rule)
+        self.bus.attach_spool(journal)
+
+    async def tidy(self) -> int:
+        """Take away now what has outlived its rule, as happens every hour; returns how many events."""
+        from loom.journal.retention import Retention
+
+        return await Retention(self._journal()).apply(self._services.clock.now_ms())
+
+    def _journal(self) -> Journal:
+        if self._durable is None:
+            raise ConfigError("this runtime has no journal: make it with Loom(data=...)")
+        return self._durable.journal
 
     async def why(self, id: str) -> Why:
         """What led to an event, timer, action or dead letter, from its source on, and what came of it.

@@ -14,13 +14,13 @@ from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Scheduler, Services
 from loom.agent._turn import serve
 from loom.agent._watchdog import Blocked, Watchdog
 from loom.agent.agent import check_name
-from loom.bus import Bus, Subscription
+from loom.bus import Bus
 from loom.clock import Chance, Clock, SystemClock
 from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event, Label
 from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, make_cell, sort_out, with_companions
-from loom.runtime._durability import open_durable
+from loom.runtime._durability import open_durable, tidy
 from loom.runtime._models import Models
 from loom.runtime._operations import Operations, note_causes
 from loom.store import MemoryStore, Store
@@ -198,6 +198,7 @@ class Loom(Operations):
         if self._durable is not None:
             self._durable.begin()
             self._durable.causes.revival.begin()
+            self._spawn(tidy(self._durable.journal, self.clock))
         for runner in self._sources.values():
             runner.start()
         return self
@@ -287,10 +288,6 @@ class Loom(Operations):
     def publish_threadsafe(self, topic: str | Event, payload: Any = None, **fields: Any) -> bool:
         """Publish from another thread without waiting; False when refused."""
         return self.bus.publish_threadsafe(self._event(topic, payload, fields))
-
-    def subscribe(self, pattern: str, **options: Any) -> Subscription:
-        """A subscription to read events from; options as ``Bus.subscribe``."""
-        return self.bus.subscribe(pattern, **options)
 
     def cancel(self, scope: str) -> int:
         """Take down a scope: queued events, running steps, actions; returns how many ended."""
