@@ -1,6 +1,6 @@
 """The store in RocksDB: what every backend does."""
 
-from tests.store.conformance import Conformance
+from tests.store.conformance_life import Conformance
 from tests.store.model import model_of
 
 
