@@ -22,7 +22,7 @@ from loom.store.families import join, number, unnumber
 from loom.store.sealed import SealedBackend, open_store
 from loom.store.sealing import HEAD, TAIL, PlainSealer
 from loom.store.sqlite import SqliteBackend
-from tests.store.conformance import Conformance
+from tests.store.conformance_life import Conformance
 from tests.store.shelf import Shelf
 
 KEY = MasterKey(bytes(range(32)))
