@@ -75,6 +75,9 @@ class Lives:
         if self.alive:
             return work.result()
         work.cancel()
+        for cell in loom._cells.values():
+            cell.status = "stopped"  # the dead take no further step, whatever is cancelled now
+        await loom._services.scheduler.close()
         self.faulty.close()
         return None
 

@@ -49,7 +49,7 @@ def test_an_act_has_a_row_from_its_intent_to_its_outcome(lives: Lives) -> None:
     rows = lives.rows()
     assert len(rows) == 3
     for key, row in rows.items():
-        assert key == f"House/House.evening/{row['cause']}/1"
+        assert key == f"House/evening/{row['cause']}/1"
         assert row["status"] == "done"
         assert row["runs"] == 1
         assert (row["capability"], row["version"], row["agent"], row["kind"]) == (

@@ -285,6 +285,7 @@ class Ledger:
         elif flying:
             self._dirty = {**flying, **self._dirty}
             self.services.timers.after(_AGAIN, self._submit)
+        self.stir(error)
 
     def _submit(self) -> None:
         committer = self.journal.committer
@@ -293,8 +294,9 @@ class Ledger:
             committer.add(Commit([], self.stir, sync=False))
 
     def stir(self, error: StoreError | None) -> None:
-        """A write that nobody waits for is over: whoever waits for the runtime to be idle may look."""
-        self.services.scheduler.on_idle()
+        """A write is over: whoever waits for the runtime to be idle may look."""
+        if self.services is not None:
+            self.services.scheduler.on_idle()
 
     def _seen(self, ctx: Context) -> bool:
         """Whether an earlier process, or an earlier delivery, may have handled the event of this step already."""

@@ -185,7 +185,8 @@ def new_row(ctx: Context, action: Action, kind: str) -> dict[str, Any]:
     """The row of an effect that a step wants now."""
     event, door = ctx._event, ctx.door
     row: dict[str, Any] = {
-        "capability": action.name, "version": action.version, "agent": ctx.agent, "handler": door.handler.name,
+        "capability": action.name, "version": action.version, "agent": ctx.agent,
+        "handler": door.handler.name.rpartition(".")[2],
         "kind": kind, "cause": event.id, "seq": 0 if cursor_of(door.queue) is None else event.seq, "n": 0,
         "status": "pending", "at": ctx.now_ms(), "changed": 0,
     }  # fmt: skip

@@ -24,7 +24,7 @@ _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 def prefix_of(ctx: Context) -> bytes:
     """Where the records of a step are kept."""
-    return join(ctx.agent, ctx._event.id, ctx.door.handler.name)
+    return join(ctx.agent, ctx._event.id, ctx.door.handler.name.rpartition(".")[2])
 
 
 def kept_steps(backend: Backend) -> set[bytes]:

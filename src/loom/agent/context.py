@@ -337,7 +337,8 @@ class Context:
                 f"{cell.name!r} is not granted {capability!r}; its grants are {', '.join(cell.grants or ())}"
             )
         action = cell.services.executor.registry.find(capability)
-        key = f"{cell.name}/{self.door.handler.name}/{self._event.id}/{number}"
+        handler = self.door.handler.name.rpartition(".")[2]  # a class may move
+        key = f"{cell.name}/{handler}/{self._event.id}/{number}"
         return Invocation(action, arguments, key, cell.name, self._event.scope)
 
     async def _recorded(
