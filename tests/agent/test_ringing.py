@@ -14,7 +14,8 @@ from loom import Agent, Event, Loom, at, every, on
 from loom.agent._ringing import Ringing, pack
 from loom.agent._timer_book import TimerBook
 from loom.agent._timer_row import StoredTimer
-from loom.errors import Closed, InvalidEvent, StoreError, StoreFull
+from loom.agent.context import Effects
+from loom.errors import Closed, ConfigError, InvalidEvent, StoreError, StoreFull
 from loom.journal import Commit
 from loom.store import Family
 from loom.testing import Probe, VirtualClock, new_loom, run, run_until_idle, virtual_time
@@ -228,20 +229,33 @@ async def test_what_cannot_be_kept_is_refused_and_changes_nothing(tmp_path: Path
     async with durable(tmp_path / "a", Cook) as loom:
         beats = loom._services.cells["Cook"].beats
         book = ringing(loom).book
-        with pytest.raises(InvalidEvent):
-            beats.add("after", 1, Event("moment", object(), topic="moment"))
-        with pytest.raises(InvalidEvent):
-            beats.add("after", 1, Event("moment", 1, topic="moment", id="a\0b"))
-        assert book._ahead == {}
-
-        class Odd:
-            timers = [("after", 1, Event("m", 1, topic="m")), ("every", 0, Event("m", 1, topic="m"))]
-            ended: list[str] = []
-
-        with pytest.raises(ValueError, match="every needs more than 0"):
-            beats.puts(Odd())  # type: ignore[arg-type]
+        good = ("after", 1, Event("m", 1, topic="m"), None)
+        for event in (Event("m", object(), topic="m"), Event("m", 1, topic="m", id="a\0b")):
+            effects = Effects()
+            effects.timers = [good, ("after", 1, event, None)]
+            with pytest.raises(InvalidEvent):
+                beats.puts(effects)
+            beats.add("after", 1, event)
+        effects = Effects()
+        effects.timers = [good, ("every", 0, Event("m", 1, topic="m"), None)]
+        with pytest.raises(ConfigError, match="every needs more than 0"):
+            beats.puts(effects)
         assert book._ahead == {}
         assert len(book) == 0
+        assert [letter.reason for letter in loom._services.dead_letters] == ["timer_not_kept"] * 2
+
+
+@virtual_time
+async def test_what_was_taken_back_before_it_left_is_forgotten(tmp_path: Path) -> None:
+    async with durable(tmp_path / "a", Cook) as loom:
+        here = ringing(loom)
+        effects = Effects()
+        effects.timers = [("after", 1, Event("m", 1, topic="m"), None)]
+        puts = loom._services.cells["Cook"].beats.puts(effects)
+        assert effects.timers == []
+        here.withdrawn([Commit(puts, lambda error: None)])
+        assert here.book._ahead == {}
+        assert here.next_due_ms() is None
 
 
 @virtual_time

@@ -62,10 +62,14 @@ class Beats:
 
         *seconds* is from now on for ``after`` and ``every``, Unix time for ``at``. *missed* is a missed-run policy; by
         default ``after`` and ``at`` fire late, and ``every`` goes on with its rhythm. Raises OverflowError when too
-        many wait; in a runtime with a store what ``puts`` raises, and Closed.
+        many wait; in a runtime with a store a timer that cannot be kept is a dead letter.
         """
         if self._ringing is not None:
-            self._ringing.keep(self._changes(self._ringing, [(kind, seconds, event, missed)], []))
+            try:
+                self._ringing.keep(self._changes(self._ringing, [(kind, seconds, event, missed)], []))
+            except LoomError as error:  # its step has ended: nobody is there to hear of it
+                services = self._cell.services
+                services.bury(self._cell.name, event, "timer_not_kept", f"{type(error).__name__}: {error}")
         elif kind == "every":
             self._own()[event.id] = self._every(seconds, event, missed)
         else:

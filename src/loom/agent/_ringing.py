@@ -106,6 +106,12 @@ class Ringing:
             else:
                 self.book.dropped(commit.puts, now)
 
+    def withdrawn(self, commits: Sequence[Commit]) -> None:
+        """Tell the book of commits that were taken back before they left."""
+        now = self._services.clock.now_ms()
+        for commit in commits:
+            self.book.dropped(commit.puts, now)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
