@@ -112,10 +112,10 @@ class Notes(Observer):
         if not self._room(reason):
             return
         found = self._find(queue, reason)
+        if event.seq and (found is None or (found.durable and found.closed)) and reason == "cancelled":
+            return  # the queue has left the bus, for the runtime ends: the event waits in the journal
         facts = {**about_event(event), "queue": queue, "reason": reason}
         if found is not None:
-            if found.durable and event.seq and found.closed:
-                return  # the runtime ends: it waits in the journal
             facts |= {
                 "depth": len(found.items), "capacity": found.capacity, "qos": str(found.qos),
                 "policy": found.overflow if found.qos.rank == 0 else "publisher waits",
