@@ -60,6 +60,24 @@ def test_a_duplicate_of_an_event_from_the_future_is_one_for_as_long_as_its_stamp
     assert reader.lost == ["duplicate", "duplicate"]
 
 
+@pytest.mark.parametrize(
+    ("query", "oldest"),
+    [
+        (sequence("a", "b", within=0.02, lateness=0.01), 70),
+        (absence("a", "b", within=0.02, lateness=0.01), 70),
+        (threshold("a", 9, window=0.02), 81),
+        (held("a", "payload", seconds=1, lateness=0.01), 90),
+        (join("a", "b", tolerance_ms=20, lateness=0.01), 50),
+    ],
+)
+def test_what_is_older_than_a_query_remembers_is_late_and_what_is_just_not_is_used(
+    query: Query[Any], oldest: int
+) -> None:
+    reader = fed(query, made("a", 100), made("a", oldest), made("a", oldest - 1))
+    assert [why for why in reader.lost if why != "unmatched"] == ["late"]
+    assert reader.state.number == 2
+
+
 def test_an_absence_is_told_once_and_by_a_newer_event_if_the_clock_is_behind() -> None:
     reader = Reader(absence("a", "b", within=0.01))
     reader.event(made("a", 0), START)
