@@ -16,9 +16,9 @@ class Rule:
     """What holds for the topics of *pattern*.
 
     ``keep``: journalled or not, whoever listens. ``sync``: a publisher waits for the disk; otherwise a power loss (not
-    a crash of the process) may take the last moments. Retention, of each topic for itself: ``age`` in seconds, ``count``
-    of events, ``size`` in bytes, None for no limit; ``compact`` keeps only the last event of each key (of the topic,
-    for events without one).
+    a crash of the process) may take the last moments. Retention, of each topic for itself: ``age`` in seconds,
+    ``count`` of events, ``size`` in bytes, None for no limit; ``compact`` keeps only the last event of each key (of the
+    topic, for events without one).
     """
 
     pattern: tuple[str, ...]

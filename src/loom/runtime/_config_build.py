@@ -29,7 +29,15 @@ def build(project: Project) -> Loom:
     ]
     sources = [(part, _source(project, part)) for part in project.of("sources")]
     arenas = _arenas(sources)
-    loom = Loom(**{"approvals": _approvals(actions), **project.settings})
+    try:
+        loom = Loom(**{"approvals": _approvals(actions), **project.settings})
+    except ConfigError as error:
+        raise project.wrong(("loom",), str(error)) from error
+    for pattern, rule in project.journal.items():
+        try:
+            loom.journal(pattern, **rule)
+        except LoomError as error:
+            raise project.wrong(("journal", pattern), str(error)) from error
     for part, thing in actions:
         _add(project, part, loom, thing)
     for part in project.of("models"):

@@ -19,6 +19,7 @@ NUMBER = (int, float)
 # checked by what they are given to.
 SETTINGS: dict[str, type | tuple[type, ...]] = {
     "name": str, "drain": NUMBER, "watchdog": NUMBER, "concurrency": int, "seed": int, "approval_timeout": NUMBER,
+    "data": str, "key": str, "backend": str,
 }  # fmt: skip
 AT_LEAST = {"drain": 0, "watchdog": 0.001, "concurrency": 1, "approval_timeout": 0}
 PARTS: dict[str, dict[str, type]] = {
@@ -27,6 +28,9 @@ PARTS: dict[str, dict[str, type]] = {
     "actions": {"use": str, "approval": str},
     "models": {"use": str},
 }
+JOURNAL: dict[str, type | tuple[type, ...]] = {
+    "keep": bool, "sync": bool, "age": NUMBER, "count": int, "size": int, "compact": bool,
+}  # fmt: skip
 OPEN = ("sources", "models")  # other keys are settings of what `use` names
 WORDS = {
     str: "text in quotes",
@@ -57,6 +61,7 @@ class Project:
     settings: Mapping[str, Any]
     parts: tuple[Part, ...]
     lines: Mapping[KeyPath, int]
+    journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -107,7 +112,10 @@ def parse_project(text: str, file: Path) -> Project:
         for kind in PARTS
         for name, values in document.get(kind, {}).items()
     )
-    return Project(file, dict(project.settings), parts, lines)
+    settings = dict(project.settings)
+    if "data" in settings:
+        settings["data"] = str(project.folder / settings["data"])
+    return Project(file, settings, parts, lines, document.get("journal", {}))
 
 
 def nearest_key(word: str, known: Iterable[str]) -> str:
@@ -147,8 +155,9 @@ def _position(message: str, text: str) -> str:
 
 def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
     for kind, content in document.items():
-        if kind not in ("loom", *PARTS):
-            raise project.wrong((kind,), f"no table or key {kind!r}; {nearest_key(kind, ('loom', *PARTS))}")
+        if kind not in ("loom", "journal", *PARTS):
+            known = ("loom", "journal", *PARTS)
+            raise project.wrong((kind,), f"no table or key {kind!r}; {nearest_key(kind, known)}")
         check_type(project, (kind,), content, dict)
     for key, value in project.settings.items():
         if key not in SETTINGS:
@@ -156,6 +165,17 @@ def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
         check_type(project, ("loom", key), value, SETTINGS[key])
         if key in AT_LEAST and not value >= AT_LEAST[key]:
             raise project.wrong(("loom", key), f"loom.{key} must be at least {AT_LEAST[key]}, not {value!r}")
+
+
+    for pattern, rule in document.get("journal", {}).items():
+        check_type(project, ("journal", pattern), rule, dict)
+        for key, value in rule.items():
+            path = ("journal", pattern, key)
+            if key not in JOURNAL:
+                raise project.wrong(path, f"no key {key!r} in a journal rule; {nearest_key(key, JOURNAL)}")
+            check_type(project, path, value, JOURNAL[key])
+    if "journal" in document and "data" not in project.settings:
+        raise project.wrong(("journal",), 'journal rules need a store: set data = "data" under [loom]')
 
 
 def _part(project: Project, kind: str, name: str, values: object) -> Part:
