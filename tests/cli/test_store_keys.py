@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loom.cli import doctor
 from loom.store import Family
 from loom.store._master_key import generate_key_file
 from tests.cli.folders import Do, add, rows, said
@@ -95,3 +96,12 @@ def test_the_key_in_the_environment_is_used(do: Do, monkeypatch: pytest.MonkeyPa
     add(said(1, private=True), key="a.key")
     monkeypatch.setenv("LOOM_KEY", Path("a.key").read_text())
     assert '"x1"' in do("tail", "--data", "data")[1]
+
+
+def test_the_doctor_says_whether_private_data_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOOM_KEY", raising=False)
+    assert (doctor._key().mark, "in the clear" in doctor._key().text) == (doctor.MISSING, True)
+    monkeypatch.setenv("LOOM_KEY", "secret")
+    assert (doctor._key().mark, "secret" in doctor._key().text) == (doctor.BROKEN, False)
+    monkeypatch.setenv("LOOM_KEY", "A" * 43)
+    assert doctor._key().mark == doctor.FINE

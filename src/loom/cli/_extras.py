@@ -14,6 +14,9 @@ EXTRAS: dict[str, dict[str, str]] = {
         "ai_edge_litert": "ai-edge-litert",
     },
     "cli": {"rich": "rich"},
+    "cron": {"cronsim": "cronsim", "tzdata": "tzdata"},
+    "crypto": {"cryptography": "cryptography"},
+    "rocksdb": {"rocksdict": "rocksdict"},
 }
 
 

@@ -53,6 +53,7 @@ def findings() -> Iterator[Finding]:
         yield _extra(extra)
     if not missing("worker"):
         yield _worker()
+    yield _key()
     yield _shared_memory()
     yield _sockets()
     yield _faces()
@@ -110,6 +111,24 @@ def _worker() -> Finding:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what the user wants to know
         return Finding(BROKEN, "worker", f"{type(error).__name__}: {error}")
     return Finding(FINE if answer == 1024 else BROKEN, "worker", "a worker process started and answered")
+
+
+def _key() -> Finding:
+    """Whether what is private is encrypted on disk."""
+    from loom.errors import LoomError
+    from loom.store._master_key import VARIABLE, find_master_key
+
+    if VARIABLE not in os.environ:
+        text = (
+            f"{VARIABLE} is not set; private data in data folders is in the clear (only you can open them) "
+            "unless the project names a key"
+        )
+        return Finding(MISSING, "key", text)
+    try:
+        find_master_key()
+    except LoomError as error:
+        return Finding(BROKEN, "key", str(error))
+    return Finding(FINE, "key", f"{VARIABLE} holds one; private data in data folders is encrypted")
 
 
 def _shared_memory() -> Finding:
