@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import loom
 from loom.errors import Closed, ConfigError, StoreCorrupt, StoreError, StoreFormat, StoreLocked
 from loom.store import Backend, Family, Put
 from loom.store._format import KEY, VERSION
@@ -18,7 +19,7 @@ from loom.store.opening import kind_of, open_backend
 from tests.store import writing
 from tests.store.conformance import NUMBERED, SMALL, Keeping
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT, SRC = Path(__file__).parent.parent.parent, Path(loom.__file__).parent.parent
 
 
 class Conformance(Keeping):
@@ -237,7 +238,7 @@ class Conformance(Keeping):
 
     def child(self, folder: Path, task: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.store.writing", task, self.kind, str(folder)]
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        paths = os.pathsep.join([str(SRC), str(ROOT)])
         return subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
         )

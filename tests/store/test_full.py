@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import loom
 from loom.errors import StoreError, StoreFull, StoreLocked
 from loom.store import Family, Put, _sqlite_connect
 from loom.store.families import number
@@ -18,12 +19,12 @@ from loom.store.opening import open_backend
 from loom.store.sqlite import SqliteBackend
 from tests.store import writing
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT, SRC = Path(__file__).parent.parent.parent, Path(loom.__file__).parent.parent
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "rocksdb"])
 
 
 def child(*words: str) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    paths = os.pathsep.join([str(SRC), str(ROOT)])
     return subprocess.run(
         [sys.executable, *words],
         cwd=ROOT,
@@ -70,7 +71,9 @@ def test_a_full_sqlite_keeps_what_it_has_and_goes_on_when_there_is_room(tmp_path
     n = fill(lambda n: writing.group(store, n))
     assert writing.check(store) == n - 1
     with pytest.raises(StoreFull):  # a write of several statements
-        store.write([Put(Family.NOTES, number(i), b"x" * 200) for i in range(10_000)])
+        store.write(
+            [Put(Family.NOTES, b"small", b"")] * 4_096 + [Put(Family.NOTES, b"large", bytes(1 << 20))]
+        )
     assert store.count(Family.NOTES) == 0
     with pytest.raises(StoreFull):
         writing.group(store, n)

@@ -151,8 +151,10 @@ def test_repair_reads_the_log_too(folder: Path) -> None:
     damage(folder, flip)
     repair(folder, "now")
     assert (folder / "damaged-now" / "loom.db-wal").exists()
+    assert not (folder / "loom.db-wal").exists(), "the new file would be read with the old log"
     store = SqliteBackend(folder)
     assert store.get(Family.JOURNAL, number(5_000)) == b"only in the log"
+    assert list(store.verify()) == []
     store.close()
 
 
