@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from loom import Agent, Context, Event, Loom
-from loom.queries import absence, held, sequence, threshold, when
+from loom.queries import absence, held, join, sequence, threshold, when
 from loom.testing import new_loom, run_until_idle, virtual_time
 
 
@@ -81,3 +81,21 @@ async def test_what_is_pending_is_decided_by_the_clock_of_a_later_life(tmp_path:
         seen = loom.agent("Watch").instance.seen
         assert [name for name, _ in seen] == ["f1", "d1", "d2"]
         assert loom.dead_letters == []
+
+
+class Fusion(Agent):
+    seen: list[list[int]] = []
+
+    @when(join("camera", "imu", tolerance_ms=50), durable=False)
+    async def fused(self, event: Event, ctx: Context) -> None:
+        self.seen.append([e["payload"] for e in event.payload["events"]])
+
+
+@virtual_time
+async def test_a_query_that_is_not_durable_makes_no_topic_one(tmp_path: Path) -> None:
+    async with new_loom(Fusion, data=tmp_path / "data") as loom:
+        for number, topic in enumerate(["camera", "imu"]):
+            event = await loom.publish(topic, number)
+            assert event.seq == 0
+        await run_until_idle(loom, 10)
+        assert loom.agent("Fusion").instance.seen == [[0, 1]]

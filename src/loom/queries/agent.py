@@ -59,13 +59,18 @@ class QueryAgent(Agent):
 
 
 def query_agent(
-    query: Query[Any], *, name: str, topic: str | None = None, qos: QoS = QoS.BATCHED
+    query: Query[Any],
+    *,
+    name: str,
+    topic: str | None = None,
+    qos: QoS = QoS.BATCHED,
+    durable: bool = True,
 ) -> type[Agent]:
     """An agent class that runs *query* and publishes each match, an event of type ``match``, on *topic*.
 
     The topic is ``loom.query.<name>`` unless said. The payload holds ``events`` (each with ``topic``, ``id``,
     ``payload`` and ``timestamp_ms``, in order of time), ``key`` (of the partition), ``since_ms``, ``until_ms`` and
-    ``value``. *qos* is that of its subscriptions. Raises ConfigError, InvalidTopic.
+    ``value``. *qos* and *durable* are those of its subscriptions, as in ``@on``. Raises ConfigError, InvalidTopic.
     """
     topic = check_topic(topic or f"loom.query.{check_name(name)}")
 
@@ -76,14 +81,15 @@ def query_agent(
         self._ring(event, ctx)
 
     for number, pattern in enumerate(query.patterns):
-        observe = on(pattern.topic, qos=qos, where=_not_before(query.patterns[:number], pattern))(observe)
+        only = _not_before(query.patterns[:number], pattern)
+        observe = on(pattern.topic, qos=qos, where=only, durable=durable)(observe)
     body: dict[str, Any] = {
         "__doc__": f"Runs a {query.kind} and publishes on {topic}.",
         "__module__": __name__,
         "__annotations__": {"parts": dict[str, query.state]},  # type: ignore[name-defined]
         "parts": {},
         "observe": observe,
-        "ring": on(f"loom.timer.{name}.ring", qos=qos)(ring),
+        "ring": on(f"loom.timer.{name}.ring", qos=qos, durable=durable)(ring),
         "_query": query,
         "_topic": topic,
     }

@@ -38,7 +38,7 @@ class Directory(Agent):
         for entry in self.entries.values():
             entry.status = "unknown"
 
-    @on("loom.agent.*.*")
+    @on("loom.agent.*.*", durable=False)  # told anew in each life: not worth a journal
     async def hear(self, event: Event, ctx: Context) -> None:
         """Enter what an agent, or the runtime about it, has announced."""
         name, what = event.topic.split(".")[2:]
