@@ -20,6 +20,18 @@ Dies = Literal["before", "after"] | None
 Story = Callable[[Loom], Awaitable[Any]]
 
 
+class Mortal(FaultyBackend):
+    """A backend whose process may die: the dead write nothing, but they may go on reading until somebody notices."""
+
+    def get(self, family: Family, key: bytes) -> bytes | None:
+        return self.inner.get(family, key)
+
+    def scan(
+        self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
+    ) -> list[tuple[bytes, bytes]]:
+        return self.inner.scan(family, start, end, limit)
+
+
 class Lives:
     """``done`` is what was done to the world, in order, by lives that were still alive then."""
 
@@ -62,7 +74,7 @@ class Lives:
         return run(self._life(things, story or _rest, options), clock=self.clock, seed=self.number)
 
     def _opened(self, at: int, dies: Dies, times: int, folder: str | Path, **options: Any) -> FaultyBackend:
-        self.faulty = FaultyBackend(SqliteBackend(folder, **options), at=at, dies=dies, times=times)
+        self.faulty = Mortal(SqliteBackend(folder, **options), at=at, dies=dies, times=times)
         return self.faulty
 
     async def _life(self, things: tuple[Any, ...], story: Story, options: dict[str, Any]) -> Any:
