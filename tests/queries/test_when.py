@@ -7,7 +7,7 @@ import pytest
 from loom import Agent, Context, Event, Loom, QoS, on
 from loom.errors import ConfigError
 from loom.queries import absence, sequence, threshold, when
-from loom.testing import new_loom, run_until_idle, virtual_time
+from loom.testing import Probe, new_loom, run_until_idle, virtual_time
 
 
 class Guard(Agent):
@@ -76,6 +76,26 @@ async def test_one_handler_may_have_several_queries_and_topics() -> None:
         ]
         [queue] = [q for q in loom.bus.queues() if q.name == "Busy-both-2.observe"]
         assert queue.qos is QoS.REALTIME
+
+
+class Room(Agent, key="metadata.room"):
+    seen: list[str] = []
+
+    @when(sequence("door", "motion", within=10, by="metadata.room"))
+    async def entered(self, event: Event, ctx: Context) -> None:
+        self.seen.append(ctx.agent)
+
+
+@virtual_time
+async def test_a_match_finds_the_instance_of_a_keyed_agent() -> None:
+    async with new_loom(Room) as loom:
+        heard = Probe(loom.bus, "loom.query.Room.entered")
+        for topic, room in [("door", "hall"), ("door", "attic"), ("motion", "attic")]:
+            await loom.publish(topic, metadata={"room": room})
+        await run_until_idle(loom)
+        assert [(match.key, dict(match.metadata)) for match in heard.events] == [("attic", {"room": "attic"})]
+        assert loom.agent("Room/attic").instance.seen == ["Room/attic"]
+        assert loom.dead_letters == []
 
 
 @virtual_time

@@ -45,9 +45,10 @@ class QueryAgent(Agent):
     def _tell(self, turn: Turn, ctx: Context) -> None:
         self.lost = dict(Counter(self.lost) + Counter(turn.lost))
         self.found += len(turn.matches)
+        fields = _key_fields(self._query.by, turn.key) if turn.key else {}
         for match in turn.matches:
             payload = {"query": self._query.kind, "key": turn.key or None, **_as_payload(match)}
-            ctx.publish(self._topic, payload, type="match", key=turn.key or None, timestamp_ms=ctx.now_ms())
+            ctx.publish(self._topic, payload, type="match", timestamp_ms=ctx.now_ms(), **fields)
 
     def _set_timer(self, ctx: Context) -> None:
         due = min(self.dues.values(), default=0)
@@ -106,6 +107,12 @@ def _not_before(earlier: tuple[Pattern, ...], pattern: Pattern) -> Any:
     if not others:
         return None
     return lambda event: not any(matches(other, event.topic.split(".")) for other in others)
+
+
+def _key_fields(by: str | None, key: str) -> dict[str, Any]:
+    """What tells a keyed agent which of its instances a match is for: the key itself, and where the query found it."""
+    field, _, name = (by or "").partition(".")
+    return {"key": key, "metadata": {name: key}} if field == "metadata" else {"key": key}
 
 
 def _as_payload(match: Match) -> dict[str, Any]:
