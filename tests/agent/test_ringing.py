@@ -133,6 +133,50 @@ async def test_a_firing_that_finds_no_space_is_tried_again(tmp_path: Path) -> No
         assert rang(loom, "Cook") == ["10 late"]
 
 
+class Planner(Agent):
+    heard: list[str] = []
+
+    @on("plan")
+    async def plan(self, event: Any, ctx: Any) -> None:
+        ctx.at(event.payload, "heard.skip", missed="skip")
+        ctx.at(event.payload, "heard.once")
+        ctx.every(60, "heard.again", missed="catch_up")
+
+    @on("heard.*")
+    async def hear(self, event: Any) -> None:
+        self.heard.append(event.type)
+
+
+@virtual_time
+async def test_a_step_says_what_becomes_of_missed_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    async with durable(folder, Planner) as loom:
+        await loom.publish("plan", NOW + 90_000)
+        await run_until_idle(loom, 1)
+        left = crash(folder)
+    await asyncio.sleep(149)
+    async with durable(left, Planner) as loom:
+        await run_until_idle(loom, 1)
+        assert sorted(loom.agent("Planner").instance.heard) == ["again", "again", "once"]
+
+
+@virtual_time
+async def test_a_step_that_could_not_be_kept_has_set_no_timer_until_it_is(tmp_path: Path) -> None:
+    async with durable(tmp_path / "a", Cook) as loom:
+        probe = Probe(loom.bus, "egg.done")
+        committer = ringing(loom)._journal.committer
+        backend = committer._backend
+        await loom.publish("egg.start", 5)
+        committer._backend = Full(backend)
+        await asyncio.sleep(8)
+        assert probe.count == 0
+        committer._backend = backend
+        await run_until_idle(loom, 60)
+        assert probe.count == 1
+        assert ringing(loom).book._ahead == {}
+        assert rang(loom, "Cook") == ["5"]
+
+
 class Full:
     """A backend that has no space."""
 
