@@ -120,9 +120,8 @@ def _agent(facts: Facts, asked: str) -> Why:
     event = None if place is None else facts.event_at(place[0]) or facts.event(place[1])
     if place is None or event is None:
         hop = Hop("agent", asked, None, name, kept=False, ahead=life)
-        return Why(
-            asked, bool(life), f"the last step of {name!r} is no longer kept", "no longer kept", (hop,)
-        )
+        message = f"the last step of {name!r} is no longer kept, or it was REALTIME"
+        return Why(asked, bool(life), message, "no longer kept", (hop,))
     chain, ends = back(facts, event)
     mine = [step for step in facts.steps(event.id, event.seq) if step.agent == name]
     step = mine[-1] if mine else StepFact(name, name, 1, 0, ())
