@@ -34,6 +34,12 @@ def test_a_sequence_takes_the_nearest_and_each_event_once() -> None:
     assert reader.found == [("a5", "b9"), ("a0", "b11")]
 
 
+def test_what_was_used_is_not_used_again_when_it_comes_again() -> None:
+    reader = fed(sequence("a", "b", within=0.1), made("a", 0), made("b", 5), made("a", 0), made("b", 6))
+    assert reader.found == [("a0", "b5")]
+    assert reader.lost == ["duplicate"]
+
+
 def test_a_piece_that_comes_late_completes_a_sequence() -> None:
     reader = fed(sequence("a", "b", "c", within=0.1), made("a", 0), made("c", 9), made("b", 4))
     assert reader.found == [("a0", "b4", "c9")]
@@ -88,6 +94,12 @@ def test_an_absence_is_told_once_and_by_a_newer_event_if_the_clock_is_behind() -
     assert reader.found == [("a0",), ("a11",)]
 
 
+def test_the_oldest_that_waits_is_told_when_its_time_is_over() -> None:
+    reader = fed(absence("a", "b", within=0.01), made("a", 0), made("a", 7))
+    reader.clock(START + 11)
+    assert reader.found == [("a0",)]
+
+
 def test_what_comes_exactly_at_the_end_still_answers() -> None:
     assert fed(absence("a", "b", within=0.01), made("a", 0), made("b", 10)).wake is None
     assert fed(absence("a", "b", within=0.01), made("a", 0), made("b", 11)).found == [("a0",)]
@@ -98,6 +110,13 @@ def test_a_threshold_is_told_once_for_each_crossing() -> None:
     reader = fed(threshold("a", 3, window=0.01), *(made("a", t) for t in at))
     assert reader.found == [("a0", "a1", "a2"), ("a40", "a41", "a42")]
     assert reader.values == [3.0, 3.0]
+
+
+def test_a_level_that_was_lost_while_nothing_came_is_crossed_again() -> None:
+    assert fed(threshold("a", 1, window=0.01), made("a", 0), made("a", 5), made("a", 50)).found == [
+        ("a0",),
+        ("a50",),
+    ]
 
 
 def test_a_mean_may_fall_below_a_level() -> None:
@@ -124,6 +143,23 @@ def test_what_holds_is_told_with_the_event_it_began_with_and_again_after_a_break
     assert reader.found == [("a0",)]  # until 10, when it broke: exactly as long as asked for
     reader.clock(START + 100)
     assert reader.found == [("a0",), ("a13",)]
+
+
+def test_a_break_that_comes_late_breaks_if_it_is_not_too_late() -> None:
+    reader = fed(
+        held("a", "payload", seconds=0.03, lateness=0.02), made("a", 0, 1), made("a", 20, 1), made("a", 5, 0)
+    )
+    reader.clock(START + 69)
+    assert reader.found == []
+    reader.clock(START + 70)
+    assert reader.found == [("a20",)]
+
+
+def test_a_join_uses_each_event_once() -> None:
+    query = join("cam", "imu", tolerance_ms=20)
+    reader = fed(query, made("cam", 100), made("imu", 102), made("cam", 104), made("imu", 200))
+    assert reader.found == [("cam100", "imu102")]
+    assert reader.lost == ["unmatched"]
 
 
 def test_a_join_waits_for_one_that_may_be_nearer() -> None:
