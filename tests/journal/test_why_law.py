@@ -5,6 +5,7 @@ The oracle is an observer that saw every event, step and loss; what it saw is he
 
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Judge:
                 self.causes(chain, why, oracle)
 
     def causes(self, chain: list[str], why: Why, oracle: Oracle) -> None:
-        for cause, id in zip(chain, chain[1:], strict=False):
+        for cause, id in pairwise(chain):
             if id in oracle.events:
                 assert oracle.events[id].cause == cause
         first = self.facts.event(chain[0])

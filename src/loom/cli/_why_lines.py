@@ -123,7 +123,7 @@ def _event(hop: Hop, stamp: Callable[[float], str]) -> str:
 
 def _step(hop: Hop, stamp: Callable[[float], str]) -> str:
     if not hop.kept:
-        return f"{hop.by} handled it; no step is kept of what is REALTIME or not durable"
+        return f"{hop.by} handled it (REALTIME, or not durable: no step is kept)"
     attempt, changed = hop.facts["attempt"], hop.facts["changed"]
     text = f"{hop.what} handled it"
     if hop.what.startswith("group ") or not hop.what.startswith(hop.by):
