@@ -1,5 +1,6 @@
 """What holds for every file: short enough to read, small enough to install."""
 
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -22,8 +23,17 @@ def test_no_file_is_over_400_lines() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
 
 
-def test_the_code_installs_in_at_most_one_megabyte() -> None:
-    assert sum(path.stat().st_size for path in (ROOT / "src" / "loom").rglob("*.py")) <= 1_000_000
+def test_the_core_installs_in_at_most_one_megabyte() -> None:
+    """The core is what the import contract of that name lists: what people touch, devices, models and workers aside."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    core = next(c["source_modules"] for c in contracts if c["name"].startswith("The core needs"))
+    paths = [ROOT / "src" / module.replace(".", "/") for module in core]
+    files = [
+        file
+        for path in paths
+        for file in (path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")])
+    ]
+    assert 0 < sum(file.stat().st_size for file in files) <= 1_000_000
 
 
 def test_each_folder_of_code_is_a_package() -> None:

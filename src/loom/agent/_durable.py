@@ -247,7 +247,7 @@ class Durable:
         first = steps[0]
         self.causes.history.forget(cell)
         mine = {id(step.commit) for step in steps}
-        self.journal.committer.withdraw(lambda commit: id(commit) in mine)
+        self.ringing.withdrawn(self.journal.committer.withdraw(lambda commit: id(commit) in mine))
         cell.committed, cell.label = first.state, first.label
         if cell.recent is not None:
             cell.recent.clear()

@@ -63,6 +63,7 @@ class Services:
         self.executor = executor
         self.scheduler = scheduler
         self.timers = Timers(clock)
+        self.timers.on_jump = self._jumped
         self.requests = Requests()
         self.observers: Observers = bus.observers
         self.ask = ask
@@ -82,6 +83,11 @@ class Services:
     def random(self) -> Random:
         """The runtime's source of chance."""
         return self.chance.random
+
+    def _jumped(self, by_ms: int) -> None:
+        """Tell that the calendar clock was set, by *by_ms* against the steady one."""
+        if not self.bus.closed:
+            self.bus.offer(Event("jumped", {"by_ms": by_ms}, topic="loom.clock.jumped", source="loom"))
 
     def announce(self, agent: str, what: str, payload: dict[str, Any], cause: Event | None = None) -> None:
         """Publish ``loom.agent.<agent>.<what>`` to whoever can take it now."""
