@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loom.actions import Invocation
 from loom.actions.registry import granted
 from loom.agent._asking import ask_agents
+from loom.agent._effects import Effects
 from loom.agent._records import Record, Records, fingerprint
 from loom.errors import ActionDenied, ConfigError, Diverged, Overloaded, ScopeCancelled
 from loom.event import Event, Label, Origin, QoS
@@ -22,21 +23,6 @@ if TYPE_CHECKING:
     from loom.agent._lane import Door
 
 log = logging.getLogger("loom.agent")
-
-
-class Effects:
-    """What a step has buffered: it leaves when the step commits, or never."""
-
-    __slots__ = ("acts", "called", "ended", "keys", "outputs", "reply", "timers")
-
-    def __init__(self) -> None:
-        self.outputs: list[Event] = []
-        self.acts: list[Invocation] = []
-        self.timers: list[tuple[str, float, Event, str | None]] = []
-        self.ended: list[str] = []
-        self.reply: Any = None
-        self.keys = 0
-        self.called: dict[str, int] | None = None  # how often what was called, by its mark
 
 
 class Context:
@@ -408,4 +394,4 @@ class Context:
             raise RuntimeError(f"ctx of {self.agent!r} was used after its step had ended; do not keep it")
 
 
-__all__ = ["Context", "QoS"]
+__all__ = ["Context", "Effects", "QoS"]
