@@ -338,10 +338,10 @@ def test_a_log_that_cannot_be_folded_in_now_does_not_fail_the_write_that_is_kept
     monkeypatch.setattr("loom.store.sqlite.WAL_BOUND", 1_000)
     store = SqliteBackend(tmp_path)
 
-    def fails(self: SqliteBackend) -> None:
+    def fails(self: SqliteBackend, how: str) -> None:
         raise StoreFull("no space for the main file")
 
-    monkeypatch.setattr(SqliteBackend, "checkpoint", fails)
+    monkeypatch.setattr(SqliteBackend, "_fold", fails)
     store.write([Put(Family.NOTES, b"a", b"x" * 2_000)])
     assert store.get(Family.NOTES, b"a") == b"x" * 2_000
     store.close()

@@ -63,3 +63,21 @@ def test_what_must_be_on_disk_is_synced_before_the_write_returns(tmp_path: Path)
         store.write([Put(Family.NOTES, b"a", b"")], sync)
         assert store._writer.execute("PRAGMA synchronous").fetchone()[0] == expected
     store.close()
+
+
+def test_a_checkpoint_gives_the_log_back_and_waits_for_no_reader(tmp_path: Path) -> None:
+    store = SqliteBackend(tmp_path)
+    log = tmp_path / "loom.db-wal"
+    store.write([Put(Family.JOURNAL, number(1), b"x" * 100_000)])
+    assert log.stat().st_size > 100_000
+    store.checkpoint()
+    assert log.stat().st_size == 0
+    stranger = sqlite3.connect(tmp_path / "loom.db", isolation_level=None)
+    stranger.execute("BEGIN")
+    stranger.execute("SELECT count(*) FROM journal").fetchall()
+    store.write([Put(Family.JOURNAL, number(2), b"y")])
+    store.checkpoint()
+    store.write([Put(Family.JOURNAL, number(3), b"z")])
+    stranger.close()
+    assert store.count(Family.JOURNAL) == 3
+    store.close()

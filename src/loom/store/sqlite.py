@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from loom.errors import Closed, StoreError
 from loom.store import _format, _sqlite_upkeep
 from loom.store._lock import FolderLock, folder_bytes, make_folder
-from loom.store._sqlite_connect import FILE, WAL_BOUND, reader, transact, writer
+from loom.store._sqlite_connect import FILE, PATIENCE, WAL_BOUND, reader, transact, writer
 from loom.store._sqlite_errors import damaged, lost_sync, typed
 from loom.store._sqlite_keys import Garbled, bounds, inside, outside, value_of
 from loom.store._sqlite_schema import READS
@@ -85,7 +85,7 @@ class SqliteBackend:
         self._unfolded += sum([len(put[2] or b"") + 100 for put in puts])
         if self._unfolded > WAL_BOUND:
             with suppress(StoreError):  # what was written is kept; the log is folded in with a later write
-                self.checkpoint()
+                self._fold("PASSIVE")
 
     def remove(self, family: Family, start: bytes, end: bytes) -> None:
         """Take away every key with ``start <= key < end``, as a write of its own."""
@@ -105,10 +105,20 @@ class SqliteBackend:
             raise self._failed(error) from error
 
     def checkpoint(self) -> None:
-        """Fold the log of recent writes into the main file."""
+        """Fold the log of recent writes into the main file, and give its space back unless somebody still reads it."""
+        self._fold("TRUNCATE")
+
+    def _fold(self, how: str) -> None:
         self._unfolded = 0
+        connection = self._writing()
         try:
-            self._writing().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            connection.execute(
+                "PRAGMA busy_timeout = 200"
+            )  # who reads for longer keeps the space, nobody waits
+            try:
+                connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
