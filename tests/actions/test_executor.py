@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loom.errors import ActionFailed, ActionTimeout
+from loom.errors import ActionFailed, ActionTimeout, ConfigError
 from loom.testing import virtual_time
 from tests.actions.worlds import World, seconds
 
@@ -237,3 +237,24 @@ async def test_closing_ends_what_runs_and_waits() -> None:
     assert world.executor.pending == 0
     await asyncio.gather(call, return_exceptions=True)
     assert not world.executor.busy
+
+
+@virtual_time
+async def test_what_may_run_at_most_once_is_called_once_for_a_key_whatever_becomes_of_it() -> None:
+    world = World()
+
+    async def fail() -> None:
+        world.log.append("called")
+        raise ActionFailed("it broke", retryable=True)
+
+    once = world.make(fail, at_most_once=True)
+    assert once.attempts == 1
+    with pytest.raises(ActionFailed, match="it broke"):
+        await world.executor.call(world.order(once, "k"))
+    with pytest.raises(ActionFailed, match="may run once and did: ActionFailed: it broke"):
+        await world.executor.call(world.order(once, "k"))
+    assert world.log == ["called"]
+    with pytest.raises(ActionFailed, match="it broke"):
+        await world.executor.call(world.order(once, "another"))
+    with pytest.raises(ConfigError, match="idempotent, or it may run at most once"):
+        world.make(fail, at_most_once=True, idempotent=True)

@@ -41,6 +41,7 @@ class Lives:
         self.clock = VirtualClock()
         self.faulty: FaultyBackend | None = None
         self.number = 0
+        self.grants: list[str] | None = None
         self._patch = monkeypatch
 
     def do(self, *what: Any) -> None:
@@ -79,7 +80,9 @@ class Lives:
 
     async def _life(self, things: tuple[Any, ...], story: Story, options: dict[str, Any]) -> Any:
         asyncio.get_running_loop().set_exception_handler(_only_deaths)
-        loom = new_loom(*things, data=self.folder, **options)
+        loom = new_loom(data=self.folder, **options)
+        for thing in things:
+            loom.add(thing, grants=self.grants)
         work = asyncio.ensure_future(self._tell(loom, story))
         while not work.done() and self.alive:
             await asyncio.sleep(0.01)

@@ -353,3 +353,83 @@ def test_effects_that_have_ended_are_kept_so_long_and_so_many(
 
     lives.live(lamp(lives), House, story=old)
     assert {row["arguments"]["n"] for row in lives.rows().values()} == set(range(100, 105))
+
+
+class Reflex(Agent):
+    @on("touch", qos=QoS.REALTIME)
+    async def touch(self, event: Event, ctx: Context) -> None:
+        ctx.act("lamp.set", n=event.payload)
+        await ctx.call("lamp.set", n=event.payload + 1)
+
+
+def test_realtime_effects_wait_for_no_disk_and_are_noted_afterwards(lives: Lives) -> None:
+    async def touch(loom: Loom) -> None:
+        await loom.publish("touch", 1)
+        while [n for n, _ in lives.done if n != "begun"] != [2, 1]:
+            await asyncio.sleep(0.001)
+
+    lives.live(lamp(lives), Reflex, story=touch, at=1, times=1_000_000)
+    lives.done.clear()
+    lives.live(lamp(lives), Reflex, story=touch)
+    assert lives.statuses() == ["done", "done"]
+    assert all(row["realtime"] and row["seq"] == 0 for row in lives.rows().values())
+    assert lives.rows(Family.OPEN) == {}
+    assert len(lives.rows(Family.ENDED)) == 2
+
+
+def test_a_realtime_effect_that_was_running_is_not_run_again(lives: Lives) -> None:
+    async def touch(loom: Loom) -> None:
+        await loom.publish("touch", 1)
+        await asyncio.sleep(10)
+        lives.die()
+
+    lives.live(lamp(lives, seconds=1000, timeout=2000, idempotent=True), Reflex, story=touch)
+    lives.done.clear()
+    lives.live(lamp(lives), Reflex)
+    assert lives.done == []
+    assert lives.rows(Family.OPEN) == {}
+
+
+def test_an_act_that_is_in_the_ledger_is_not_run_again_when_its_event_comes_again(lives: Lives) -> None:
+    async def again(loom: Loom) -> None:
+        """The event that was handled is handed to the agent once more, as for another handler's dead letter."""
+        journal = loom._durable.journal  # type: ignore[union-attr]
+        event = journal.event(1)
+        assert event is not None
+        (queue,) = loom.agent("House").queues()
+        queue._accept(event)
+        await loom.idle()
+        assert loom.agent("House").instance.seen == [0, 0]
+
+    lives.live(lamp(lives), House, story=lambda loom: evenings(loom, range(1)))
+    before = lives.rows()
+    lives.live(lamp(lives), House, story=again)
+    assert len([what for what in lives.done if what[0] == "begun"]) == 1
+    assert lives.rows() == before
+
+
+def test_a_runtime_that_is_stopped_leaves_what_had_not_run_for_the_next(lives: Lives) -> None:
+    async def stop(loom: Loom) -> None:
+        for n in range(3):
+            await loom.publish("house.evening", n)
+        await asyncio.sleep(1)
+        await loom.stop(timeout=1)
+
+    lives.live(lamp(lives, idempotent=True, seconds=1000, timeout=2000), House, story=stop)
+    assert lives.statuses() == ["pending"] * 3
+    lives.live(lamp(lives, idempotent=True), House)
+    assert lives.statuses() == ["done"] * 3
+
+
+def test_grants_that_were_taken_away_hold_for_what_is_still_open(lives: Lives) -> None:
+    async def crash(loom: Loom) -> None:
+        await loom.publish("house.evening", 1)
+        await asyncio.sleep(1)
+        lives.die()
+
+    lives.live(lamp(lives, seconds=1000, timeout=2000, idempotent=True), House, story=crash)
+    lives.done.clear()
+    lives.grants = ["tts.*"]
+    lives.live(lamp(lives, idempotent=True), House)
+    assert lives.done == []
+    assert lives.statuses() == ["denied"]

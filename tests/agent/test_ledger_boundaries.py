@@ -1,4 +1,4 @@
-"""Every write of a run of all kinds of effects may be the last one, or fail: nothing is lost, nothing done twice unasked."""
+"""Any write of a run of all kinds of effects may be the last one, or fail: none is lost, none done twice unasked."""
 
 import asyncio
 from collections import Counter
@@ -77,7 +77,7 @@ class Trial:
 
     def __init__(self, lives: Lives) -> None:
         self.lives = lives
-        self.things = [Worker, *(deed(lives, kind) for kind in KINDS)]
+        self.things = [*(deed(lives, kind) for kind in KINDS), Worker]
 
     def play(self, deaths: list[tuple[int, Any]]) -> tuple[int, int]:
         """Die so often and there, then live to the end, everything doubtful refused."""

@@ -319,3 +319,58 @@ def test_calls_that_overlap_may_change_places_over_a_crash(lives: Lives) -> None
     assert lives.live(slow, Both, story=second) == [1, 2]
     assert sorted(paid(lives)) == [1, 2]
     assert len({what[2] for what in lives.done if what[1] == 2}) == 1
+
+
+def test_what_may_run_at_most_once_and_ran_out_of_time_is_unknown_and_not_tried_again(lives: Lives) -> None:
+    async def story(loom: Loom) -> list[str]:
+        await loom.publish("order", 1)
+        await loom.idle()
+        return [letter.error for letter in loom.dead_letters]
+
+    (error,) = lives.live(pay(lives, seconds=1000, timeout=5, at_most_once=True), Shop, story=story)
+    assert error.startswith("ActionFailed: outcome unknown")
+    assert [what[0] for what in lives.done] == ["begun"]
+    assert lives.statuses() == ["unknown"]
+
+
+def test_records_go_with_a_step_that_is_cancelled(lives: Lives) -> None:
+    async def story(loom: Loom) -> None:
+        await loom.publish("order", 1, scope="turn")
+        await asyncio.sleep(1)
+        loom.cancel("turn")
+        await loom.idle()
+
+    lives.live(pay(lives), SlowShop, story=story)
+    assert paid(lives) == [1]
+    assert lives.rows(Family.RECORDS) == {}
+    assert lives.live(pay(lives), Shop, story=idle) == []
+
+
+def test_records_of_a_step_that_could_not_be_committed_are_used_when_it_runs_again(lives: Lives) -> None:
+    asked: list[int] = []
+
+    class Oracle(Agent):
+        @on("question", durable=False)
+        async def question(self, event: Event) -> object:
+            asked.append(event.payload)
+            return object()  # has no form that lasts: kept in memory only
+
+    class Asker(Agent):
+        @on("begin")
+        async def begin(self, event: Event, ctx: Context) -> None:
+            await ctx.request("question", event.payload)
+            assert lives.faulty is not None
+            if not lives.done:
+                lives.do("step that fails")
+                lives.faulty.at = lives.faulty.writes + 1  # the next write fails
+
+    async def story(loom: Loom) -> None:
+        await loom.publish("begin", 1)
+        await loom.idle()
+        await asyncio.sleep(10)
+        await loom.idle()
+        assert loom._durable is not None
+        assert loom._durable.failures == 1
+
+    lives.live(Oracle, Asker, story=story)
+    assert asked == [1]
