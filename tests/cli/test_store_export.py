@@ -111,3 +111,15 @@ def test_events_of_strangers_are_imported_untrusted(do: Do) -> None:
     )
     assert do("import", "their.jsonl", "--data", "data")[2] == "added 1 event, numbers 2 to 2\n"
     assert '  orders.42  [public, untrusted] order.made {"n": 1}\n' in do("tail", "--data", "data")[1]
+
+
+def test_an_import_may_raise_labels_and_never_lowers_them(do: Do) -> None:
+    add(said(1), said(2, private=True))
+    do("export", "events.jsonl", "--data", "data")
+    add(said(3), folder="other")
+    assert do("import", "events.jsonl", "--data", "other", "--label", "sensitive, untrusted")[0] == 0
+    lines = do("tail", "--data", "other")[1].splitlines()
+    assert "[sensitive, untrusted] said" in lines[1]
+    assert "[private, untrusted] said" in lines[2]
+    code, _, err = do("import", "events.jsonl", "--data", "other", "--label", "secret")
+    assert (code, "no label 'secret'; use one of public" in err) == (2, True)

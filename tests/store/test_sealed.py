@@ -128,6 +128,14 @@ def private_rows(subject: str) -> list[Put]:
     ]
 
 
+def told_rows() -> list[Put]:
+    """What is told of failures, in which anything may be."""
+    texts = (b'{"label":"public","error":"my secret"}', b'["my secret"]')
+    return [
+        Put(family, number(1), text) for family, text in zip((Family.DEAD, Family.NOTES), texts, strict=True)
+    ]
+
+
 def public_rows() -> list[Put]:
     return [
         Put(Family.JOURNAL, number(4), event_row(label=Label())),
@@ -145,7 +153,7 @@ def public_rows() -> list[Put]:
 def test_private_rows_are_sealed_and_public_ones_are_as_they_were() -> None:
     shelf = Shelf()
     store = sealed(shelf)
-    rows = private_rows("ann")
+    rows = [*private_rows("ann"), *told_rows()]
     assert {put.family for put in rows} == SEALED
     store.write([Put(Family.IDS, b"e-3", number(3))])
     store.write(rows)
@@ -184,6 +192,7 @@ def test_what_is_shredded_is_not_there_any_more_and_everything_else_is() -> None
     hers = private_rows("ann")
     others = [
         *public_rows(),
+        *told_rows(),
         Put(Family.JOURNAL, number(1), event_row(subject="bob")),
         Put(Family.JOURNAL, number(5), event_row(subject=None)),
         Put(Family.STEPS, join(number(3), "mouth.say"), step("bob")),

@@ -40,6 +40,10 @@ class Ear(Agent):
         if "fail" in text:
             raise ValueError(f"cannot bear {text}")
 
+    @on("ask.>")
+    async def tell(self, event, ctx):
+        raise ValueError(f"I was told {self.heard}")
+
 
 async def live(folder: Path, key: str | None, *texts: str, subject: str = "ann") -> list[str]:
     """One life of the runtime: what is said in it, and what the ear has heard at its end."""
@@ -74,6 +78,23 @@ def test_nothing_private_is_in_the_files_and_all_of_it_after_a_restart(
     assert seen(folder) == []
     assert asyncio.run(live(folder, key, f"{WORD} fails", "and goes on")) == [*texts, "and goes on"]
     assert seen(folder) == []
+
+
+def test_the_error_of_a_public_event_may_tell_what_is_private(
+    tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+    async def ask() -> int:
+        async with Loom(data=tmp_path / "data", key=key) as loom:
+            loom.add(speak, Ear)
+            await loom.publish("ask.anything")
+            await loom.idle()
+            return len(loom.dead)
+
+    asyncio.run(live(tmp_path / "data", key, WORD))
+    assert asyncio.run(ask()) == 1
+    assert seen(tmp_path / "data") == []
 
 
 def test_without_a_key_it_is_there_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from loom.cli._data_folder import find_place, opened
 from loom.cli._output import complain, count, counted
 from loom.cli._store_entries import entries
 from loom.errors import ConfigError, InvalidEvent, LoomError
+from loom.event import PUBLIC, Label
 from loom.event.topic import check_pattern
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def import_store(options: argparse.Namespace) -> int:
     with _input(options.file) as stream:
         found = _look(stream)
     with opened(find_place(options), write=True) as store, _input(options.file) as stream:
-        first, last, twice = _import(store, stream)
+        first, last, twice = _import(store, stream, options.label or PUBLIC)
     added = f"added {counted(last - first + 1, 'event')}"
     added += f", numbers {first} to {last}" if last >= first else ""
     complain(added + (f"; {count(twice)} were there already" if twice else ""))
@@ -119,8 +120,8 @@ def _check(line: Line) -> None:
         raise InvalidEvent(f"line {line.number}: {error}") from None
 
 
-def _import(store: SealedBackend, stream: IO[bytes]) -> tuple[int, int, int]:
-    """Add the events; the numbers of the first and the last, and how many were there already."""
+def _import(store: SealedBackend, stream: IO[bytes], least: Label) -> tuple[int, int, int]:
+    """Add the events, each at *least* so; the numbers of the first and the last, and how many were there already."""
     from loom.bus import Bus
     from loom.event.cloudevents import Line, read_lines
     from loom.journal import Journal
@@ -135,7 +136,10 @@ def _import(store: SealedBackend, stream: IO[bytes]) -> tuple[int, int, int]:
             if each.event.id in ids or journal.find(each.event.id) is not None:
                 twice += 1
                 continue
-            puts += journal.rows(each.event)
+            event = each.event
+            if not event.label.covers(least):
+                event = event.replace(label=event.label.join(least), id=event.id)
+            puts += journal.rows(event)
             ids.add(each.event.id)
             if len(ids) >= _BATCH:
                 store.write(puts)

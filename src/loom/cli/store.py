@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from loom.cli._data_folder import add_place
+from loom.event import Label
 
 
 class Verb(NamedTuple):
@@ -64,6 +65,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
 
 def _import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="CloudEvents 1.0, one JSON object a line")
+    parser.add_argument("--label", type=_label, help="what they are at least, such as 'private, untrusted'")
 
 
 def _rotate(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,13 @@ def _shred(parser: argparse.ArgumentParser) -> None:
 
 def _key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--new", metavar="FILE", help="write a new key into FILE, and do nothing else")
+
+
+def _label(text: str) -> Label:
+    try:
+        return Label.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _count(text: str) -> int:

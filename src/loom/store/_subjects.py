@@ -21,17 +21,18 @@ UNKNOWN = Label(Confidentiality.PRIVATE)
 
 SEALED = frozenset({
     Family.JOURNAL, Family.STEPS, Family.STATES, Family.CHANGES, Family.BASES, Family.RECORDS, Family.EFFECTS,
-    Family.TIMERS, Family.BLOBS,
+    Family.TIMERS, Family.BLOBS, Family.DEAD, Family.NOTES,
 })  # fmt: skip
 """The families with what people said and agents made of it; the others hold names, numbers and moments."""
 
 _LONGEST = 512
+_TOLD = (Family.DEAD, Family.NOTES)  # the texts of errors, in which anything may be
 _ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 def label_of(family: Family, key: bytes, row: bytes) -> Label:
     """The label of a row to be kept."""
-    if family in (Family.CHANGES, Family.RECORDS):
+    if family in (Family.CHANGES, Family.RECORDS, *_TOLD):
         return UNKNOWN
     try:
         if family is Family.STEPS:
@@ -49,6 +50,8 @@ def subject_of(family: Family, key: bytes, row: bytes) -> str | None:
     """Whose data a row is, ``""`` for nobody's in particular; None when only the row that it came of can say."""
     if referred(family, key) is not None:
         return None
+    if family in _TOLD:
+        return ""
     try:
         if family is Family.STEPS:
             return usable(json.loads(row.partition(b"\n")[0])[4])
