@@ -3,7 +3,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .NOTPARALLEL:
-.PHONY: help demo test check bench bench-peers mutants proto pins format clean
+.PHONY: help demo test check bench bench-peers torture mutants proto pins format clean
 
 help:
 	@echo "make demo         the camera agent: real frames, a real face detector, a stateful greeter   (ARGS=...)"
@@ -12,6 +12,7 @@ help:
 	@echo "make format       ruff's fixes and format"
 	@echo "make bench        ratios against the stored run; fails when one is over 20 % worse          (ARGS=...)"
 	@echo "make bench-peers  the same work done by other libraries"
+	@echo "make torture      kills, power losses and full disks from outside, against an oracle                 (ARGS=...)"
 	@echo "make mutants      plants one bug for each promise and sees that its test fails              (ARGS=...)"
 	@echo "make proto        writes src/loom/v1 from proto/loom/v1"
 	@echo "make pins         resolves the requirements again (network)"
@@ -40,6 +41,10 @@ bench:
 bench-peers:
 	@scripts/setup peers
 	@.venv-peers/bin/python -m benchmarks --peers $(ARGS)
+
+torture:
+	@scripts/setup demo test
+	@$(PY) -m torture $(ARGS)
 
 mutants:
 	@scripts/setup demo test

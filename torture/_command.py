@@ -47,12 +47,13 @@ def _rounds(options: argparse.Namespace, seed: int) -> int:
         print(f"{number + 1:4}/{options.rounds} {outcome.line()}", flush=True)
         if outcome.problems:
             failed.append(outcome)
-            _tell(outcome, " --full" if options.full else "")
+            tell(outcome, " --full" if options.full else "")
     print(f"torture: {options.rounds - len(failed)} rounds sound, {len(failed)} not, from seed {seed}")
     return 1 if failed else 0
 
 
-def _tell(outcome: Outcome, more: str) -> None:
+def tell(outcome: Outcome, more: str = "") -> None:
+    """What was wrong in a round, and how to repeat it."""
     terms = outcome.terms
     for problem in outcome.problems[:20]:
         print(f"     {problem}")

@@ -36,9 +36,10 @@ class Process:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.endswith(b"\n"):
-                self._told.put(json.loads(line))
+        with self._process.stdout as stdout:
+            for line in stdout:
+                if line.endswith(b"\n"):
+                    self._told.put(json.loads(line))
         self._told.put(None)
 
     def say(self, **order: Any) -> None:

@@ -18,6 +18,7 @@ from torture._agents import everything, known
 
 PUBLISHERS = 8
 DRAIN = 60.0
+OVERDUE = 8.0
 
 
 def tell(**message: Any) -> None:
@@ -29,7 +30,7 @@ def make(backend: str, folder: str) -> Loom:
     """The runtime on *folder*; backend "memory" keeps nothing and has to be caught."""
     if backend == "memory":
         return Loom(watchdog=None)
-    return Loom(data=folder, watchdog=None)
+    return Loom(data=folder, backend=backend, watchdog=None)
 
 
 class Subject:
@@ -70,19 +71,21 @@ class Subject:
                 tell(ack=order["id"])
 
     async def drain(self) -> bool:
-        """Wait until everything is handled and every timer has rung; False when that does not happen."""
+        """Wait until everything is handled and every timer has rung (or is overdue); False if it does not end."""
+        clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(DRAIN):
-                while True:
-                    await self.loom.idle()
-                    if not self.waiting():
-                        return True
+                await self.loom.idle()
+                overdue = clock() + OVERDUE
+                while self.waiting() and clock() < overdue:
                     await asyncio.sleep(0.02)
+                await self.loom.idle()
         except TimeoutError:
             faulthandler.dump_traceback()
             waiting = [q for q in self.loom.statistics().queues if q.queued or q.in_flight]
             print(f"timers to ring: {self.waiting()}; queues: {waiting}"[:4000], file=sys.stderr)
             return False
+        return True
 
     def waiting(self) -> int:
         """How many timers have not rung yet."""
@@ -92,10 +95,8 @@ class Subject:
     async def report(self) -> dict[str, Any]:
         """The states of all agents, and the dead letters."""
         agents = {name: known(cell.instance) for name, cell in self.loom._cells.items()}
-        return {
-            "agents": agents,
-            "dead": [[letter.agent, letter.event.id] for letter in self.loom.dead_letters],
-        }
+        letters = [] if self.loom._durable is None else self.loom.dead.letters()
+        return {"agents": agents, "dead": [[letter.agent, letter.id] for letter in letters]}
 
 
 async def main(backend: str, folder: str, version: int) -> None:

@@ -23,7 +23,9 @@ def test_the_bare_store_survives_a_power_loss_at_any_moment(tmp_path: Path) -> N
 
 
 def test_an_acknowledgement_that_comes_too_early_is_noticed(tmp_path: Path) -> None:
-    disk = _power.recorded(tmp_path, ["torture._bare", "write", "sqlite", str(tmp_path / "disk" / "data"), "1", "20"])
+    disk = _power.recorded(
+        tmp_path, ["torture._bare", "write", "sqlite", str(tmp_path / "disk" / "data"), "1", "20"]
+    )
     digests = {held: number for number, held in enumerate(_bare.expected(1, 20))}
     first = disk.acks[0][0]
     assert _power._judge({"digest": _bare.expected(1, 20)[0]}, digests, acked=0) is None
