@@ -31,12 +31,17 @@ class Part:
 
 
 class Publication:
-    """Events that one publisher waits for. *deliver* puts one into its queues and returns those without room."""
+    """Events that one publisher waits for. *deliver* puts one into its queues and returns those without room.
 
-    __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_part", "_waiter")
+    *overflow* says what becomes of it before such a queue: it ``waits`` (and so does its publisher), ``waits a little``
+    (where the line is not longer than the queue) or is ``refused``.
+    """
 
-    def __init__(self, deliver: Callable[[Event], list[list[Queue]]]) -> None:
+    __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_overflow", "_part", "_waiter")
+
+    def __init__(self, deliver: Callable[[Event], list[list[Queue]]], overflow: str = "waits") -> None:
         self._deliver = deliver
+        self._overflow = overflow
         self._left = 0
         self._error: StoreError | None = None
         self._part: Part | None = None
@@ -76,19 +81,32 @@ class Publication:
             for event in part.events:
                 full = self._deliver(event)
                 if full:
-                    self._lines.append(Line(event, full))
+                    self._line_up(event, full)
         if self._waiter is not None and not self._left and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def wait(self, timeout: float | None) -> None:
         """Return when everything is on disk and delivered; raises StoreError, Overloaded, Closed."""
+        await self._on_disk()
+        for other in self._others:
+            await other._on_disk()
+        for line in self._lines:
+            await line.wait(timeout)
+
+    async def _on_disk(self) -> None:
         while self._left:
             if self._waiter is None or self._waiter.done():
                 self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiter)
         if self._error is not None:
             raise self._error
-        for other in self._others:
-            await other.wait(timeout)
-        for line in self._lines:
-            await line.wait(timeout)
+
+    def _line_up(self, event: Event, full: list[list[Queue]]) -> None:
+        """Stand in line with *event* before its full queues, or have it refused there."""
+        if self._overflow != "waits":
+            refused = [q for q in full if self._overflow == "refused" or q[0].waiting >= q[0].capacity]
+            for queues in refused:
+                queues[0].put(event)  # has no room: counts the refusal
+            full = [q for q in full if q not in refused]
+        if full:
+            self._lines.append(Line(event, full))

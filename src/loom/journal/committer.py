@@ -84,6 +84,11 @@ class Committer:
         return bool(self._gathered or self._flying)
 
     @property
+    def gathered(self) -> int:
+        """Commits that wait for the next write."""
+        return len(self._gathered)
+
+    @property
     def full(self) -> bool:
         """Whether so much has gathered that publishers have to wait."""
         return len(self._gathered) >= self._capacity

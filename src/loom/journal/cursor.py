@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING
 
-from loom.errors import StoreCorrupt
+from loom.errors import Closed, StoreCorrupt
 
 if TYPE_CHECKING:
     from loom.journal.queue import DurableQueue
@@ -124,7 +124,7 @@ class Cursor:
         except BaseException:
             if waiter in self.waiters:
                 self.waiters.remove(waiter)
-            elif waiter.done() and not waiter.cancelled():
+            elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self.release()  # the place was given and is not used
             raise
 
@@ -145,6 +145,15 @@ class Cursor:
             if not waiter.done():
                 self.admitted += 1
                 waiter.set_result(None)
+
+    def turn_away(self) -> None:
+        """Nobody takes anything here any more: tell those who wait."""
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(
+                    Closed(f"{self.name!r} was closed while a publisher waited for room in it")
+                )
 
 
 def read_position(name: str, row: bytes) -> tuple[int, list[int]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from loom.bus import Bus, Queue
+from loom.bus._delivery import require_room
 from loom.errors import Overloaded, StoreError, WouldBlock
 from loom.event import Event, QoS
 from loom.journal._publication import Part, Publication
@@ -70,7 +71,7 @@ class Journal:
         """
         publication = Publication(self._deliver)
         limit = asyncio.timeout(timeout)
-        waiting: Cursor | None = None
+        cursors: Sequence[Cursor] = ()
         try:
             async with limit:
                 for place, event in enumerate(events, 1):
@@ -78,26 +79,19 @@ class Journal:
                         self._submit(publication)
                         await self.bus.breathe()
                     cursors = self._cursors(event)
-                    for waiting in cursors:
-                        if not waiting.has_room():
-                            self._submit(publication)
-                        await waiting.wait_for_room()
-                    if self.committer.full:
+                    if self.committer.full or not all(c.has_room() for c in cursors):
                         self._submit(publication)
-                        await self.committer.room()
+                        await self._places(cursors)
+                    else:
+                        for cursor in cursors:
+                            cursor.admit()
                     self._prepare(event, publication, cursors)
         except TimeoutError:
-            self._submit(publication)
-            if waiting is None or not limit.expired():
+            if not limit.expired():
                 raise
-            queue = waiting.queues[0]
-            raise Overloaded(
-                queue.name, queue.qos, len(queue.items), f"stayed full for {timeout} s"
-            ) from None
-        except BaseException:
+            raise self._overloaded(cursors, f"stayed full for {timeout} s") from None
+        finally:
             self._submit(publication)
-            raise
-        self._submit(publication)
         await publication.wait(timeout)
 
     def publish_nowait(self, event: Event) -> None:
@@ -105,8 +99,9 @@ class Journal:
         cursors = self._cursors(event)
         full = next((c for c in cursors if not c.has_room()), None)
         if full is not None or self.committer.full:
-            queue = full.queues[0] if full is not None else None
-            raise WouldBlock(f"{queue.name if queue else 'the store'!r} has no room for {event!r}")
+            name = "the store" if full is None else repr(full.queues[0].name)
+            raise WouldBlock(f"{name} has no room for {event!r}")
+        require_room(event, [q for q in self.bus.receivers(event) if not q.durable])
         for cursor in cursors:
             cursor.admit()
         self._prepare_one(event, cursors)
@@ -120,7 +115,7 @@ class Journal:
             return False
         for cursor in cursors:
             cursor.admit()
-        self._prepare_one(event, cursors)
+        self._prepare_one(event, cursors, "refused")
         return True
 
     def append(self, event: Event) -> None:
@@ -250,6 +245,27 @@ class Journal:
         }
         return sorted(found, key=lambda c: c.serial) if len(found) > 1 else tuple(found)
 
+    async def _places(self, cursors: Sequence[Cursor]) -> None:
+        """Wait for a place in each of *cursors* and in the store; who is not given all gives back the others."""
+        given: list[Cursor] = []
+        try:
+            for cursor in cursors:
+                await cursor.wait_for_room()
+                given.append(cursor)
+            if self.committer.full:
+                await self.committer.room()
+        except BaseException:
+            for cursor in given:
+                cursor.release()
+            raise
+
+    def _overloaded(self, cursors: Sequence[Cursor], why: str) -> Overloaded:
+        full = next((c for c in cursors if not c.has_room()), None)
+        if full is None:
+            return Overloaded("the store", QoS.BATCHED, self.committer.gathered, why)
+        queue = full.queues[0]
+        return Overloaded(queue.name, queue.qos, len(queue.items), why)
+
     def _prepare(self, event: Event, publication: Publication, cursors: Sequence[Cursor]) -> None:
         """Add *event*, whose places are promised, to *publication*, unless it is kept already."""
         try:
@@ -270,8 +286,8 @@ class Journal:
             self._flying[event._id] = publication
         publication.add(event, puts, cursors, self.rules.of(event._topic).sync)
 
-    def _prepare_one(self, event: Event, cursors: Sequence[Cursor]) -> None:
-        publication = Publication(self._deliver)
+    def _prepare_one(self, event: Event, cursors: Sequence[Cursor], overflow: str = "waits a little") -> None:
+        publication = Publication(self._deliver, overflow)
         self._prepare(event, publication, cursors)
         self._submit(publication)
 

@@ -44,12 +44,18 @@ class DurableQueue(Queue):
         cursor = self.cursor
         if seq <= cursor.delivered or cursor.behind:
             return True
-        if self.closed or len(self.items) >= self.capacity:
+        if self.closed or not self.takes(event):
             cursor.behind = True
             return True
         cursor.look_at(seq, wanted=True)
         self._accept(event)
         return True
+
+    def takes(self, event: Event) -> bool:
+        """Whether a journalled *event* fits in; what does not is read from the journal later."""
+        if len(self.items) >= self.capacity:
+            return False
+        return self._by_topic is None or self._by_topic[event._topic] < (self.shed_at or 0)
 
     def missing_before(self, arrival: int) -> bool:
         """Whether an event older than *arrival* may have still to be read from the journal."""
@@ -58,11 +64,7 @@ class DurableQueue(Queue):
     def take(self, now_ms: float) -> Event | None:
         """Hand over the oldest event, now in flight; None when there is none."""
         event = super().take(now_ms)
-        cursor = self.cursor
-        if cursor.behind and len(self.items) <= self.capacity >> 1:
-            cursor.more()
-        elif cursor.waiters:
-            cursor.grant()
+        self._moved()
         return event
 
     def cancel(self, doomed: Callable[[Event], bool]) -> int:
@@ -71,13 +73,29 @@ class DurableQueue(Queue):
         ended = super().cancel(doomed)
         for seq in gone:
             self.settled(self.cursor, seq)
+        if gone:
+            self._moved()
         return ended
+
+    def close(self) -> None:
+        """End the queue; publishers that wait for room in it are turned away."""
+        super().close()
+        if self.cursor.closed:
+            self.cursor.turn_away()
 
     def settle_cancelled(self, event: Event) -> None:
         """Count one event in flight as cancelled; the journal forgets it too, unless the queue is closed."""
         if event.seq and not self.closed:
             self.settled(self.cursor, event.seq)
         super().settle_cancelled(event)
+
+    def _moved(self) -> None:
+        """There is more room than before: for what is in the journal, else for those who wait."""
+        cursor = self.cursor
+        if cursor.behind and len(self.items) <= self.capacity >> 1:
+            cursor.more()
+        elif cursor.waiters:
+            cursor.grant()
 
     def _accept(self, event: Event, arrival: int | None = None) -> None:
         super()._accept(event, event.seq or arrival)  # in a lane of several queues the journal's order counts
