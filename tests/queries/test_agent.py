@@ -132,6 +132,20 @@ async def test_one_timer_waits_for_all_partitions_and_none_when_nothing_is_pendi
 
 
 @virtual_time
+async def test_more_matches_than_fit_into_one_step_come_in_several() -> None:
+    made = query_agent(absence("a", "b", within=10, by="key", limit=300), name="q")
+    async with new_loom(made) as loom:
+        probe = Probe(loom.bus, "loom.query.q")
+        now = loom.clock.now_ms()
+        for number in range(1500):
+            await loom.publish("a", number, key=str(number % 5), timestamp_ms=now)
+        await run_until_idle(loom, 60)
+        assert probe.count == 1500
+        assert loom.dead_letters == []
+        assert len({match.cause for match in probe.events}) >= 5
+
+
+@virtual_time
 async def test_two_of_one_class_do_not_hear_each_others_timers() -> None:
     made = query_agent(absence("a", "b", within=10), name="q")
     async with new_loom() as loom:

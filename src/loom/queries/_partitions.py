@@ -11,6 +11,8 @@ from loom.queries.query import Match, Outcome, Query, State
 Parts = dict[str, State]
 ALL = ""
 """The only partition of a query that is asked by nothing."""
+AT_ONCE = 256
+"""How many matches a step may make before it leaves the rest to the next one."""
 
 
 class Turn(NamedTuple):
@@ -37,9 +39,13 @@ def take(query: Query[State], parts: Parts, dues: dict[str, int], event: Event, 
 
 
 def ring(query: Query[State], parts: Parts, dues: dict[str, int], due_ms: int) -> list[Turn]:
-    """Let the clock come to *due_ms* in every partition that waits for that."""
-    ready = [key for key, due in dues.items() if due <= due_ms]
-    return [_settle(key, query.ring(parts[key], due_ms), parts, dues) for key in ready]
+    """Let the clock come to *due_ms* in the partitions that wait for that; after 256 matches the others wait on."""
+    turns: list[Turn] = []
+    for key in [key for key, due in dues.items() if due <= due_ms]:
+        turns.append(_settle(key, query.ring(parts[key], due_ms), parts, dues))
+        if sum(len(turn.matches) for turn in turns) >= AT_ONCE:
+            break
+    return turns
 
 
 def partition_of(query: Query[State], event: Event) -> str | None:

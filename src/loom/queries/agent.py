@@ -43,7 +43,8 @@ class QueryAgent(Agent):
         self._set_timer(ctx)
 
     def _tell(self, turn: Turn, ctx: Context) -> None:
-        self.lost = dict(Counter(self.lost) + Counter(turn.lost))
+        if turn.lost:
+            self.lost = dict(Counter(self.lost) + Counter(turn.lost))
         self.found += len(turn.matches)
         fields = _key_fields(self._query.by, turn.key) if turn.key else {}
         for match in turn.matches:
@@ -94,7 +95,8 @@ def query_agent(
         "_query": query,
         "_topic": topic,
     }
-    return type(f"Query_{name}", (QueryAgent,), body, name=name)
+    outbox = 2 * _partitions.AT_ONCE + 2 * query.limit  # one partition may find as much as it remembers
+    return type(f"Query_{name}", (QueryAgent,), body, name=name, outbox=outbox)
 
 
 def _due_topic(cls: type[QueryAgent]) -> str:
