@@ -12,7 +12,7 @@ from loom.errors import StoreError
 from loom.event import Event
 from loom.journal import Commit, Journal
 from loom.journal.dead import DeadLetters, Letter, letter_of
-from loom.journal.notes import KeptNotes, Notes, is_name
+from loom.journal.notes import KeptNotes, Notes, about_event, is_name
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import join, number
@@ -58,7 +58,8 @@ class Causes:
         event, effects, puts = ctx._event, ctx.effects, []
         if not event.seq and is_name(event.id):
             place = join(number(self._journal.seq), place_of(ctx.door.queue), event.id)
-            puts.append(Put(Family.CAUSES, join(event.id, "step", place), b""))
+            told = json.dumps(about_event(event)).encode()  # it is nowhere else
+            puts.append(Put(Family.CAUSES, join(event.id, "step", place), told))
         for kind, _, timer, _ in effects.timers if effects is not None else ():
             if is_name(timer.id) and is_name(event.id):
                 made = {"by": cell.name, "kind": kind, "cause": event.id, "topic": timer.topic}

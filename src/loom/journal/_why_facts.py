@@ -68,8 +68,8 @@ class Facts(Protocol):
         """The steps that handled an event."""
         ...
 
-    def last_step(self, agent: str) -> tuple[int, str] | None:
-        """The number and id of the event of an agent's last step; raises ConfigError for one that is not known."""
+    def last_step(self, agent: str, known: bool) -> tuple[int, str] | None:
+        """The number and id of the event of an agent's last step; raises ConfigError for one that is not *known*."""
         ...
 
     def children(self, id: str, kind: str) -> Children:
@@ -103,13 +103,14 @@ class StoreFacts:
         self.last = 0 if last is None else unnumber(last)
 
     def event(self, id: str) -> EventFact | None:
-        """The event with this id, as the journal, a note or a dead letter has it."""
+        """The event with this id, as the journal, a step or a note has it."""
         row = self._backend.get(Family.IDS, id.encode())
         if row is not None:
             found = self.event_at(unnumber(row))
             if found is not None:
                 return found
-        return event_of_notes(id, self.notes(id))
+        told = [_json(row) or {} for _, row in self._under(id, "step")[0][:1]]
+        return event_of_facts(id, [*told, *(note.facts for note in self.notes(id))])
 
     def event_at(self, seq: int) -> EventFact | None:
         """The event with this number; its payload is not looked at."""
@@ -132,9 +133,11 @@ class StoreFacts:
         found = [_step(key, row) for key, row in rows]
         return [step for id, step in found if step is not None and id == event]
 
-    def last_step(self, agent: str) -> tuple[int, str] | None:
+    def last_step(self, agent: str, known: bool) -> tuple[int, str] | None:
         """What the agent's state says of its last step."""
         row = self._backend.get(Family.STATES, agent.encode())
+        if row is None and known:
+            return None
         if row is None:
             raise ConfigError(f"the store knows no agent {agent!r}; see: loom agent list")
         try:
@@ -191,7 +194,7 @@ class MemoryFacts:
 
     def event(self, id: str) -> EventFact | None:
         """The event as its notes have it, or as the trail of another does."""
-        found = event_of_notes(id, self.notes(id))
+        found = event_of_facts(id, [note.facts for note in self.notes(id)])
         if found is not None:
             return found
         for note in self._notes:
@@ -210,7 +213,7 @@ class MemoryFacts:
         """Steps are not noted."""
         return []
 
-    def last_step(self, agent: str) -> tuple[int, str] | None:
+    def last_step(self, agent: str, known: bool) -> tuple[int, str] | None:
         """Steps are not noted."""
         return None
 
@@ -247,10 +250,9 @@ class MemoryFacts:
         return None
 
 
-def event_of_notes(id: str, notes: Sequence[Note]) -> EventFact | None:
-    """What notes say of an event that is nowhere else."""
-    for note in notes:
-        facts = note.facts
+def event_of_facts(id: str, told: Sequence[dict[str, Any]]) -> EventFact | None:
+    """What notes, and the steps of an event that was not journalled, say of it."""
+    for facts in told:
         if "topic" in facts:
             return EventFact(
                 id, str(facts["topic"]), facts.get("time_ms"), str(facts.get("source", "")), facts.get("cause"),

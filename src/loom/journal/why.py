@@ -115,19 +115,22 @@ def _letter(facts: Facts, asked: str, digits: str) -> Why:
 
 def _agent(facts: Facts, asked: str) -> Why:
     name = asked[6:]
-    place, notes = facts.last_step(name), facts.notes(asked)
+    notes = facts.notes(asked)
     life = tuple(note_hop(note) for note in notes[-8:])
-    event = None if place is None else facts.event_at(place[0]) or facts.event(place[1])
-    if place is None or event is None:
+    place = facts.last_step(name, known=bool(notes))
+    if place is None:
         hop = Hop("agent", asked, None, name, kept=False, ahead=life)
         message = f"the last step of {name!r} is no longer kept, or it was REALTIME"
         return Why(asked, bool(life), message, "no longer kept", (hop,))
-    chain, ends = back(facts, event)
-    mine = [step for step in facts.steps(event.id, event.seq) if step.agent == name]
+    seq, id = place
+    event = facts.event_at(seq) or facts.event(id)
+    chain, ends = ([], "no longer kept") if event is None else back(facts, event)
+    before = Hop("event", id, time_of_id(id), "", kept=False) if event is None else event_hop(event)
+    mine = [step for step in facts.steps(id, seq) if step.agent == name]
     step = mine[-1] if mine else StepFact(name, name, 1, 0, ())
-    ahead = Ahead(facts).of_step(event, step)
+    ahead = Ahead(facts).of_step(event or EventFact(id, "", None), step)
     done = replace(step_hop(step, bool(mine)), ahead=(*ahead.ahead, *life), more=ahead.more)
-    return Why(asked, True, f"the last step of {name}", ends, (*chain, event_hop(event), done))
+    return Why(asked, True, f"the last step of {name}", ends, (*chain, before, done))
 
 
 def _led_to(facts: Facts, asked: str, cause: str, agent: str, hop: Hop) -> Why:
