@@ -22,7 +22,7 @@ from loom.store.families import join, number, unnumber
 from loom.store.sealed import SealedBackend, open_store
 from loom.store.sealing import HEAD, TAIL, PlainSealer
 from loom.store.sqlite import SqliteBackend
-from tests.store.conformance_life import Conformance
+from tests.store.conformance import Keeping
 from tests.store.shelf import Shelf
 
 KEY = MasterKey(bytes(range(32)))
@@ -56,10 +56,8 @@ def sealed(shelf: Shelf) -> SealedBackend:
     return SealedBackend(shelf, KeySealer(shelf, KEY))
 
 
-class TestSealed(Conformance):
+class TestSealed(Keeping):
     kind = "sqlite"
-    test_the_kind_is_found_and_the_other_one_refused = None  # asks for the class of the store below
-    test_an_older_format_is_brought_up_step_by_step = None  # steps work on rows as they are kept
 
     def open(self, folder: Path, read_only: bool = False) -> Backend:
         backend = SqliteBackend(folder, read_only=read_only)
