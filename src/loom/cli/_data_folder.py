@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from loom.store.sealed import SealedBackend
 
 PROJECT = "loom.toml"
-_TABLES = ("loom", "runtime")
 
 
 class Place(NamedTuple):
@@ -88,5 +87,6 @@ def _project() -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"{PROJECT} cannot be read: {error}") from None
-    tables = [table for name in _TABLES if isinstance(table := document.get(name), dict)]
-    return {name: v for table in tables for name in ("data", "key") if isinstance(v := table.get(name), str)}
+    table = document.get("loom")
+    settings = table if isinstance(table, dict) else {}
+    return {name: v for name in ("data", "key") if isinstance(v := settings.get(name), str)}
