@@ -115,6 +115,8 @@ def parse_project(text: str, file: Path) -> Project:
     settings = dict(project.settings)
     if "data" in settings:
         settings["data"] = str(project.folder / settings["data"])
+    if "key" in settings and settings["key"].partition(":")[0] not in ("env", "keyring"):
+        settings["key"] = str(project.folder / settings["key"].removeprefix("file:"))
     return Project(file, settings, parts, lines, document.get("journal", {}))
 
 
