@@ -40,7 +40,7 @@ async def told(query: Query[Any], trace: list[Input], clock: VirtualClock) -> li
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.kind)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(step=10, most=12))
 def test_a_runtime_finds_what_the_oracle_finds(query: Query[Any], trace: list[Input]) -> None:
     oracle = oracle_of(query)

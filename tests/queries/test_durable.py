@@ -2,10 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from loom import Agent, Context, Event, Loom
-from loom.queries import absence, held, join, sequence, threshold, when
-from loom.testing import new_loom, run_until_idle, virtual_time
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from loom import Agent, Context, Event, Loom, on
+from loom.queries import Query, absence, held, join, query_agent, sequence, threshold, when
+from loom.testing import VirtualClock, new_loom, run, run_until_idle, virtual_time
+from tests.queries.oracles import oracle_of
+from tests.queries.traces import START, Input, traces
 
 
 class Guard(Agent):
@@ -99,3 +106,58 @@ async def test_a_query_that_is_not_durable_makes_no_topic_one(tmp_path: Path) ->
             assert event.seq == 0
         await run_until_idle(loom, 10)
         assert loom.agent("Fusion").instance.seen == [[0, 1]]
+
+
+QUERIES = [
+    sequence("a", "*", "c", within=125),
+    absence("a", "b", within=65, lateness=30),
+    threshold("*", 3, window=95),
+    held("*", "payload.n > 20", seconds=75, lateness=20),
+    join("a", "b", tolerance_ms=35_000, lateness=50),
+]
+
+
+async def lives(
+    query: Query[Any], trace: list[Input], folder: str, clock: VirtualClock
+) -> list[tuple[str, ...]]:
+    """The matches that a runtime publishes while *trace* happens to it and it is stopped short and started again."""
+    found: list[tuple[str, ...]] = []
+
+    async def begin() -> Loom:
+        loom = new_loom(Listener, query_agent(query, name="q"), data=folder)
+        return await loom.start()
+
+    loom = await begin()
+    for now, event, crash in trace:
+        await run_until_idle(loom, max(0.0, (now - clock.now_ms()) / 1000))
+        await loom.publish(event.replace(id=event.id, timestamp_ms=min(event.timestamp_ms, now)))
+        if crash:
+            await loom.stop(0)
+            loom = await begin()
+    await run_until_idle(loom, 1000)
+    found = loom.agent("Listener").instance.heard
+    assert loom.dead_letters == []
+    await loom.stop()
+    return found
+
+
+class Listener(Agent):
+    heard: list[tuple[str, ...]] = []
+
+    @on("loom.query.q")
+    async def hear(self, event: Event, ctx: Context) -> None:
+        self.heard.append(tuple(e["id"] for e in event.payload["events"]))
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.kind)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(trace=traces(step=10_000, most=10))
+def test_whenever_it_is_stopped_it_finds_what_the_oracle_finds(query: Query[Any], trace: list[Input]) -> None:
+    oracle = oracle_of(query)
+    for now, event, _ in trace:
+        oracle.clock(now)
+        oracle.event(event, now)
+    oracle.clock(START + 10**7)
+    clock = VirtualClock(START)
+    with TemporaryDirectory() as folder:
+        assert run(lives(query, trace, folder, clock), clock=clock) == oracle.found

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from loom.event import Event
 from loom.queries import Query, absence, sequence
@@ -37,6 +37,7 @@ class Partitioned:
 
 
 @pytest.mark.parametrize("kind", [sequence, absence])
+@settings(deadline=None)
 @given(trace=traces("ab"))
 def test_each_key_has_a_query_of_its_own(kind: Any, trace: list[Input]) -> None:
     query = kind("a", "b", within=0.006, by="payload.n")

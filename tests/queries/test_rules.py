@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom.errors import ConfigError, InvalidTopic
@@ -190,6 +190,7 @@ def test_a_join_takes_what_there_is_when_the_time_is_over() -> None:
     ],
     ids=lambda query: query.kind,
 )
+@settings(deadline=None)
 @given(trace=traces())
 def test_what_is_remembered_is_bounded_and_every_loss_is_counted(
     query: Query[Any], trace: list[Input]
@@ -214,6 +215,7 @@ def test_the_oldest_goes_first() -> None:
     assert reader.lost == ["dropped"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["duplicate", "late", "unusable"]))
 def test_what_is_not_used_changes_nothing(why: str) -> None:
     reader = fed(sequence(events("a", "payload > 0"), "b", within=0.01), made("a", 0, 1), made("b", 100))
