@@ -6,7 +6,7 @@ import pytest
 
 from loom.errors import ConfigError
 from loom.runtime._config_places import places
-from loom.runtime.config import PARTS, SETTINGS, Part, parse_project, read_project
+from loom.runtime.config import JOURNAL, PARTS, SETTINGS, Part, parse_project, read_project
 
 FILE = Path("p/loom.toml")
 GOOD = """\
@@ -36,7 +36,8 @@ MALFORMED = {
     "setting": ('[loom]\nname = "x"\ndrian = 3\n', "3: no key 'drian' in [loom]; did you mean 'drain'?"),
     "far off": (
         "[loom]\nzzz = 3\n",
-        "2: no key 'zzz' in [loom]; there are approval_timeout, concurrency, drain, name, seed, watchdog",
+        "2: no key 'zzz' in [loom]; there are approval_timeout, backend, concurrency, data, drain, key, name, seed, "
+        "watchdog",
     ),
     "type": ('[loom]\ndrain = "ten"\n', "2: loom.drain must be a number, not 'ten'"),
     "truth": ("[loom]\n\nconcurrency = true\n", "3: loom.concurrency must be a whole number, not true"),
@@ -119,8 +120,8 @@ def test_every_key_has_the_line_it_is_written_in() -> None:
 def test_the_reference_names_every_key_and_its_example_is_fine() -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "CONFIGURATION.md").read_text()
     sections = {part.split("]")[0].split(".")[0]: part for part in page.split("## [")[1:]}
-    assert set(sections) == {"loom", *PARTS}
-    for kind, keys in {"loom": SETTINGS, **PARTS}.items():
+    assert set(sections) == {"loom", "journal", *PARTS}
+    for kind, keys in {"loom": SETTINGS, "journal": JOURNAL, **PARTS}.items():
         assert [key for key in keys if f"`{key}`" not in sections[kind]] == []
     example = page.split("```toml\n")[1].split("```")[0]
     assert len(parse_project(example, FILE).parts) == 4
