@@ -11,6 +11,7 @@ from loom.errors import StoreFull
 from loom.store import Backend, Family, Put
 from loom.store.families import number, unnumber
 from loom.store.opening import open_backend
+from loom.store.sqlite import SqliteBackend
 
 MEMBERS = 8
 FAMILIES = (Family.STEPS, Family.STATES, Family.POSITIONS)
@@ -61,6 +62,20 @@ def limit(store: Backend) -> None:
     print("goes on", flush=True)
 
 
+def unfolded(store: Backend) -> None:
+    """Write while the log has room and the main file has none."""
+    assert isinstance(store, SqliteBackend)
+    assert store._writer is not None
+    store.write([Put(Family.BLOBS, b"large", bytes(400_000))])
+    store.checkpoint()
+    store._writer.execute("PRAGMA wal_autocheckpoint = 5")
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    for n in range(10):
+        store.write([Put(Family.JOURNAL, number(n), bytes(20_000))])
+    store.checkpoint()
+
+
 def main(task: str, kind: str, folder: str) -> None:
     store = open_backend(folder, kind)
     if task == "hold":
@@ -68,6 +83,9 @@ def main(task: str, kind: str, folder: str) -> None:
         sys.stdin.read()
     if task == "limit":
         limit(store)
+        return
+    if task == "unfolded":
+        unfolded(store)
         return
     first = store.count(Family.JOURNAL)
     for n in range(first, first + 100_000):

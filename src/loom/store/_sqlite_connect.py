@@ -17,15 +17,17 @@ from loom.store._sqlite_write import statements
 from loom.store.families import Family
 
 FILE = "loom.db"
-WAL_BOUND = 32 << 20  # bytes written after which the log is folded into the main file
+WAL_BOUND = (
+    16 << 20
+)  # bytes of the log from which on a write folds it into the main file, when it has been kept
 PATIENCE = 5.0  # seconds to wait for a program that is no Loom and locks the file
 
 _EACH = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")
 _WRITER = (
+    f"wal_autocheckpoint = {WAL_BOUND // PAGE}",  # what goes wrong there, a later write tries again
     "synchronous = FULL",
     "fullfsync = ON",  # macOS: an ordinary fsync does not reach the disk
     "checkpoint_fullfsync = ON",
-    "wal_autocheckpoint = 0",  # the backend says when
     f"journal_size_limit = {WAL_BOUND}",
     "secure_delete = ON",
     "cache_size = -16384",

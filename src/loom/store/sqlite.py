@@ -5,14 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from loom.errors import Closed, StoreError
 from loom.store import _format, _sqlite_upkeep
 from loom.store._lock import FolderLock, folder_bytes, make_folder
-from loom.store._sqlite_connect import FILE, PATIENCE, WAL_BOUND, reader, transact, writer
+from loom.store._sqlite_connect import FILE, PATIENCE, reader, transact, writer
 from loom.store._sqlite_errors import damaged, lost_sync, typed
 from loom.store._sqlite_keys import Garbled, bounds, inside, outside, value_of
 from loom.store._sqlite_schema import READS
@@ -40,7 +39,6 @@ class SqliteBackend:
         "_lost",
         "_reader",
         "_sync",
-        "_unfolded",
         "_writer",
         "folder",
         "read_only",
@@ -50,7 +48,7 @@ class SqliteBackend:
         self.folder, self.read_only = Path(folder), read_only
         self._file = self.folder / FILE
         self._guard = threading.Lock()
-        self._sync, self._lost, self._unfolded = True, False, 0
+        self._sync, self._lost = True, False
         self._lock: FolderLock | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
@@ -82,10 +80,6 @@ class SqliteBackend:
         every later write raises StoreError until the store has been opened again.
         """
         self._change(list(statements(puts)), sync)
-        self._unfolded += sum([len(put[2] or b"") + 100 for put in puts])
-        if self._unfolded > WAL_BOUND:
-            with suppress(StoreError):  # what was written is kept; the log is folded in with a later write
-                self._fold("PASSIVE")
 
     def remove(self, family: Family, start: bytes, end: bytes) -> None:
         """Take away every key with ``start <= key < end``, as a write of its own."""
@@ -106,17 +100,13 @@ class SqliteBackend:
 
     def checkpoint(self) -> None:
         """Fold the log of recent writes into the main file, and give its space back unless somebody still reads it."""
-        self._fold("TRUNCATE")
-
-    def _fold(self, how: str) -> None:
-        self._unfolded = 0
         connection = self._writing()
         try:
             connection.execute(
                 "PRAGMA busy_timeout = 200"
             )  # who reads for longer keeps the space, nobody waits
             try:
-                connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
         except sqlite3.Error as error:
