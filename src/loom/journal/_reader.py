@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from loom.errors import StoreError
+from loom.errors import MissingKey, Shredded, StoreCorrupt, StoreError, WrongKey
 from loom.journal.queue import cursor_of
 from loom.journal.row import decode_event, topic_of
 from loom.store import Family
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from loom.journal.journal import Journal
 
 _CHUNK = 64  # rows looked at in one turn of the loop
+_AGAIN = 1.0  # seconds until what could not be read is read again
 
 
 class Reader:
@@ -46,21 +47,27 @@ class Reader:
         """Read the next rows for the cursor that waits longest, and for all who are at the same place."""
         self._scheduled = False
         journal = self._journal
-        if journal.committer.closed:
+        if journal.committer.closed or journal.bus.closed or not self._wanting:
             return
         first = next(iter(self._wanting))
-        start = first.delivered + 1
+        del self._wanting[first]  # it may ask again meanwhile
+        start = seq = first.delivered + 1
+        along = {first}
         try:
             rows = journal.backend.scan(Family.JOURNAL, number(start), number(journal.head + 1), _CHUNK)
-        except StoreError as error:
+            reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else journal.head
+            along |= {c for c in self._wanting if start <= c.delivered + 1 <= reached + 1}
+            for key, row in rows:
+                seq = unnumber(key)
+                self._hand_out(seq, row, along)
+        except StoreError as error:  # nothing is wrong with the row: it cannot be read now
             journal.complain(error)
-            self._wanting.clear()
+            for cursor in along:
+                cursor.delivered = max(cursor.delivered, seq - 1)
+            self._wanting[first] = None
+            self._scheduled = True
+            asyncio.get_running_loop().call_later(_AGAIN, self._turn)
             return
-        reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else journal.head
-        along = {c for c in self._wanting if start <= c.delivered + 1 <= reached + 1}
-        for key, row in rows:
-            self._hand_out(unnumber(key), row, along)
-        del self._wanting[first]
         for cursor in along:
             self._arrive(cursor, reached)
         if first in along and first.behind:
@@ -84,7 +91,7 @@ class Reader:
             return
         try:
             event = decode_event(seq, row, journal.vault)
-        except StoreError:  # damaged, or its key was destroyed or is not here
+        except (StoreCorrupt, Shredded, MissingKey, WrongKey):
             self.unreadable += 1
             return
         for queue in journal.bus.receivers(event):

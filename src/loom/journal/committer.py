@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loom.errors import Closed, StoreError
-from loom.store import Backend, Put
+from loom.store import Backend, Family, Put
 
 if TYPE_CHECKING:
     from loom.journal.cursor import Cursor
 
+log = logging.getLogger("loom.journal")
 T = TypeVar("T")
 Landed = Callable[[StoreError | None], None]
 
@@ -62,6 +64,8 @@ class Committer:
         self._capacity = capacity
         self._gathered: list[Commit] = []
         self._flying: list[Commit] = []
+        self._written: list[Put] = []
+        self._spare: list[Put] = []  # leaves of a write that failed, for what has gathered may refer to them
         self._thread = ThreadPoolExecutor(1, "loom store")
         self._soon = False
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -109,6 +113,7 @@ class Committer:
         gone = [commit for commit in self._gathered if doomed(commit)]
         if gone:
             self._gathered = [commit for commit in self._gathered if not doomed(commit)]
+            self._spare += _leaves(put for commit in gone for put in commit.puts)
         return gone
 
     async def perform(self, job: Callable[[], T]) -> T:
@@ -125,8 +130,11 @@ class Committer:
             await asyncio.shield(self._idle)
 
     def close(self) -> None:
-        """Write nothing any more, and let the thread end after what it is doing."""
+        """Write nothing any more, and let the thread end after what it is doing; what has gathered is not kept."""
         self.closed = True
+        left, self._gathered = self._gathered, []
+        for commit in left:
+            self._tell(commit, StoreError("the store was closed before this could be written"))
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(Closed("the store was closed while a publisher waited for room"))
@@ -149,8 +157,11 @@ class Committer:
         batch, self._gathered = self._gathered, []
         self._flying = batch
         puts = [put for commit in batch for put in commit.puts]
+        if self._spare:
+            puts, self._spare = self._spare + puts, []
         for companion in self.companions:
             puts += companion.finish(batch)
+        self._written = puts
         sync = any(commit.sync for commit in batch)
         written = asyncio.get_running_loop().run_in_executor(self._thread, self._write, puts, sync)
         written.add_done_callback(partial(self._land, batch))
@@ -158,6 +169,12 @@ class Committer:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _tell(self, commit: Commit, error: StoreError | None) -> None:
+        try:
+            commit.landed(error)
+        except Exception:  # who else waits for this write must hear of it too
+            log.exception("what waited for a write failed when it was told")
 
     def _write(self, puts: list[Put], sync: bool) -> StoreError | None:
         try:
@@ -180,11 +197,17 @@ class Committer:
             self.commits += len(batch)
         else:
             self.failures += 1
+            self._spare = _leaves(self._written) if self._gathered else []
+        self._written = []
         for companion in self.companions:
             companion.landed(batch, error)
         for commit in batch:
-            commit.landed(error)
+            self._tell(commit, error)
         if self._gathered and not self._soon:
             self._send()
         if not self._gathered and not self._flying and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
+
+
+def _leaves(puts: Iterable[Put]) -> list[Put]:
+    return [put for put in puts if put.family is Family.BLOBS and put.value is not None]

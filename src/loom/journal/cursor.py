@@ -52,6 +52,11 @@ class Cursor:
         if wanted:
             self.outstanding.append(seq)
 
+    def keep_up(self, head: int) -> None:
+        """Everything up to *head* was delivered: what did not come here was not wanted."""
+        if not self.behind and head > self.delivered:
+            self.delivered = head
+
     def stage(self, seqs: Iterable[int]) -> None:
         """*seqs* are settled by the write that leaves now."""
         self._staged.update(seqs)

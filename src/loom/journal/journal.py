@@ -53,6 +53,7 @@ class Journal:
             str, Publication
         ] = {}  # events with an id of somebody else's, until they have landed
         self._staged: list[Cursor] = []
+        self._lagging: list[Cursor] = []
         self._swept = self.seq
         bus.attach_spool(self)
 
@@ -214,7 +215,12 @@ class Journal:
                 touched[cursor] = None
         if self.head - self._swept >= _LAG or self._swept == 0 or any(c.fresh for c in self.cursors.values()):
             self._swept = self.head or 1
+            for cursor in self.cursors.values():
+                cursor.keep_up(self.head)
             touched.update((c, None) for c in self.cursors.values() if c.fresh or c.lag >= _LAG)
+        if self._lagging:
+            touched.update((c, None) for c in self._lagging)
+            self._lagging = []
         self._staged = list(touched)
         return [Put(Family.POSITIONS, c.name.encode(), c.row()) for c in touched]
 
@@ -228,11 +234,12 @@ class Journal:
 
     def flush(self) -> None:
         """Write every position that is behind what was looked at, with the next write."""
-        puts = [
-            Put(Family.POSITIONS, c.name.encode(), c.row()) for c in self.cursors.values() if c.fresh or c.lag
-        ]
-        if puts:
-            self.committer.add(Commit(puts, _nothing))
+        for cursor in self.cursors.values():
+            cursor.keep_up(self.head)
+        lagging = [c for c in self.cursors.values() if c.fresh or c.lag]
+        if lagging:
+            self._lagging = lagging  # what they are then: a write that is on its way may fail
+            self.committer.add(Commit([], _nothing))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -272,6 +279,7 @@ class Journal:
             twin = self._twin(event)
             puts = [] if twin is not None else self.rows(event)
         except BaseException:
+            self.vault.forget()  # leaves that are not written are not kept
             for cursor in cursors:
                 cursor.release()
             raise
