@@ -12,8 +12,10 @@ from loom.journal._why_facts import EventFact, Facts, StepFact
 from loom.journal._why_hops import Hop, act_hop, dead_hop, event_hop, note_hop, step_hop, timer_hop
 from loom.journal.notes import is_name
 
-FURTHEST = 1000
+FURTHEST = 300
 """How many events a chain is followed back; a timer that sets itself again makes long ones."""
+NEAR = 40
+"""Of how many of them, the nearest, the steps are told too."""
 _ID = re.compile(r"([0-9a-f]{12})-[0-9a-f]{16}-[0-9a-f]{10,}")
 
 
@@ -178,15 +180,20 @@ def back(facts: Facts, event: EventFact) -> tuple[list[Hop], str]:
         if before is None:
             chain += _trail(event)
             return chain[::-1], "no longer kept"
-        made = facts.maker(event.id)
-        if made is not None:
-            chain.append(
-                replace(timer_hop(event.id, made), facts={"kind": made.get("kind", ""), "fired": True})
-            )
-        chain += _made_by(facts, before, event.source)[::-1]
+        if len(seen) <= NEAR + 1:
+            chain += _between(facts, before, event)[::-1]
         chain.append(event_hop(before))
         event = before
     return chain[::-1], "source"
+
+
+def _between(facts: Facts, before: EventFact, event: EventFact) -> list[Hop]:
+    """How *before* led to *event*: by a step, and perhaps by a timer that the step had set."""
+    hops, made = _made_by(facts, before, event.source), facts.maker(event.id)
+    if made is not None:
+        fired = {"kind": made.get("kind", ""), "fired": True}
+        hops.append(replace(timer_hop(event.id, made), facts=fired))
+    return hops
 
 
 def _made_by(facts: Facts, event: EventFact, agent: str) -> list[Hop]:
