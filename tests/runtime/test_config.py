@@ -36,8 +36,10 @@ MALFORMED = {
     "setting": ('[loom]\nname = "x"\ndrian = 3\n', "3: no key 'drian' in [loom]; did you mean 'drain'?"),
     "far off": (
         "[loom]\nzzz = 3\n",
-        "2: no key 'zzz' in [loom]; there are approval_timeout, backend, concurrency, data, drain, key, name, seed, "
-        "watchdog",
+        (
+            "2: no key 'zzz' in [loom]; there are approval_timeout, backend, concurrency, data, drain, key, name, "
+            "seed, watchdog"
+        ),
     ),
     "type": ('[loom]\ndrain = "ten"\n', "2: loom.drain must be a number, not 'ten'"),
     "truth": ("[loom]\n\nconcurrency = true\n", "3: loom.concurrency must be a whole number, not true"),
