@@ -110,15 +110,20 @@ def test_no_death_lets_an_action_run_that_nobody_allowed(lives: Lives, dies: Any
         asked = Probe(loom.bus, "loom.approval.requested")
         if lives.number % 2:
             await loom.publish("knock", "ada", id="knock-1")
-        while lives.alive and not loom._quiet():
-            for question in asked.events:
-                loom.approve(question.payload["id"], allow="why" not in question.payload, by="ada")
-            await asyncio.sleep(0.01)
-        return asked.payloads
+        try:
+            while not loom._quiet():
+                for question in asked.events:
+                    loom.approve(question.payload["id"], allow="why" not in question.payload, by="ada")
+                await asyncio.sleep(0.01)
+            return asked.payloads
+        finally:
+            ids.update(question["id"] for question in asked.payloads)
 
+    ids: set[str] = set()
     folder, at = lives.folder, 0
     while True:
         at += 1
+        ids.clear()
         lives.folder = folder.parent / f"{at}"
         lives.done.clear()
         lives.number = 0
@@ -140,4 +145,5 @@ def test_no_death_lets_an_action_run_that_nobody_allowed(lives: Lives, dies: Any
             elif before["status"] == "running":
                 assert [question["why"] for question in questions] == ["outcome unknown: run again?"]
         assert lives.rows(Family.OPEN) == {}, at
+        assert len(ids) <= 1, "one effect, one question, in every process"
     assert at > 4
