@@ -98,7 +98,7 @@ class Judge:
             ids.add(why.chain[-2].id)
         assert {id for _, id in oracle.dead} <= ids
 
-    def effects(self) -> None:
+    def effects(self, oracle: Oracle) -> None:
         for key, row in self.backend.scan(Family.EFFECTS, limit=1000):
             why = self.ask(key.decode())
             assert why.found
@@ -107,23 +107,23 @@ class Judge:
             assert cause.id == effect["cause"]
             assert why.subject.facts["status"] == effect["status"]
             assert "step" in [hop.kind for hop in why.chain]
-            if effect["status"] == "denied":
+            if key.decode() in oracle.refused:
                 assert [hop.kind for hop in why.subject.ahead] == ["denied"]
+            elif effect["status"] == "denied":  # by a life that died before its note was on disk
+                assert "policy is deny" in why.subject.facts["outcome"]
 
     def timers(self) -> None:
-        made = [
-            key.split(b"\0")[0]
-            for key, _ in self.backend.scan(Family.CAUSES, limit=100_000)
-            if b"\0maker\0" in key
-        ]
-        waiting = {key.split(b"\0")[-1] for key, _ in self.backend.scan(Family.TIMERS, limit=1000)}
+        """Every timer was set by a step, whether it waits, has fired or was cancelled."""
+        index = [key.split(b"\0") for key, _ in self.backend.scan(Family.CAUSES, limit=100_000)]
+        waiting = {key.split(b"\0")[-1].decode() for key, _ in self.backend.scan(Family.TIMERS, limit=1000)}
+        made = {parts[2].decode() for parts in index if parts[1] == b"timer"}
+        assert waiting <= made
         for timer in made:
-            why = self.ask(timer.decode())
+            why = self.ask(timer)
             assert why.found
+            assert "timer" in [hop.kind for hop in why.chain]
             if timer in waiting:
                 assert why.subject.facts["waits"] is True
-            if timer.decode() in self.journalled:
-                assert "timer" in [hop.kind for hop in why.chain]
 
     def everything(self, oracle: Oracle) -> None:
         """No id that is anywhere in the index is without an answer, and every agent has a last step."""
@@ -163,7 +163,7 @@ def judge_all(folder: Path, oracle: Oracle) -> None:
         judge.losses(oracle)
         judge.failures(oracle)
         judge.dead(oracle)
-        judge.effects()
+        judge.effects(oracle)
         judge.timers()
         judge.everything(oracle)
     finally:
