@@ -14,6 +14,8 @@ from torture._plan import RING, kinds
 
 QUICK = Retry(attempts=3, base=0.001)
 STUBBORN = Restart(failures=1_000_000)
+KEPT = 10
+SMALL = 4
 
 
 @action("record.act", idempotent=True, timeout=30)
@@ -67,7 +69,7 @@ def counter(number: int) -> type[Agent]:
 
 def idler(number: int) -> type[Agent]:
     class Idler(Noting, name=f"idler-{number}"):
-        @on(f"work.idler.{number}", qos=QoS.BACKGROUND)
+        @on(f"work.idler.{number}", qos=QoS.BACKGROUND, capacity=SMALL)
         async def take(self, event: Event) -> None:
             await asyncio.sleep(0)
             self.note(event)
@@ -83,7 +85,7 @@ def ring(number: int) -> type[Agent]:
         async def begin(self, event: Event, ctx: Context) -> None:
             self._hand_on(event, ctx, 0)
 
-        @on(f"ring.{number}")
+        @on(f"ring.{number}", capacity=SMALL)
         async def go_on(self, event: Event, ctx: Context) -> None:
             self._hand_on(event, ctx, event.payload["hop"])
 
@@ -99,7 +101,7 @@ def ring(number: int) -> type[Agent]:
 
 def pair(number: int) -> type[Agent]:
     class Pair(Noting, name=f"pair-{number}"):
-        @on(f"work.pair.{number}.odd")
+        @on(f"work.pair.{number}.odd", capacity=SMALL)
         async def odd(self, event: Event) -> None:
             await asyncio.sleep(
                 hurry * event.payload["value"] / 50_000
@@ -177,6 +179,87 @@ def ringer(number: int) -> type[Agent]:
     return Ringer
 
 
+def canceller(number: int) -> type[Agent]:
+    class Canceller(Noting, name=f"canceller-{number}"):
+        rang: list[str] = []
+        cancelled: list[str] = []
+        last: list[str] = []
+
+        @on(f"work.canceller.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            if self.last and ctx.cancel_timer(self.last[0]):
+                self.cancelled.append(self.last[1])
+            mark = event.payload["mark"]
+            timer = ctx.after(hurry * event.payload["value"] / 4000, f"late.{number}", mark)
+            self.last = [timer, mark]
+
+        @on(f"late.{number}")
+        async def ring(self, event: Event) -> None:
+            self.rang.append(event.payload)
+
+    return Canceller
+
+
+def keeper(number: int) -> type[Agent]:
+    class Keeper(Noting, name=f"keeper-{number}"):
+        texts: dict[str, str] = {}
+
+        @on(f"work.keeper.{number}")
+        async def take(self, event: Event) -> None:
+            self.note(event)
+            self.texts[event.payload["mark"]] = event.payload["text"]
+            if len(self.texts) > KEPT:
+                del self.texts[next(iter(self.texts))]
+
+    return Keeper
+
+
+@on("ask.*")
+async def answerer(event: Event) -> str:
+    return f"re {event.payload}"
+
+
+def asker(number: int) -> type[Agent]:
+    class Asker(Noting, name=f"asker-{number}", retry=QUICK, restart=STUBBORN):
+        answers: dict[str, str] = {}
+
+        @on(f"work.asker.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            mark = event.payload["mark"]
+            self.answers[mark] = (await ctx.request(f"ask.{number}", mark, timeout=30)).payload
+            self.note(event)
+
+    return Asker
+
+
+def mixed(number: int) -> type[Agent]:
+    class Mixed(Noting, name=f"mixed-{number}", restart=STUBBORN):
+        now: list[str] = []
+
+        @on(f"work.mixed.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            ctx.emit(f"now.{number}", event.payload)
+
+        @on(f"now.{number}", qos=QoS.REALTIME)
+        async def at_once(self, event: Event) -> None:
+            self.now.append(event.payload["mark"])
+            if event.payload["value"] % 2:
+                self.count += 1000
+                raise ValueError("every other time")
+
+    return Mixed
+
+
+class Room(Noting, name="room", key="topic.2", awake=8):
+    """One for each key."""
+
+    @on("work.room.*")
+    async def take(self, event: Event) -> None:
+        self.note(event)
+
+
 class Watcher(Agent, name="watcher"):
     """Counts every event that came from outside."""
 
@@ -199,13 +282,19 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
     "actor": actor,
     "caller": caller,
     "ringer": ringer,
+    "canceller": canceller,
+    "keeper": keeper,
+    "asker": asker,
+    "mixed": mixed,
 }
 
 
 def everything(version: int, few: bool = False) -> Iterator[Any]:
     """All actions and agents, or a *few* of each kind, movers at *version* of their state."""
-    yield from (record_act, record_call, Watcher)
+    yield from (record_act, record_call, answerer, Room, Watcher)
     for kind in kinds(few):
+        if kind.name == "room":
+            continue
         make = MAKERS.get(kind.name)
         for number in range(kind.agents):
             yield _mover.mover(number, version) if make is None else make(number)

@@ -29,6 +29,11 @@ KINDS = (
     Kind("actor", 20, 2),  # acts once for each event
     Kind("caller", 10, 1),  # calls an action, fails once, then keeps the receipt
     Kind("ringer", 20, 2),  # sets a timer for each event
+    Kind("canceller", 10, 1),  # sets a timer for each event and cancels the one before
+    Kind("keeper", 10, 1),  # keeps large texts
+    Kind("asker", 10, 1),  # asks another agent about each event
+    Kind("mixed", 10, 1),  # has a REALTIME handler beside the durable one, which fails every other time
+    Kind("room", 60, 2),  # one instance for each key, most of them asleep
 )
 ALL = frozenset(kind.name for kind in KINDS)
 AGENTS = sum(kind.agents for kind in KINDS)
@@ -74,7 +79,13 @@ class Item(NamedTuple):
     @property
     def payload(self) -> dict[str, int | str]:
         """What it says."""
-        return {"mark": self.mark, "value": self.value, "hops": self.hops}
+        said: dict[str, int | str] = {"mark": self.mark, "value": self.value, "hops": self.hops}
+        return said | {"text": self.text} if self.kind == "keeper" else said
+
+    @property
+    def text(self) -> str:
+        """Something long, and different each time."""
+        return f"{self.value} {self.mark} " * (5 * self.value)
 
     @property
     def poison(self) -> bool:

@@ -14,7 +14,9 @@ import sys
 from typing import Any
 
 from loom import Loom, LoomError
-from torture._agents import everything, known
+from loom.agent.agent import spec_of
+from torture._agents import Room, everything, known
+from torture._plan import KINDS
 
 PUBLISHERS = 8
 DRAIN = 60.0
@@ -89,14 +91,36 @@ class Subject:
 
     def waiting(self) -> int:
         """How many timers have not rung yet."""
-        states = [known(c.instance) for name, c in self.loom._cells.items() if name.startswith("ringer-")]
-        return sum(len(state["seen"]) - len(state["rang"]) for state in states)
+        states = [
+            known(cell.instance)
+            for name, cell in self.loom._cells.items()
+            if name.startswith(("ringer-", "canceller-"))
+        ]
+        return sum(len(s["seen"]) - len(s["rang"]) - len(s.get("cancelled", ())) for s in states)
 
     async def report(self) -> dict[str, Any]:
         """The states of all agents, and the dead letters."""
-        agents = {name: known(cell.instance) for name, cell in self.loom._cells.items()}
+        agents = {name: known(cell.instance) for name, cell in self.loom._cells.items() if named(name)}
+        agents |= rooms(self.loom)
         letters = [] if self.loom._durable is None else self.loom.dead.letters()
         return {"agents": agents, "dead": [[letter.agent, letter.id] for letter in letters]}
+
+
+def named(name: str) -> bool:
+    """Whether it is an agent that the oracle knows by this name."""
+    return name not in ("answerer", "room") and "/" not in name
+
+
+def rooms(loom: Loom) -> dict[str, Any]:
+    """What the instances of the keyed agent know, asleep or not."""
+    if loom._durable is None:
+        return {}
+    spec, found = spec_of(Room), {}
+    for number in range(max(kind.agents for kind in KINDS if kind.name == "room")):
+        kept = loom._durable.states.restore(spec, f"room/{number}")
+        if kept is not None:
+            found[f"room-{number}"] = dict(zip(spec.snapshot.names, kept[0], strict=True))
+    return found
 
 
 async def main(backend: str, folder: str, version: int) -> None:

@@ -18,6 +18,7 @@ from torture import _agents
 from torture._agents import everything, known
 from torture._oracle import Act, Book, Report, judge
 from torture._plan import ALL, items
+from torture._subject import named, rooms
 
 PUBLISHERS, COUNT = 4, 4
 Dies = Literal["before", "after"] | None
@@ -82,8 +83,9 @@ class Trial:
         await asyncio.sleep(30)  # timers ring, failed commits are tried again
         await loom.idle()
         self.dead = [(letter.agent, letter.id) for letter in loom.dead.letters()]
+        agents = {name: known(cell.instance) for name, cell in loom._cells.items() if named(name)}
+        agents |= rooms(loom)
         await loom.stop()
-        agents = {name: known(cell.instance) for name, cell in loom._cells.items()}
         return Report(agents, self.dead)
 
     async def publish(self, loom: Loom, publisher: int) -> None:

@@ -120,3 +120,21 @@ def test_a_plan_is_the_same_for_the_same_seed() -> None:
     assert items(3, 1, 50) == items(3, 1, 50) != items(4, 1, 50)
     assert lives(3, 4) == lives(3, 4)
     assert AGENTS > 200
+
+
+def test_what_only_some_kinds_do_is_checked_too() -> None:
+    kept = item(0, "keeper")
+    right = state("0:0", texts={"0:0": kept.text})
+    assert problems(book(kept), keeper_0=right) == []
+    assert "wrong text" in problems(book(kept), keeper_0=right | {"texts": {"0:0": "else"}})[0]
+    assert (
+        "other texts"
+        in problems(book(kept, item(1, "keeper")), keeper_0=state("0:0", "0:1", texts=right["texts"]))[0]
+    )
+    assert (
+        "wrong answers"
+        in problems(book(item(0, "asker")), asker_0=state("0:0", answers={"0:0": "re 0:1"}))[0]
+    )
+    assert "twice" in problems(book(item(0, "mixed")), mixed_0=state("0:0", now=["0:0", "0:0"]))[0]
+    cancelled = state("0:0", rang=["0:0"], cancelled=["0:0"])
+    assert "timer saw twice" in problems(book(item(0, "canceller")), canceller_0=cancelled)[0]
