@@ -21,6 +21,7 @@ from loom.agent.agent import Agent, AgentSpec
 from loom.agent.context import Context
 from loom.bus import Entry, Queue, Ticket
 from loom.event import PUBLIC, Event, Label, QoS
+from loom.journal.queue import BITS
 
 if TYPE_CHECKING:
     from loom.agent._durable import Step
@@ -37,7 +38,7 @@ class Cell:
         "_entries", "ahead", "asking", "attributes", "awaited", "beats", "blocked", "busy", "committed",
         "committed_steps", "counts", "durable", "grants", "initial", "instance", "interruptible", "keep", "kept",
         "label", "lanes", "life", "marked", "name", "outbox", "reason", "recent", "recovering", "runner", "services",
-        "setbacks", "snapshot", "spec", "status", "step", "subject",
+        "setbacks", "snapshot", "spec", "stale", "status", "step", "subject",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Cell:
         self.kept: Kept | None = None  # what is on disk of the state
         self.subject: str | None = None  # whose data the state is, "" if of several
         self.recovering = False
+        self.stale = False  # what runs began with steps that were taken back
         self.setbacks = 0
         self.outbox = Outbox(self)
         self.beats = Beats(self)
@@ -116,9 +118,12 @@ class Cell:
         self.bind()
 
     def _clock(self) -> Callable[[], int]:
-        """What numbers the arrivals of a lane: a count, or the journal, whose order counts after a crash too."""
-        journal = None if self.durable is None else self.durable.journal
-        return count(1).__next__ if journal is None else lambda: journal.seq
+        """What numbers the arrivals of a lane: a count, or the journal and a count of what comes in between."""
+        following = count(1).__next__
+        if self.durable is None:
+            return following
+        journal = self.durable.journal
+        return lambda: (journal.seq << BITS) + following()
 
     def _open_door(self, handler: Handler, lane: Lane, arrivals: Any) -> Door:
         trigger = handler.trigger
@@ -218,6 +223,7 @@ class Cell:
 
     def roll_back(self) -> None:
         """Return to the committed state."""
+        self.stale = False
         self.snapshot.restore(self.attributes, self.committed)
 
     # --- from outside --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from loom.agent._requests import REPLY_TO
 from loom.agent._waits import path_between
 from loom.agent.context import Context, Effects
 from loom.bus import Queue, Ticket
-from loom.errors import StateError
+from loom.errors import StateError, StoreError
 from loom.event import HOP_LIMIT, Event
 from loom.event.scope import CancelledScopes
 from loom.store import StepCommit
@@ -40,6 +40,9 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
     if result is not None:
         effects = ctx.effects or ctx._open_effects()
         effects.reply = result if effects.reply is None else effects.reply
+    if cell.stale:
+        _take_back(cell, ctx)
+        return None
     attributes = cell.attributes
     snapshot = cell.snapshot
     state = snapshot.capture(attributes)
@@ -62,6 +65,15 @@ def commit(cell: Cell, ctx: Context, result: Any) -> Awaitable[None] | None:
         cell.committed, cell.label = state, label
         return None
     return _after(waiting, cell, state, label)
+
+
+def _take_back(cell: Cell, ctx: Context) -> None:
+    """End a step that began with what has been taken back since: its state is not kept."""
+    cell.roll_back()
+    if ctx.door.lane.rank:
+        raise StoreError(
+            f"{cell.name}: a step before this one could not be kept; it is taken back, and so is this one"
+        )
 
 
 async def _after(waiting: Awaitable[None], cell: Cell, state: tuple[Any, ...], label: Any) -> None:
@@ -134,7 +146,11 @@ class Outbox:
     def push(self, event: Event) -> None:
         """Deliver *event* to all who have room and stand in line before the others."""
         cell = self._cell
-        if self.too_far(event) or event._origin.scope in cell.services.cancelled:
+        if self.too_far(event):
+            return
+        if event._origin.scope in cell.services.cancelled:
+            if event.seq and cell.durable is not None:
+                cell.durable.journal.drop(event)
             return
         try:
             if cell.durable is not None and not event.seq and cell.services.bus.spooled(event._topic):
@@ -184,7 +200,8 @@ class Outbox:
         self.standing = [
             (qs, t) for qs, t in self.standing if not t.granted and not all(q.closed for q in qs)
         ]
-        self._cell.blocked = bool(self)
+        durable = self._cell.durable
+        self._cell.blocked = bool(self) or (durable is not None and durable.holds(self._cell))
         if not self:
             self._cell.wake()
             self._cell.services.scheduler.on_idle()

@@ -15,6 +15,7 @@ from loom.agent._ledger import Ledger
 from loom.agent._ringing import Ringing
 from loom.agent._supervision import backoff
 from loom.agent._timer_book import TimerBook
+from loom.agent.context import Context
 from loom.errors import StateError, StoreError
 from loom.event import HOP_LIMIT, PUBLIC, Event, Label
 from loom.journal import Commit, DurableQueue, Journal
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from loom.agent._cell import Cell
     from loom.agent._handlers import Trigger
     from loom.agent._services import Services
-    from loom.agent.context import Context
 
 log = logging.getLogger("loom.agent")
 AHEAD = 64  # steps an agent may run ahead of its commit
@@ -64,8 +64,33 @@ class Durable:
 
     def keep(self, cell: Cell, ctx: Context, state: tuple[Any, ...], label: Label) -> None:
         """Send a finished step off to disk; its output leaves when it is there, and the agent may go on meanwhile."""
-        journal, event, queue = self.journal, ctx._event, ctx.door.queue
-        effects = ctx.effects
+        event = ctx._event
+        try:
+            puts, last = self._rows(cell, ctx, state)
+        except BaseException:
+            self.vault.forget()  # leaves that are not written are not kept
+            raise
+        cursor = cursor_of(ctx.door.queue)
+        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
+        commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
+        waiter = None
+        if ctx.door.hook:
+            waiter = asyncio.get_running_loop().create_future()
+        recent = () if cell.recent is None else tuple(cell.recent)
+        if cell.ahead is None:
+            cell.ahead = deque()
+        cell.ahead.append(Step(ctx, commit, cell.committed, cell.label, recent, waiter))
+        cell.committed, cell.label = state, label
+        if cell.recent is not None:
+            cell.recent.append(event)
+        self.states.changed(cell)
+        if len(cell.ahead) >= AHEAD:
+            cell.blocked = True
+        self.journal.committer.add(commit)
+
+    def _rows(self, cell: Cell, ctx: Context, state: tuple[Any, ...]) -> tuple[list[Put], int]:
+        """What keeps a step, and the number of its last output."""
+        journal, effects = self.journal, ctx.effects
         history, before = self.causes.history, self.causes.history.before(cell)
         delta = cell.spec.codec.delta(before, state)  # first: a state that cannot be kept fails the step
         puts: list[Put] = []
@@ -82,23 +107,7 @@ class Durable:
         puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
         if effects is not None:
             puts += cell.beats.puts(effects)
-        cursor = cursor_of(queue)
-        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
-        commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
-        waiter = None
-        if ctx.door.hook:
-            waiter = asyncio.get_running_loop().create_future()
-        recent = () if cell.recent is None else tuple(cell.recent)
-        if cell.ahead is None:
-            cell.ahead = deque()
-        cell.ahead.append(Step(ctx, commit, cell.committed, cell.label, recent, waiter))
-        cell.committed, cell.label = state, label
-        if cell.recent is not None:
-            cell.recent.append(event)
-        self.states.changed(cell)
-        if len(cell.ahead) >= AHEAD:
-            cell.blocked = True
-        journal.committer.add(commit)
+        return puts, last
 
     def attach(self, services: Services) -> None:
         """Serve the runtime of *services*."""
@@ -126,9 +135,7 @@ class Durable:
             cell = self.services.cells[step.agent]
             self.causes.history.changed_apart(cell)
             self.states.changed(cell)
-        if not self._flushing:
-            self._flushing = True
-            self.services.timers.after(_FLUSH, self.flush)
+        self._flush_soon()
 
     def clean(self, cell: Cell) -> bool:
         """Whether the state of *cell* is on disk as it is."""
@@ -137,8 +144,16 @@ class Durable:
     def flush(self) -> None:
         """Have the states written that no commit has taken along yet."""
         self._flushing = False
-        if self.states and not self.journal.committer.closed:
-            self.journal.committer.add(Commit([], _told, sync=False))
+        if self.journal.committer.closed:
+            return
+        if self.states:
+            self.journal.committer.add(Commit([], self._flushed, sync=False))
+        else:
+            self._flushed(None)
+
+    def holds(self, cell: Cell) -> bool:
+        """Whether *cell* may take nothing ordinary for now, whatever becomes of its output."""
+        return cell.recovering or (cell.ahead is not None and len(cell.ahead) >= AHEAD)
 
     async def settled(self, cell: Cell) -> None:
         """Return when every step of *cell* so far has landed; raises StoreError if one could not be kept."""
@@ -190,6 +205,19 @@ class Durable:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self.services.timers.after(_FLUSH, self.flush)
+
+    def _flushed(self, error: StoreError | None) -> None:
+        if error is None:
+            for cell in list(self.services.cells.values()):
+                if cell.spec.key is not None:
+                    cell.wake()  # its state is kept: it may sleep, and make room for another
+        elif not self.journal.committer.closed:
+            self._flush_soon()
+
     def _may_leave(self, output: Event) -> bool:
         """Whether an output goes anywhere: one past the hop limit, or of a cancelled scope, ends when it is sent."""
         origin = output._origin
@@ -224,11 +252,11 @@ class Durable:
         self.journal.reached(step.commit.last)
         ctx = step.ctx
         queue = ctx.door.queue
+        cell.outbox.send(ctx)
         if not ctx.door.hook:
+            cell.committed_steps += 1
             queue.in_flight -= 1
             queue.delivered += 1
-            cell.committed_steps += 1
-        cell.outbox.send(ctx)
         if step.waiter is not None and not step.waiter.done():
             step.waiter.set_result(None)
         if cell.blocked and not cell.recovering and len(ahead) < AHEAD:
@@ -252,6 +280,12 @@ class Durable:
         if cell.recent is not None:
             cell.recent.clear()
             cell.recent.extend(first.recent)
+        if cell.step is not None and cell.step.door.lane.rank:
+            cell.interrupt("uncommitted")
+        elif cell.busy:
+            cell.stale = True  # a hook or a REALTIME step, which began with what is taken back
+        else:
+            cell.roll_back()
         for step in steps:
             for output in () if step.ctx.effects is None else step.ctx.effects.outputs:
                 output._journal = 0
@@ -266,12 +300,11 @@ class Durable:
         self.services.spawn(self._recover(cell, steps))
 
     async def _recover(self, cell: Cell, steps: list[Step]) -> None:
-        if cell.busy and cell.step is not None and cell.step.door.lane.rank:
-            cell.interrupt("uncommitted")
         await cell.free()
         for lane in cell.lanes:
             if lane.rank and lane.resume is not None:
                 work, lane.resume, lane.held = lane.resume, None, False
+                self.ledger.stash(Context(cell, work.door, work.event, work.attempt, work.records))
                 work.door.queue.put_back(work.event, work.arrival)
         for step in reversed(steps):
             if not step.ctx.door.hook:

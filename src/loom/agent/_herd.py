@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from loom.agent._cell import Cell
@@ -15,15 +16,17 @@ from loom.agent._life import Life
 from loom.agent._mailbox import Mailbox
 from loom.agent.agent import Agent, AgentSpec, offers
 from loom.bus import Queue
-from loom.errors import ConfigError
+from loom.errors import ConfigError, StoreError
 from loom.event import Event
 from loom.journal import DurableQueue
+from loom.journal.row import LOST
 
 if TYPE_CHECKING:
     from loom.agent._services import Services
 
 log = logging.getLogger("loom.agent")
 MAILBOX = 64
+_AGAIN = 1.0  # seconds until a state that could not be read is read again
 
 
 class Instance(Cell):
@@ -48,6 +51,22 @@ class Instance(Cell):
         box.notify = Bell(self, lane, trigger.interrupts)
         self._boxes[handler.name] = box
         return Door(handler, box, lane)
+
+    def connect(self) -> None:
+        """Open a mailbox for every handler."""
+        super().connect()
+        for lane in self.lanes:
+            if lane.single is not None:
+                lane.single.alone = False  # the end of a turn is to be noticed: another key may wait for it
+
+    def _clock(self) -> Callable[[], int]:
+        return count(1).__next__  # the herd hands out in order
+
+    def wake(self) -> None:
+        """Go on, or make room for another."""
+        super().wake()
+        if self.herd.waits:
+            self.herd.dispatch()
 
     def address(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields with this key where the agent looks for it, so that a timer comes back to who set it."""
@@ -89,7 +108,7 @@ class Herd(Cell):
     most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter.
     """
 
-    __slots__ = ("_key_of", "_making", "awake", "doors", "limit", "mailbox", "woken")
+    __slots__ = ("_key_of", "_making", "awake", "doors", "limit", "mailbox", "waits", "woken")
 
     def __init__(
         self, spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None
@@ -97,6 +116,7 @@ class Herd(Cell):
         super().__init__(spec, instance, services, name, grants)
         self._key_of = compile_key(spec.key, spec.cls.__qualname__)
         self._making = False
+        self.waits = False  # for an instance that has room, or may sleep
         self.limit, self.mailbox = spec.awake, MAILBOX
         self.awake: OrderedDict[str, Instance] = OrderedDict()
         self.doors: dict[str, Door] = {}
@@ -125,11 +145,13 @@ class Herd(Cell):
         """Hand out what waits, the urgent first, as long as the instances of the oldest have room."""
         if self._making or self.status != "running":
             return
-        self._making = True
+        self._making, self.waits = True, False
         try:
             for lane in self.lanes:
-                while (door := self._oldest(lane)) is not None and self._hand_out(door, lane):
-                    pass
+                while (door := self._oldest(lane)) is not None:
+                    if not self._hand_out(door, lane):
+                        self.waits = True
+                        break
         finally:
             self._making = False
 
@@ -158,20 +180,29 @@ class Herd(Cell):
         queue = door.queue
         if queue.in_flight >= queue.capacity and lane.rank:
             return False
-        key = self._key(queue.items[0])
-        cell = None if key is None else self.awake.get(key) or self._rouse(key)
-        if key is not None and (cell is None or not cell.has_room(door)):
-            return False
+        first, cell, arrival = queue.items[0], None, queue.arrivals[0] if queue.arrivals else 0
+        key, why = self._key(first), ("no_key", f"the event has no usable {self.spec.key!r}")
+        if key is not None:
+            try:
+                cell = self.awake.get(key) or self._rouse(key)
+            except Exception as error:  # noqa: BLE001 - what is kept of it cannot be used, or a stranger's class failed
+                if isinstance(error, StoreError) and not isinstance(error, LOST):
+                    self.services.timers.after(_AGAIN, self.dispatch, self.name)
+                    return False
+                why = ("no_instance", f"{type(error).__name__}: {error}")
+            else:
+                if cell is None or not cell.has_room(door):
+                    return False
         event = queue.take(self.services.clock.now_ms())
-        if event is None:
+        if event is not first:  # it had expired
+            if event is not None:
+                queue.put_back(event, arrival)
             return True
         if key is None or cell is None:
-            self._refuse(door, event)
-        elif self._key(event) == key:  # else the oldest one had expired meanwhile
-            self.awake.move_to_end(key)
-            cell.box(door).put(event)
-        else:
-            queue.put_back(event)
+            self._refuse(door, event, *why)
+            return True
+        self.awake.move_to_end(key)
+        cell.box(door).put(event)
         return True
 
     def _oldest(self, lane: Lane) -> Door | None:
@@ -187,11 +218,11 @@ class Herd(Cell):
             log.warning("%s: key= failed for %s: %s: %s", self.name, event, type(error).__name__, error)
             return None
 
-    def _refuse(self, door: Door, event: Event) -> None:
+    def _refuse(self, door: Door, event: Event, reason: str, error: str) -> None:
         door.queue.settle(1)
         if isinstance(door.queue, DurableQueue) and event.seq:
             door.queue.settled(door.queue.cursor, event.seq)
-        self.services.bury(self.name, event, "no_key", f"the event has no usable {self.spec.key!r}")
+        self.services.bury(self.name, event, reason, error)
 
     def _rouse(self, key: str) -> Instance | None:
         """Make the instance of *key* from its kept state; None while too many others are busy."""

@@ -35,12 +35,12 @@ def compile_key(path: object, owner: str) -> KeyOf:
 
 
 def key_text(value: object) -> str | None:
-    """*value* as a key: a text or a whole number of 1 to 512 characters without a zero byte; None for another."""
+    """*value* as a key: a text or a whole number of 1 to 512 characters, no zero byte or half of a pair; else None."""
     if type(value) is int:
         value = str(value)
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or "\0" in value:
         return None
-    return value
+    return value if value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value) else None
 
 
 def _token(index: int) -> KeyOf:

@@ -29,6 +29,10 @@ class Mailbox(Queue):
         """The place of the host in the journal."""
         return self.host.cursor
 
+    def missing_before(self, arrival: int) -> bool:
+        """Whether an older event may have still to come: none, the herd hands them out in order."""
+        return False
+
     @property
     def delivered(self) -> int:
         """Events handled; each is counted in the host too."""

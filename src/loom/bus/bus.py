@@ -17,7 +17,7 @@ from loom.bus._ticketing import Line
 from loom.bus.spool import Spool
 from loom.bus.subscription import Subscription
 from loom.clock import Clock, SystemClock
-from loom.errors import Closed, InvalidTopic
+from loom.errors import Closed, InvalidTopic, LoomError
 from loom.event import Event, QoS
 from loom.event.topic import check_pattern, check_topic
 from loom.telemetry import Observers
@@ -51,9 +51,8 @@ class Bus:
         self._burst = _EVERY
         self._looks = _LOOKS
         self.slice_end = 0.0
-        self._names = 0
+        self._names = self.unrouted = 0
         self.closed = False
-        self.unrouted = 0
         self.now_ms = self._clock.now_ms
         self.observers = Observers(self._observers_changed)
 
@@ -132,7 +131,8 @@ class Bus:
         event, route = self._resolve(topic, event)
         targets = self._targets(route, event)
         if route.spooled:
-            return len(targets) if self._router.spool.offer(event) else 0  # type: ignore[union-attr]
+            took = self._router.spool.offer(event)  # type: ignore[union-attr]
+            return sum([q.durable or q.has_room(event) for q in targets]) if took else 0
         self._routed(route, event, len(targets))
         return sum([queue.put(event) for queue in targets])
 
@@ -381,7 +381,7 @@ class Bus:
     def _come_in(self, event: Event) -> bool:
         try:
             self.offer(event)
-        except Closed:
+        except LoomError:
             return False
         return True
 

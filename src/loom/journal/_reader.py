@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from loom.errors import MissingKey, Shredded, StoreCorrupt, StoreError, WrongKey
+from loom.errors import StoreError
 from loom.journal.queue import cursor_of
-from loom.journal.row import decode_event, topic_of
+from loom.journal.row import LOST, decode_event, topic_of
 from loom.store import Family
 from loom.store.families import number, unnumber
 
@@ -91,7 +91,7 @@ class Reader:
             return
         try:
             event = decode_event(seq, row, journal.vault)
-        except (StoreCorrupt, Shredded, MissingKey, WrongKey):
+        except LOST:
             self.unreadable += 1
             return
         for queue in journal.bus.receivers(event):

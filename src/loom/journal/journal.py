@@ -139,6 +139,12 @@ class Journal:
             puts.append(Put(Family.CAUSES, join(cause, "event", event.id), key))
         return puts
 
+    def drop(self, event: Event) -> None:
+        """End *event*, which is on disk and was delivered to nobody: its scope was cancelled."""
+        for queue in self.bus.receivers(event):
+            if isinstance(queue, DurableQueue):
+                queue.drop(event)
+
     def reached(self, last: int) -> None:
         """Everything up to *last* is on disk and is delivered now."""
         self.head = max(self.head, last)

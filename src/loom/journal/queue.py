@@ -11,6 +11,9 @@ from loom.event import Event
 if TYPE_CHECKING:
     from loom.journal.cursor import Cursor
 
+BITS = 40
+"""Arrivals of a durable runtime are journal numbers with so many bits for what arrives in between."""
+
 
 class DurableQueue(Queue):
     """A queue whose journalled events are never refused: without room its cursor falls behind and reads them later.
@@ -59,13 +62,23 @@ class DurableQueue(Queue):
 
     def missing_before(self, arrival: int) -> bool:
         """Whether an event older than *arrival* may have still to be read from the journal."""
-        return self.cursor.behind and self.cursor.delivered < arrival - 1
+        return self.cursor.behind and self.cursor.delivered < (arrival - 1) >> BITS
 
     def take(self, now_ms: float) -> Event | None:
         """Hand over the oldest event, now in flight; None when there is none."""
         event = super().take(now_ms)
         self._moved()
         return event
+
+    def drop(self, event: Event) -> None:
+        """Count a journalled *event*, later than all before, as accepted and cancelled."""
+        if self.closed or self.cursor.behind or event.seq <= self.cursor.delivered:
+            return
+        self.cursor.look_at(event.seq, wanted=True)
+        self.accepted += 1
+        self.cancelled += 1
+        self.settled(self.cursor, event.seq)
+        self._lost(event, "cancelled")
 
     def cancel(self, doomed: Callable[[Event], bool]) -> int:
         """Take out every event for which *doomed* is true; the journalled ones are settled by that."""
@@ -98,7 +111,7 @@ class DurableQueue(Queue):
             cursor.grant()
 
     def _accept(self, event: Event, arrival: int | None = None) -> None:
-        super()._accept(event, event.seq or arrival)  # in a lane of several queues the journal's order counts
+        super()._accept(event, event.seq << BITS or arrival)  # the journal's order counts, after a crash too
 
     def _relimit(self) -> None:
         self.limit = 0

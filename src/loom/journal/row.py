@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loom.errors import InvalidEvent, StoreCorrupt
+from loom.errors import InvalidEvent, MissingKey, Shredded, StoreCorrupt, WrongKey
 from loom.event import PUBLIC, Event
 from loom.event import _codec_json as strict_json
 from loom.event._codec_payload import decode_payload, encode_payload
@@ -15,6 +15,8 @@ from loom.store.text import dump, load
 from loom.store.vault import Vault, Whose, read_label, subject_of
 
 LIMIT = 16 * 1024 * 1024
+LOST = (StoreCorrupt, Shredded, MissingKey, WrongKey)
+"""What reading again does not help against."""
 # short names, for a journal has millions of rows
 _OPTIONAL = (
     ("k", "key"), ("x", "deadline_ms"), ("th", "thread"), ("sc", "scope"), ("ca", "cause"), ("tr", "trace"),
