@@ -12,6 +12,7 @@ from loom.event import PUBLIC, Confidentiality, Label
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import join, number
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.actions import Action
@@ -24,7 +25,6 @@ _OUTCOME = 500  # characters of an outcome that are kept
 _ARGUMENTS = 2048  # characters of the arguments of an ended effect that are kept
 _RESULT = 65536  # characters of the result of a call that are kept with its effect
 _ANSWERS = 8
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Entry:
@@ -177,8 +177,8 @@ class Entry:
     def _text(self) -> bytes:
         head, arguments = self.row, self.arguments
         if head["status"] in ENDED and len(arguments) > _ARGUMENTS:
-            return _dumps({**head, "arguments_size": len(arguments)}).encode()
-        return f'{_dumps(head)[:-1]},"arguments":{arguments}}}'.encode()
+            return dump({**head, "arguments_size": len(arguments)}).encode()
+        return f'{dump(head)[:-1]},"arguments":{arguments}}}'.encode()
 
 
 def new_row(ctx: Context, action: Action, kind: str) -> dict[str, Any]:

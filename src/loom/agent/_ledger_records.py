@@ -13,13 +13,13 @@ from loom.event import PUBLIC, Label
 from loom.journal import Commit
 from loom.store import Backend, Family, Put
 from loom.store.families import after, join, number, unnumber
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.agent._ledger import Ledger
     from loom.agent.context import Context
 
 log = logging.getLogger("loom.agent")
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def prefix_of(ctx: Context) -> bytes:
@@ -102,12 +102,12 @@ class KeptRecords(Records):
         if label != PUBLIC:
             row["l"] = [int(label.confidentiality), int(label.untrusted)]
         if record.error is not None:
-            return _dumps({**row, "error": write_error(record.error)}).encode()
+            return dump({**row, "error": write_error(record.error)}).encode()
         events = write_events(record.result)
         if events is not None:
-            return _dumps({**row, "events": events}).encode()
+            return dump({**row, "events": events}).encode()
         result = self._ledger.values.write(record.result)
-        return None if result is None else f'{_dumps(row)[:-1]},"result":{result}}}'.encode()
+        return None if result is None else f'{dump(row)[:-1]},"result":{result}}}'.encode()
 
     def _parsed(self, row: dict[str, Any]) -> Record:
         result, error = None, None

@@ -13,6 +13,7 @@ from loom.errors import LoomError, StoreError, UnknownAction
 from loom.journal import Commit
 from loom.store import Family, Put
 from loom.store.families import number
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ _CHUNK = 64
 _UNRESOLVED = (
     1024  # of so many it is remembered that they wait for a capability; of others when the runtime starts
 )
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def fate(row: Mapping[str, Any], action: Action | None) -> str:
@@ -94,7 +94,7 @@ class Recovery:
             self._report(key, row, why)
             return
         entry = Entry(
-            ledger, key, row, _dumps(row.pop("arguments", {})), action is not None and action.idempotent
+            ledger, key, row, dump(row.pop("arguments", {})), action is not None and action.idempotent
         )
         if end == "unknown":
             ledger.give_up(entry, "the runtime ended while it ran, and it may not run again")

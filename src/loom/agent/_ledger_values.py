@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import builtins
-import json
 import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,12 @@ from loom import errors
 from loom.errors import InvalidEvent, LoomError, PayloadTooLarge, StateError
 from loom.event import Event
 from loom.journal.row import flat_event, read_flat
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.actions import Action
     from loom.agent._state_form import Form
 
-_dumps = json.JSONEncoder(separators=(",", ":")).encode
 _LIMIT = 16 * 1024 * 1024
 
 
@@ -41,14 +40,14 @@ class Values:
                     f"argument {name!r} of action {action.name!r} cannot be kept until it has run: {error}; "
                     "pass what says where to find it, or use await ctx.call(...), or act from a REALTIME handler"
                 ) from None
-        return _dumps(kept)
+        return dump(kept)
 
     def described(self, action: Action, arguments: Mapping[str, Any]) -> str:
         """The JSON of *arguments* for people: what has no JSON form is described."""
         try:
             return self.arguments(action, arguments)
         except StateError:
-            return _dumps({name: f"{value!r:.100}" for name, value in arguments.items()})
+            return dump({name: f"{value!r:.100}" for name, value in arguments.items()})
 
     def restored(self, action: Action, kept: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of what ``arguments`` wrote; raises StateError when they fit *action* no more."""
@@ -58,8 +57,8 @@ class Values:
     def write(self, value: Any) -> str | None:
         """The JSON of a result, or None when it has none."""
         try:
-            kept = _dumps(self._anything().encode(value))
-        except (StateError, RecursionError, ValueError):
+            kept = dump(self._anything().encode(value))
+        except (StateError, RecursionError, ValueError, TypeError):
             return None
         return kept if len(kept) <= _LIMIT else None
 
