@@ -70,6 +70,12 @@ class Judge:
     def steps(self, oracle: Oracle) -> None:
         """Every step on a journalled event is told, with the events that it made."""
         for agent, id in oracle.steps:
+            if (
+                oracle.events[id].topic == "question"
+            ):  # a request: nobody answers it after a crash, it is not journalled
+                why = self.ask(id)
+                assert why.subject.what == "question"
+                assert agent in {hop.by for hop in why.subject.ahead if hop.kind == "step"}
             if id in self.journalled and "on_" not in id:
                 hops = {hop.by for hop in self.ask(id).subject.ahead if hop.kind == "step"}
                 realtime = oracle.events[id].topic == "fast"
