@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from loom.journal import Journal
 
 log = logging.getLogger("loom.store")
+_SWITCH = 0.0005  # seconds the writer's thread waits for Python's lock at most, and the loop for it; 5 ms unless set
 _TIDY = 3600.0  # seconds between two looks at what has outlived its rule
 
 
@@ -30,6 +32,8 @@ def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: st
     from loom.journal import Journal
     from loom.store.sealed import open_store
 
+    if sys.getswitchinterval() > _SWITCH:
+        sys.setswitchinterval(_SWITCH)
     return Durable(Journal(open_store(data, key, backend), bus))
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from loom.store.families import LARGE, Family
 
 APPLICATION = 0x4C6F6F6D  # "Loom", where SQLite's files say whose they are
-PAGE = 4096
+PAGE = 8192
 
 _TABLES = (
     # Row numbers are the keys of the journal: SQLite fills pages to the brim where rows come in order.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loom.event import PUBLIC, Confidentiality, Event, Label
+from loom.store._squeeze import squeeze, unsqueeze
 from loom.store.backend import Backend, Put
 from loom.store.families import Family, join
 from loom.store.leaves import maybe_split, maybe_unite
@@ -65,12 +66,17 @@ class Vault:
             self._known[key] = None
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-            puts.append(Put(Family.BLOBS, key, data))
+            puts.append(Put(Family.BLOBS, key, squeeze(data)))
         return puts
 
     def loader(self, whose: Whose) -> Callable[[bytes], bytes | None]:
         """A function from the digest of a leaf to its bytes; None for one that is not there."""
-        return lambda digest: self._backend.get(Family.BLOBS, self._key(whose, digest))
+
+        def fetch(digest: bytes) -> bytes | None:
+            kept = self._backend.get(Family.BLOBS, self._key(whose, digest))
+            return None if kept is None else unsqueeze(kept)
+
+        return fetch
 
     def forget(self) -> None:
         """Take no leaf for kept any more: a write failed, or leaves were swept."""
