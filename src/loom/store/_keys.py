@@ -28,9 +28,8 @@ CODES = {
     Family.BASES: 0x84,
 }
 FAMILIES = {code: family for family, code in CODES.items()}
-PREFIX = {
-    family._value_: bytes([code]) for family, code in CODES.items()
-}  # by text: an Enum's own hash is slow
+# By text: an Enum's own hash is slow.
+PREFIX = {family._value_: bytes([code]) for family, code in CODES.items()}
 END = {family._value_: bytes([code + 1]) for family, code in CODES.items()}
 JOURNAL = Family.JOURNAL._value_
 

@@ -58,10 +58,8 @@ def make_folder(folder: Path) -> None:
         raise StoreError(f"{folder} is a file, not a folder; move it away, or use another folder") from error
     except OSError as error:
         raise unusable(folder, error) from error
-    for each in (
-        folder,
-        *made,
-    ):  # also when it was there: whoever made it may have died before its name was on disk
+    # Also when it was there: whoever made it may have died before its name was on disk.
+    for each in (folder, *made):
         _sync_names(each.absolute().parent)
 
 

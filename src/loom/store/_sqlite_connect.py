@@ -17,9 +17,7 @@ from loom.store._sqlite_write import statements
 from loom.store.families import Family
 
 FILE = "loom.db"
-WAL_BOUND = (
-    16 << 20
-)  # bytes of the log from which on a write folds it into the main file, when it has been kept
+WAL_BOUND = 16 << 20  # bytes; a write that fills the log up to here folds it in, once it has been kept
 PATIENCE = 5.0  # seconds to wait for a program that is no Loom and locks the file
 
 _EACH = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")
@@ -59,9 +57,8 @@ def set_all(connection: sqlite3.Connection, settings: Sequence[str]) -> None:
 def writer(file: Path) -> sqlite3.Connection:
     """A connection that writes *file*, which is made when it is not there; raises StoreFormat for a foreign one."""
     try:
-        os.close(
-            os.open(file, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        )  # its log gets the same rights from SQLite
+        # Its log and its index get the same rights from SQLite.
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         pass
     except OSError as error:

@@ -80,9 +80,7 @@ def _fold(file: Path) -> list[str]:
         writer(fresh).close()
         pages = max(file.stat().st_size // PAGE, 1)
         head = bytearray(fresh.read_bytes()[:PAGE])
-        head[28:40] = pages.to_bytes(4, "big") + bytes(
-            8
-        )  # how many pages there are, and none of them is free
+        head[28:40] = pages.to_bytes(4, "big") + bytes(8)  # so many pages, and none of them is free
         with file.open("r+b") as opened:
             opened.write(head)
         _checkpoint(file)

@@ -96,9 +96,8 @@ def flush(path: Path) -> None:
 def compact(connection: sqlite3.Connection, file: Path) -> None:
     """Write *file* anew without its gaps; raises StoreFull when there is no room for the second copy."""
     pages = one(connection, "PRAGMA page_count") - one(connection, "PRAGMA freelist_count")
-    needed = 2 * pages * one(connection, "PRAGMA page_size") + (
-        1 << 20
-    )  # a copy, and the log of putting it back
+    # A copy, and the log of putting it back.
+    needed = 2 * pages * one(connection, "PRAGMA page_size") + (1 << 20)
     free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise StoreFull(

@@ -22,9 +22,7 @@ from loom.store.families import Family
 from loom.store.opening import kind_of, refuse_other
 
 T = TypeVar("T")
-_ROOM = (
-    2 * BUFFER
-)  # bytes that must be free before a store that could not write goes on: it writes its log anew
+_ROOM = 2 * BUFFER  # bytes that must be free before a store that was full goes on: it writes its log anew
 
 
 class RocksDbBackend:

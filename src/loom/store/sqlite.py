@@ -32,17 +32,7 @@ class SqliteBackend:
     cannot be used.
     """
 
-    __slots__ = (
-        "_file",
-        "_guard",
-        "_lock",
-        "_lost",
-        "_reader",
-        "_sync",
-        "_writer",
-        "folder",
-        "read_only",
-    )
+    __slots__ = ("_file", "_guard", "_lock", "_lost", "_reader", "_sync", "_writer", "folder", "read_only")
 
     def __init__(self, folder: str | Path, *, read_only: bool = False) -> None:
         self.folder, self.read_only = Path(folder), read_only
@@ -102,9 +92,7 @@ class SqliteBackend:
         """Fold the log of recent writes into the main file, and give its space back unless somebody still reads it."""
         connection = self._writing()
         try:
-            connection.execute(
-                "PRAGMA busy_timeout = 200"
-            )  # who reads for longer keeps the space, nobody waits
+            connection.execute("PRAGMA busy_timeout = 200")  # nobody waits for a longer reader
             try:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
