@@ -23,8 +23,8 @@ from loom.store.vault import Vault
 def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom agent` takes."""
     parser.description = (
-        "Looks at agents in a data folder, also while a runtime uses it; pause, resume and dead\n"
-        "reach one that `loom run` started. reset and fork need the folder for themselves."
+        "Looks at the agents of a data folder, also while a runtime uses it. pause,\n"
+        "resume and dead reach one that `loom run` started; reset and fork need the\nfolder alone."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(

@@ -14,16 +14,16 @@ from loom.cli._why_lines import lines, painted, plain
 def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom why` takes."""
     parser.description = (
-        "Tells what led to an event, a timer, an action or a dead letter, from its source on,\n"
-        "and what came of it. Reads the data folder, also while a runtime uses it."
+        "Tells what led to an event, a timer, an action or a dead letter, from its\n"
+        "source on, and what came of it. Reads the data folder, also while it is in use."
     )
     parser.epilog = (
         "ID is one of\n"
-        "  an event's id                   loom why 019b7a2c6c00-8f1e5d3c2b1a0f9e-0000000007\n"
-        "  # and its journal number        loom why '#123'\n"
-        "  a timer's id, an action's key   loom why greeter/Greeter.greet/019b.../1\n"
-        "  a dead letter                   loom why dead:7\n"
-        "  an agent's last step            loom why agent:greeter"
+        "  an event's id                   019b7a2c6c00-8f1e5d3c2b1a0f9e-0000000007\n"
+        "  # and its journal number        '#123'\n"
+        "  a timer's id, an action's key   greeter/Greeter.greet/019b.../1\n"
+        "  a dead letter                   dead:7\n"
+        "  an agent's last step            agent:greeter"
     )
     parser.add_argument("id", metavar="ID", help="what to explain")
     add_place(parser)
