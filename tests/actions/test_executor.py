@@ -258,3 +258,17 @@ async def test_what_may_run_at_most_once_is_called_once_for_a_key_whatever_becom
         await world.executor.call(world.order(once, "another"))
     with pytest.raises(ConfigError, match="idempotent, or it may run at most once"):
         world.make(fail, at_most_once=True, idempotent=True)
+
+
+@virtual_time
+async def test_what_may_run_at_most_once_and_was_cut_off_is_not_called_again() -> None:
+    world = World()
+    once = world.slow(at_most_once=True)
+    call = asyncio.create_task(world.executor.call(world.order(once, "k", n=1)))
+    await asyncio.sleep(0.5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    with pytest.raises(ActionFailed, match="may run once and did: cancelled"):
+        await world.executor.call(world.order(once, "k", n=1))
+    assert world.log == [("begin", 1), ("cut", 1)]

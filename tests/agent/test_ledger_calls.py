@@ -1,11 +1,13 @@
 """At-once calls over a crash: a step that runs again gets what it got before, and nothing is done twice unasked."""
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
 
 from loom import Agent, Context, Event, Loom, Retry, action, on
+from loom.agent._records import fingerprint
 from loom.errors import ActionFailed
 from loom.event import Confidentiality, Label
 from loom.store import Family
@@ -374,3 +376,45 @@ def test_records_of_a_step_that_could_not_be_committed_are_used_when_it_runs_aga
 
     lives.live(Oracle, Asker, story=story)
     assert asked == [1]
+
+
+def test_where_rows_are_sealed_keys_tell_nothing_and_stay_the_same(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    monkeypatch.setenv("LOOM_KEY", base64.b64encode(bytes(range(32))).decode())
+
+    async def first(loom: Loom) -> None:
+        await loom.publish("order", 1, label=Label(Confidentiality.PRIVATE))
+        await asyncio.sleep(10)
+        lives.die()
+
+    lives.live(pay(lives), SlowShop, story=first)
+    assert lives.live(pay(lives), Shop, story=idle) == [1]
+    assert paid(lives) == [1]
+    ((_, _, key), _) = lives.done
+    assert fingerprint(("call", "pay", {"amount": 1})) not in key
+    everything = b"".join(
+        file.read_bytes() for file in lives.folder.iterdir() if file.name.startswith("loom.db")
+    )
+    assert key.encode() in everything
+    assert b'"amount":1' not in everything
+    assert b'"receipt":' not in everything
+
+
+def test_a_call_of_a_step_that_went_with_the_runtime_ends_with_it(lives: Lives) -> None:
+    class Fleeting(Agent, name="Shop"):
+        receipts: list[int] = []
+
+        @on("order", durable=False)
+        async def order(self, event: Event, ctx: Context) -> None:
+            await ctx.call("pay", amount=event.payload)
+
+    lives.live(pay(lives, seconds=1000), Fleeting, story=crash(lives))
+    lives.live(pay(lives), Fleeting, story=idle)
+    assert lives.statuses() == ["unknown"]
+    lives.folder = lives.folder.parent / "asking"
+    lives.live(pay(lives, approval="ask"), Fleeting, story=crash(lives))
+    lives.live(pay(lives, approval="ask"), Fleeting, story=idle)
+    assert lives.statuses() == ["cancelled"]
+    assert paid(lives) == []

@@ -250,14 +250,14 @@ class Executor:
         elif isinstance(error, Exception):
             flight.set_exception(error)
             flight.exception()  # whoever waits gets it; nobody need wait
-            if invocation.begun and invocation.action.at_most_once:
-                self._spend(key, error)
         else:
             flight.cancel()
+        if error is not None and invocation.begun and invocation.action.at_most_once:
+            self._spend(key, error)
         self.on_idle()
 
-    def _spend(self, key: str, error: Exception) -> None:
-        self._spent[key] = f"{type(error).__name__}: {error}"
+    def _spend(self, key: str, error: BaseException) -> None:
+        self._spent[key] = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "cancelled"
         if len(self._spent) > _REMEMBERED:
             self._spent.popitem(last=False)
 

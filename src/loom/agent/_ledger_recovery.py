@@ -30,14 +30,14 @@ _UNRESOLVED = (
 def fate(row: Mapping[str, Any], action: Action | None) -> str:
     """What becomes of an open effect of an earlier process.
 
-    ``run``, ``doubt`` (run it when somebody says so), ``unknown`` (it ends so), ``wait`` (its step runs again and
-    decides) or ``unresolved`` (nobody provides it any more).
+    ``run``, ``doubt`` (run it when somebody says so), ``unknown`` or ``cancelled`` (it ends so), ``wait`` (its step
+    runs again and decides) or ``unresolved`` (nobody provides it any more).
     """
+    doubt = row["status"] == "running" or bool(row.get("doubt"))
     if row["kind"] == "call":
-        return "wait" if row.get("seq") else "unknown"
+        return "wait" if row.get("seq") else "unknown" if doubt else "cancelled"
     if action is None:
         return "unresolved"
-    doubt = row["status"] == "running" or bool(row.get("doubt"))
     if not doubt or action.idempotent:
         return "run"
     return "unknown" if action.at_most_once or row.get("once") else "doubt"
@@ -90,7 +90,9 @@ class Recovery:
         ledger = self._ledger
         action, why = self._find(row)
         end = fate(row, action)
-        if end == "unresolved" or (end == "run" and action is None):
+        if row.get("scope") in ledger.services.cancelled:
+            end = "cancelled"
+        if end == "unresolved":
             self._report(key, row, why)
             return
         entry = Entry(
@@ -98,6 +100,8 @@ class Recovery:
         )
         if end == "unknown":
             ledger.give_up(entry, "the runtime ended while it ran, and it may not run again")
+        elif end == "cancelled":
+            entry.end("cancelled", "its scope was cancelled, or its step went with the runtime")
         elif end != "wait" and action is not None:
             await self._submit(entry, action, end == "doubt")
 
