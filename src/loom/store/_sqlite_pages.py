@@ -60,6 +60,9 @@ class Pages:
             return
         cells = int.from_bytes(page[head + 3 : head + 5], "big")
         first = head + (12 if kind == _INNER_INDEX else 8)
+        if first + 2 * cells > self._size:
+            yield Lost(number, f"it says it has {cells} rows; what it held is lost")
+            return
         for cell in range(cells):
             at = int.from_bytes(page[first + 2 * cell : first + 2 * cell + 2], "big")
             try:
@@ -81,6 +84,8 @@ class Pages:
         return _row(kind, rowid, _record(self._payload(page, kind, at, length)))
 
     def _payload(self, page: bytes, kind: int, at: int, length: int) -> bytes:
+        if length > len(self._image):
+            raise ValueError("it is longer than the file")
         local = self._local(kind, length)
         if at + local > self._size:
             raise ValueError("it reaches over the end of its page")
