@@ -1,116 +1,187 @@
-"""Retention: what of the journal has outlived its rule, and taking that away with everything that hangs on it."""
+"""Retention: taking away what of the journal has outlived its rule, with everything that hangs on it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from loom.journal.rules import Rule
-from loom.store import Backend, Family, Put
-from loom.store.families import after, join, number, unnumber
+from loom.errors import Closed, StoreCorrupt
+from loom.journal._judges import ALL, NAMES, Entry, Judge, Limits, Replaced, Share, halves
+from loom.journal._plain import Found, each_row, plain_rows
+from loom.journal._removal import Removal, entry_of
+from loom.journal.dead import read_letter
+from loom.journal.rules import AGE
+from loom.journal.steps import read_step
+from loom.store import Family
+from loom.store.families import number, unnumber
 
 if TYPE_CHECKING:
     from loom.journal.journal import Journal
 
-_CHUNK = 512  # rows read or removed in one job of the writer's thread
-_MOST_KEYS = 1_000_000
+T = TypeVar("T")
+_READ = 512  # rows read in one job of the writer's thread
+_TAKE = 64  # events taken away in one: each is looked up in five places
+_BYTES = 1 << 20  # rows of so many bytes are read fewer at a time
 
 
-class Entry(NamedTuple):
-    """What retention has to know of one event of the journal."""
+class Page(NamedTuple):
+    """Some events of the journal, the key after them, and how many bytes they took."""
 
-    seq: int
-    topic: str
-    id: str
-    at_ms: int
-    key: str | None
+    entries: list[Entry]
+    following: bytes
     nbytes: int
 
 
-class Totals:
-    """A first look at the whole journal: how much there is of each topic, and which event of a key is the last."""
-
-    def __init__(self, rule_of: Callable[[str], Rule]) -> None:
-        self._rule_of = rule_of
-        self.count: dict[str, int] = {}
-        self.nbytes: dict[str, int] = {}
-        self.last: dict[tuple[str, str], int] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Count one event, the oldest first."""
-        topic = entry.topic
-        self.count[topic] = self.count.get(topic, 0) + 1
-        self.nbytes[topic] = self.nbytes.get(topic, 0) + entry.nbytes
-        if self._rule_of(topic).compact and len(self.last) < _MOST_KEYS:
-            self.last[topic, entry.key or ""] = entry.seq
-
-    def outlived(self, entry: Entry, now_ms: int) -> bool:
-        """Whether *entry* may go, asked for the oldest first; what may go is not counted any more."""
-        rule, topic = self._rule_of(entry.topic), entry.topic
-        gone = (
-            (rule.age is not None and now_ms - entry.at_ms > rule.age * 1000)
-            or (rule.count is not None and self.count.get(topic, 0) > rule.count)
-            or (rule.size is not None and self.nbytes.get(topic, 0) > rule.size)
-            or (rule.compact and self.last.get((topic, entry.key or ""), entry.seq) != entry.seq)
-        )
-        if gone:
-            self.count[topic] = self.count.get(topic, 1) - 1
-            self.nbytes[topic] = self.nbytes.get(topic, entry.nbytes) - entry.nbytes
-        return gone
-
-
 class Retention:
-    """Applies the rules of one journal. What a durable subscription has not handled yet always stays."""
+    """Applies the rules of one journal, a few rows at a time, in the writer's thread, between the writes.
 
-    def __init__(self, journal: Journal) -> None:
+    These stay whatever a rule says: what a connected durable subscription has not handled yet, what a dead letter
+    names, what cannot be read, and the very last event, from which the numbers go on.
+
+    *names* is how many topics, or keys of compacted topics, are held in memory; where there are more, the journal is
+    read several times, for a part of them each. ``rebased`` are the agents whose past states are not told any more
+    until they write down a whole one.
+    """
+
+    def __init__(self, journal: Journal, names: int = NAMES) -> None:
         self._journal = journal
-        self._backend: Backend = journal.backend
+        self._backend = journal.backend
+        self._names = names
+        self._removal = Removal(journal.backend)
+        self._bound = 0
+        self._spared: frozenset[int] = frozenset()
         self.removed = 0
 
+    @property
+    def rebased(self) -> set[str]:
+        """The agents that have lost every whole state from which their past is told."""
+        return self._removal.rebased
+
     async def apply(self, now_ms: int) -> int:
-        """Take away what has outlived its rule; returns how many events. A few rows at a time, between the writes."""
-        totals = Totals(self._journal.rules.of)
-        async for entries in self._pages():
-            for entry in entries:
-                totals.add(entry)
-        removed = 0
-        async for entries in self._pages():
-            gone = [e for e in entries if totals.outlived(e, now_ms) and e.seq <= self._journal.handled()]
-            if gone:
-                await self._journal.committer.perform(lambda gone=gone: self._remove(gone))  # type: ignore[misc]
-                removed += len(gone)
-        self.removed += removed
-        return removed
+        """Take away what has outlived its rule at *now_ms*, Unix ms; returns how many events.
 
-    async def _pages(self) -> AsyncIterator[list[Entry]]:
-        start = b""
+        Raises StoreError, Closed. What was taken away before stays so: each event goes as a whole, or not at all.
+        """
+        if self._journal.committer.closed:
+            raise Closed("the store is closed; nothing can be taken away from it any more")
+        self._journal.flush()
+        self._removal = Removal(self._backend)
+        self._bound = self._reach()
+        self._spared = await self._perform(self._named_by_letters)  # all up to the bound have given up by now
+        of, before = self._journal.rules.of, self.removed
+        if self._journal.rules.compacts:
+            await self._take(lambda share: Replaced(of, now_ms, share, self._names), True)
+        await self._take(lambda share: Limits(of, now_ms, share, self._names), self._journal.rules.limits)
+        await self._take_steps(now_ms)
+        return self.removed - before
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _take(self, judging: Callable[[Share], Judge], telling: bool) -> None:
+        """Take away what a judge says, who is told of everything first if *telling*; half of the names if too many."""
+        shares = [ALL]
+        while shares:
+            share = shares.pop()
+            judge = judging(share)
+            if telling and not await self._told(judge):
+                shares += halves(share)
+                continue
+            async for page in self._pages():
+                gone = [e for e in page.entries if judge.outlived(e) and e.seq not in self._spared]
+                for start in range(0, len(gone), _TAKE):
+                    await self._remove(gone[start : start + _TAKE])
+
+    async def _told(self, judge: Judge) -> bool:
+        """Tell *judge* of all events; False when they are too many for it."""
+        async for page in self._pages(everything=True):
+            for entry in page.entries:
+                judge.note(entry)
+            if judge.full:
+                return False
+        return True
+
+    async def _remove(self, gone: list[Entry]) -> None:
+        bound = min(self._bound, self._reach())  # a new subscription may begin at the beginning
+        gone = [entry for entry in gone if entry.seq <= bound]
+        if gone:
+            self.removed += await self._perform(partial(self._removal.take, gone))
+
+    async def _pages(self, everything: bool = False) -> AsyncIterator[Page]:
+        """The events that may go, or *everything* that was there, the oldest first."""
+        start, limit = b"", 16
+        end = number((self._journal.head if everything else self._bound) + 1)
         while True:
-            rows = await self._journal.committer.perform(
-                lambda start=start: self._backend.scan(Family.JOURNAL, start, None, _CHUNK)  # type: ignore[misc]
-            )
-            if not rows:
+            page: Page = await self._perform(partial(self._page, start, end, limit))
+            if not page.entries:
                 return
-            yield [entry_of(unnumber(key), row) for key, row in rows]
-            start = number(unnumber(rows[-1][0]) + 1)
+            yield page
+            start = page.following
+            limit = max(1, limit // 4) if page.nbytes > _BYTES else min(_READ, 2 * limit)
 
-    def _remove(self, entries: Iterable[Entry]) -> None:
-        """Take events away, with their ids, their steps and what the cause index has below them."""
-        puts: list[Put] = []
-        for entry in entries:
-            key = number(entry.seq)
-            puts += (Put(Family.JOURNAL, key, None), Put(Family.IDS, entry.id.encode(), None))
-            for family, prefix in ((Family.STEPS, join(key, b"")), (Family.CAUSES, join(entry.id, b""))):
-                rows = self._backend.scan(family, prefix, after(prefix), _CHUNK)
-                puts += [Put(family, found, None) for found, _ in rows]
-        self._backend.write(puts, sync=False)
+    def _page(self, start: bytes, end: bytes, limit: int) -> Page:
+        rows = plain_rows(self._backend, Family.JOURNAL, start, end, limit)
+        entries = [entry_of(key, row) for key, row in rows]
+        following = rows[-1][0] + b"\0" if rows else start
+        return Page(entries, following, sum(len(row) for _, row in rows if isinstance(row, bytes)))
+
+    async def _perform(self, job: Callable[[], T]) -> T:
+        if self._journal.committer.closed:
+            raise Closed("the store was closed before retention had come to its end; it goes on next time")
+        return await self._journal.committer.perform(job)
+
+    def _reach(self) -> int:
+        """The greatest number that may go: everybody has handled it, and it is not the last one."""
+        return max(0, min(handled(self._journal), self._journal.head - 1))
+
+    def _named_by_letters(self) -> frozenset[int]:
+        return frozenset(seqs_of_letters(each_row(self._backend, Family.DEAD)))
+
+    # --- steps without an event in the journal --------------------------------------------------------------------
+
+    async def _take_steps(self, now_ms: int) -> None:
+        """Take away the steps of events that were not journalled: those before the oldest event, and what is old."""
+        first = await self._perform(lambda: plain_rows(self._backend, Family.JOURNAL, limit=1))
+        bound = min(self._bound, self._reach())
+        oldest = min(unnumber(first[0][0]) if first else bound, bound)
+        await self._take_some_steps(b"", number(oldest), lambda key, row: True)
+        too_old = partial(_is_old, now_ms - AGE * 1000)
+        await self._take_some_steps(number(bound), None, too_old)
+
+    async def _take_some_steps(
+        self, start: bytes, end: bytes | None, doomed: Callable[[bytes, Found], bool]
+    ) -> None:
+        while rows := await self._perform(
+            partial(plain_rows, self._backend, Family.STEPS, start, end, _TAKE)
+        ):
+            gone = [(key, row) for key, row in rows if doomed(key, row)]
+            if gone:
+                await self._perform(partial(self._removal.take_steps, gone))
+            start = rows[-1][0] + b"\0"
 
 
-def entry_of(seq: int, row: bytes) -> Entry:
-    """What retention has to know of a row; of one that makes no sense nothing but its number and size."""
+def handled(journal: Journal) -> int:
+    """The number up to which every subscription that is there has handled everything."""
+    places = [c.handled for c in journal.cursors.values() if not c.closed]
+    return min((*places, journal.head))
+
+
+def seqs_of_letters(rows: Iterator[tuple[bytes, Found]]) -> Iterator[int]:
+    """The numbers of the events that dead letters name; one that cannot be read names none."""
+    for key, row in rows:
+        try:
+            letter = None if isinstance(row, Exception) else read_letter(key, row)
+        except StoreCorrupt:
+            continue
+        if letter is not None and letter.seq:
+            yield letter.seq
+
+
+def _is_old(before_ms: float, key: bytes, row: Found) -> bool:
+    """Whether *row* is the step of an event that was not journalled, made before *before_ms*."""
+    if key.count(b"\0", 9) == 0 or isinstance(row, Exception):
+        return False
     try:
-        topic, text, _ = row.split(b"\n", 2)
-        header = json.loads(text)
-        return Entry(seq, topic.decode(), header["i"], int(header["w"]), header.get("k"), len(row))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Entry(seq, "", "", 1 << 62, None, len(row))
+        return read_step(key, row).at_ms < before_ms
+    except StoreCorrupt:
+        return False

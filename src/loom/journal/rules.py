@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from loom.errors import ConfigError
 from loom.event.topic import check_pattern, matches
@@ -16,9 +19,10 @@ class Rule:
     """What holds for the topics of *pattern*.
 
     ``keep``: journalled or not, whoever listens. ``sync``: a publisher waits for the disk; otherwise a power loss (not
-    a crash of the process) may take the last moments. Retention, of each topic for itself: ``age`` in seconds,
-    ``count`` of events, ``size`` in bytes, None for no limit; ``compact`` keeps only the last event of each key (of the
-    topic, for events without one).
+    a crash of the process) may take the last moments. Retention, of each topic for itself: ``age`` in seconds since
+    the event's timestamp, ``count`` of events, ``size`` in bytes of their rows (long texts and bytes are kept apart and
+    do not count), None for no limit; ``compact`` keeps only the last event of each key (of the topic, for events
+    without one). The age decides first, then compaction; what is left counts.
     """
 
     pattern: tuple[str, ...]
@@ -30,7 +34,36 @@ class Rule:
     compact: bool = False
 
 
+def _is_above_0(value: object, whole: bool = False) -> bool:
+    kinds = (int,) if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _is_whole(value: object) -> bool:
+    return value is None or _is_above_0(value, whole=True)
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 _NAMES = tuple(field.name for field in fields(Rule))[1:]
+_FITS: dict[str, Callable[[object], bool]] = {
+    "keep": lambda value: value is None or _is_switch(value),
+    "sync": _is_switch,
+    "compact": _is_switch,
+    "age": lambda value: value is None or _is_above_0(value),
+    "count": _is_whole,
+    "size": _is_whole,
+}
+_WORDS = {
+    "keep": "true, false or nothing",
+    "sync": "true or false",
+    "compact": "true or false",
+    "age": "seconds above 0",
+    "count": "a whole number of events above 0",
+    "size": "a whole number of bytes above 0",
+}
 DEFAULT = Rule((">",))
 """What holds where no rule says otherwise: events are kept for 30 days."""
 
@@ -47,18 +80,27 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def add(self, pattern: str, **what: object) -> Rule:
+    @property
+    def compacts(self) -> bool:
+        """Whether a rule keeps only the last event of each key."""
+        return any(rule.compact for rule in self._rules)
+
+    @property
+    def limits(self) -> bool:
+        """Whether a rule says how much there may be of a topic."""
+        return any(rule.count is not None or rule.size is not None for rule in self._rules)
+
+    def add(self, pattern: str, **what: Any) -> Rule:
         """Let a rule hold for *pattern*: the fields of Rule by keyword; raises InvalidTopic, ConfigError."""
         unknown = what.keys() - set(_NAMES)
         if unknown:
             raise ConfigError(f"a journal rule has no {min(unknown)!r}; it has {', '.join(_NAMES)}")
-        for name in ("age", "count", "size"):
-            value = what.get(name)
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
-            ):
-                raise ConfigError(f"journal rule for {pattern!r}: {name}={value!r} must be a number above 0")
-        rule = Rule(check_pattern(pattern), **what)  # type: ignore[arg-type]
+        wrong = next((name for name, value in what.items() if not _FITS[name](value)), None)
+        if wrong is not None:
+            raise ConfigError(
+                f"journal rule for {pattern!r}: {wrong}={what[wrong]!r:.60} must be {_WORDS[wrong]}"
+            )
+        rule = Rule(check_pattern(pattern), **what)
         self._rules.append(rule)
         self._found.clear()
         return rule

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("loom.store")
 _SWITCH = 0.0005  # seconds the writer's thread waits for Python's lock at most, and the loop for it; 5 ms unless set
 _TIDY = 3600.0  # seconds between two looks at what has outlived its rule
+_FIRST = 60.0  # seconds until the first one: starting is for other things
 
 
 def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: str | None = None) -> Durable:
@@ -66,14 +67,26 @@ def follow(
     return subscription
 
 
-async def tidy(journal: Journal, clock: Clock) -> None:
-    """Take away what has outlived its rule, now and then, as long as the runtime runs."""
-    from loom.journal.retention import Retention
-
-    retention = Retention(journal)
+async def tidy(durable: Durable, clock: Clock, every: float = _TIDY, first: float = _FIRST) -> None:
+    """Take away what has outlived its rule, *first* seconds from now and then *every* so many, until cancelled."""
+    await asyncio.sleep(first)
     while True:
-        await asyncio.sleep(_TIDY)
         try:
-            await retention.apply(clock.now_ms())
+            await retain(durable, clock.now_ms())
         except StoreError as error:
             log.error("retention could not be applied and is tried again later: %s", error)
+        await asyncio.sleep(every)
+
+
+async def retain(durable: Durable, now_ms: int) -> int:
+    """Take away what has outlived its rule at *now_ms*, Unix ms; returns how many events. Raises StoreError, Closed."""
+    from loom.journal.retention import Retention
+
+    retention = Retention(durable.journal)
+    try:
+        return await retention.apply(now_ms)
+    finally:
+        for name in retention.rebased:
+            cell = durable.services.cells.get(name)
+            if cell is not None:
+                durable.causes.history.forget(cell)  # its next step writes all of its state down

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
-from loom.runtime._durability import follow
+from loom.runtime._durability import follow, retain
 from loom.store.families import Family, join
 
 if TYPE_CHECKING:
@@ -51,10 +51,13 @@ class Operations:
         self.bus.attach_spool(journal)
 
     async def tidy(self) -> int:
-        """Take away now what has outlived its rule, as happens every hour; returns how many events."""
-        from loom.journal.retention import Retention
+        """Take away now what has outlived its rule, as happens every hour; returns how many events.
 
-        return await Retention(self._journal()).apply(self._services.clock.now_ms())
+        Raises StoreError, Closed; what was taken away until then stays so.
+        """
+        self._journal()
+        assert self._durable is not None
+        return await retain(self._durable, self._services.clock.now_ms())
 
     def _journal(self) -> Journal:
         if self._durable is None:

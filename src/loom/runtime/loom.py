@@ -198,7 +198,7 @@ class Loom(Operations):
         if self._durable is not None:
             self._durable.begin()
             self._durable.causes.revival.begin()
-            self._spawn(tidy(self._durable.journal, self.clock))
+            self._spawn(tidy(self._durable, self.clock))
         for runner in self._sources.values():
             runner.start()
         return self

@@ -1,0 +1,422 @@
+"""Retention: against a naive oracle, over crashes and failures, and what must stay whatever the rules say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loom import Agent, Retry, on
+from loom.bus import Bus
+from loom.errors import Closed, StoreFull
+from loom.event import Event
+from loom.journal import Journal, Rules
+from loom.journal.follower import FollowerQueue
+from loom.journal.retention import Retention
+from loom.store import Family, Put
+from loom.store.families import join, number, unnumber
+from loom.testing import run, virtual_time
+from tests.journal.disks import Disk, disk, life, until  # noqa: F401 - a fixture
+from tests.store.shelf import Shelf
+
+NOW = 1_000_000
+TOPICS = ("a", "b.x", "b.y")
+
+
+class Told(NamedTuple):
+    """One event of a random journal: topic, key, age in seconds, bytes of its text."""
+
+    topic: str
+    key: str | None
+    age: int
+    size: int
+
+
+events = st.lists(
+    st.builds(
+        Told,
+        st.sampled_from(TOPICS),
+        st.sampled_from([None, "1", "2"]),
+        st.integers(-5, 100),
+        st.sampled_from([0, 10, 50]),
+    ),
+    max_size=30,
+)
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "age": st.one_of(st.none(), st.integers(1, 100)),
+        "count": st.integers(1, 8),
+        "size": st.integers(1, 800),
+        "compact": st.booleans(),
+    },
+)
+rules_given = st.lists(st.tuples(st.sampled_from([*TOPICS, "b.*", ">"]), limits), max_size=4)
+
+
+def fill(shelf: Shelf, told: Sequence[Told], rules: Sequence[tuple[str, dict[str, Any]]] = ()) -> Journal:
+    """A journal with these events, each of which has a step and caused the next one."""
+    made = Rules()
+    for pattern, rule in rules:
+        made.add(pattern, **rule)
+    journal = Journal(shelf, Bus(), made)
+    for place, each in enumerate(told, 1):
+        cause = f"e{place - 1}" if place > 1 else None
+        event = Event(
+            "t", "x" * each.size, topic=each.topic, key=each.key, id=f"e{place}", cause=cause,
+            timestamp_ms=NOW - each.age * 1000,
+        )  # fmt: skip
+        puts = journal.rows(event)
+        puts.append(Put(Family.STEPS, join(number(event.seq), "Some.take"), b'[1,0,"e","Some",""]'))
+        shelf.write(puts)
+    journal.reached(journal.seq)
+    return journal
+
+
+def follow(journal: Journal, name: str, position: int) -> None:
+    """A subscription that is there and has handled everything up to *position*."""
+    cursor = journal.cursor(name, "beginning")
+    cursor.delivered, cursor.behind = position, True
+    FollowerQueue(name, cursor, journal.settle)
+
+
+def left(shelf: Shelf) -> list[int]:
+    return [unnumber(key) for key in sorted(shelf.kept[Family.JOURNAL])]
+
+
+def naive(told: Sequence[Told], rules: Rules, nbytes: Sequence[int]) -> set[int]:
+    """The numbers of the events that the rules keep, said as simply as possible."""
+    alive = [
+        (seq, e) for seq, e in enumerate(told, 1) if (age := rules.of(e.topic).age) is None or e.age <= age
+    ]
+    alive = [
+        (seq, e)
+        for seq, e in alive
+        if not rules.of(e.topic).compact
+        or not any(s > seq and (o.topic, o.key or "") == (e.topic, e.key or "") for s, o in alive)
+    ]
+    kept = set()
+    for topic in TOPICS:
+        rule = rules.of(topic)
+        count = size = 0
+        for seq, _ in [pair for pair in reversed(alive) if pair[1].topic == topic]:
+            count, size = count + 1, size + nbytes[seq - 1]
+            if (rule.count is not None and count > rule.count) or (
+                rule.size is not None and size > rule.size
+            ):
+                break
+            kept.add(seq)
+    return kept
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    told=events,
+    rules=rules_given,
+    handled=st.integers(0, 30),
+    names=st.integers(1, 3),
+    letters=st.sets(st.integers(1, 30), max_size=2),
+)
+def test_what_stays_is_what_a_naive_reading_of_the_rules_keeps(
+    told: list[Told],
+    rules: list[tuple[str, dict[str, Any]]],
+    handled: int,
+    names: int,
+    letters: set[int],
+) -> None:
+    shelf = Shelf()
+
+    async def main() -> int:
+        journal = fill(shelf, told, rules)
+        nbytes = [len(shelf.kept[Family.JOURNAL][number(n)]) for n in range(1, len(told) + 1)]
+        for letter in letters:
+            shelf.kept[Family.DEAD][number(letter)] = letter_row(letter)
+        follow(journal, "slow", handled)
+        wanted = naive(told, journal.rules, nbytes) | letters | {len(told)} | set(range(handled + 1, 31))
+        removed = await Retention(journal, names).apply(NOW)
+        assert left(shelf) == [n for n in range(1, len(told) + 1) if n in wanted]
+        assert removed == len(told) - len(left(shelf))
+        assert await Retention(journal).apply(NOW) == 0
+        journal.committer.close()
+        return removed
+
+    run(main())
+    assert_sound(shelf)
+
+
+def letter_row(seq: int) -> bytes:
+    from loom.journal.dead import Letter
+
+    return Letter(1, "A", "A.take", f"e{seq}", "a", "failed", "", [], 1, NOW, seq).row()
+
+
+def assert_sound(shelf: Shelf) -> None:
+    """Of an event there is everything or nothing."""
+    there = left(shelf)
+    assert sorted(unnumber(v) for v in shelf.kept[Family.IDS].values()) == there
+    assert sorted(unnumber(key) for key in shelf.kept[Family.STEPS]) == there
+    caused = {unnumber(v) for v in shelf.kept[Family.CAUSES].values()}
+    causes = {int(key.split(b"\0")[0][1:]) for key in shelf.kept[Family.CAUSES]}
+    assert caused <= set(there)
+    assert causes <= set(there)
+
+
+class Photographed(Shelf):
+    """Remembers what was kept after each write, as a crash would leave it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[Shelf] = []
+
+    def write(self, puts: Sequence[Put], sync: bool = True) -> None:
+        super().write(puts, sync)
+        image = Shelf()
+        image.kept = {family: dict(rows) for family, rows in self.kept.items()}
+        self.images.append(image)
+
+
+@virtual_time
+async def test_a_crash_between_two_chunks_leaves_a_sound_store() -> None:
+    shelf = Photographed()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 300, [("a", {"age": 30})])
+    shelf.images.clear()
+    assert await Retention(journal).apply(NOW) == 299
+    journal.committer.close()
+    assert len(shelf.images) > 4
+    for image in shelf.images:
+        assert_sound(image)
+    assert left(shelf) == [300]
+
+
+@virtual_time
+async def test_a_full_disk_is_told_and_the_next_time_goes_on() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 10, [("a", {"count": 3})])
+    shelf.full = True
+    with pytest.raises(StoreFull):
+        await Retention(journal).apply(NOW)
+    shelf.full = False
+    assert len(left(shelf)) == 10
+    assert await Retention(journal).apply(NOW) == 7
+    journal.committer.close()
+    with pytest.raises(Closed):
+        await Retention(journal).apply(NOW)
+
+
+@virtual_time
+async def test_the_last_event_stays_so_that_numbers_are_never_given_twice() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 5, [("a", {"age": 1})])
+    await Retention(journal).apply(NOW)
+    journal.committer.close()
+    assert Journal(shelf, Bus()).seq == 5
+
+
+@virtual_time
+async def test_an_id_is_forgotten_with_its_event_and_not_with_an_earlier_one_of_the_same_id() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0), Told("a", None, 0, 0), Told("a", None, 0, 0)])
+    shelf.kept[Family.IDS][b"e1"] = number(2)
+    journal.rules.add("a", age=30)
+    assert await Retention(journal).apply(NOW) == 1
+    assert shelf.kept[Family.IDS][b"e1"] == number(2)
+    assert journal.find("e1") == 2
+    journal.committer.close()
+
+
+@virtual_time
+async def test_an_event_that_caused_very_much_goes_with_all_of_it() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0), Told("a", None, 0, 0)], [("a", {"age": 30})])
+    for n in range(1500):
+        shelf.kept[Family.CAUSES][join("e1", "act", f"key{n}")] = b""
+        shelf.kept[Family.STEPS][join(number(1), f"group {n}")] = b'[1,0,"e1","Some",""]'
+    assert await Retention(journal).apply(NOW) == 1
+    assert not [key for key in shelf.kept[Family.CAUSES] if key.startswith(b"e1\0")]
+    assert [unnumber(key) for key in shelf.kept[Family.STEPS]] == [2]
+    journal.committer.close()
+
+
+@virtual_time
+async def test_the_maker_of_a_timer_stays_as_long_as_the_timer_waits() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0), Told("a", None, 0, 0)], [("a", {"age": 30})])
+    for timer, owner in (("t1", "Room/kitchen"), ("t2", "Cook")):
+        shelf.kept[Family.CAUSES][join("e1", "timer", timer)] = b""
+        shelf.kept[Family.CAUSES][join(timer, "maker", b"")] = f'{{"by":"{owner}"}}'.encode()
+    shelf.kept[Family.TIMERS][join("Room\0kitchen", "t1")] = b"{}"
+    await Retention(journal).apply(NOW)
+    makers = [key for key in shelf.kept[Family.CAUSES] if b"\0maker\0" in key]
+    assert makers == [join("t1", "maker", b"")]
+    journal.committer.close()
+
+
+@virtual_time
+async def test_what_cannot_be_read_stays_and_hinders_nothing() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 4, [(">", {"count": 1, "age": 30})])
+    shelf.kept[Family.JOURNAL][number(2)] = b"damaged"
+    shelf.kept[Family.DEAD][number(1)] = b"damaged"
+    assert await Retention(journal).apply(NOW) == 2
+    assert left(shelf) == [2, 4]
+    journal.committer.close()
+
+
+@virtual_time
+async def test_steps_of_events_that_were_not_journalled_go_by_age_and_with_their_neighbours() -> None:
+    shelf = Shelf()
+    journal = fill(shelf, [Told("a", None, 60, 0), Told("a", None, 0, 0)], [("a", {"age": 30})])
+    month = 31 * 86_400_000
+    for seq, id, at_ms in ((1, "u1", NOW), (2, "old", NOW), (2, "new", NOW + month)):
+        key = join(number(seq), "Some.take", id)
+        shelf.kept[Family.STEPS][key] = f'[1,{at_ms},"{id}","Some",""]'.encode()
+        shelf.kept[Family.CAUSES][join(id, "step", key)] = b"{}"
+    await Retention(journal).apply(NOW)
+    assert unjournalled(shelf) == {b"old", b"new"}
+    await Retention(journal).apply(NOW + month)
+    assert unjournalled(shelf) == {b"new"}
+    journal.committer.close()
+
+
+def unjournalled(shelf: Shelf) -> set[bytes]:
+    steps = {key.split(b"\0")[-1] for key in shelf.kept[Family.STEPS] if key.count(b"\0", 9)}
+    causes = {key.split(b"\0")[0] for key in shelf.kept[Family.CAUSES] if b"\0step\0" in key}
+    assert steps == causes
+    return steps
+
+
+# --- in a runtime -------------------------------------------------------------------------------------------------
+
+
+class Teller(Agent):
+    """Remembers all it was told."""
+
+    heard: list[int] = []
+
+    @on("n.>")
+    async def take(self, event, ctx):
+        self.heard.append(event.payload)
+
+
+class Stuck(Agent):
+    """Handles nothing until it is let go."""
+
+    @on("n.>", capacity=4)
+    async def take(self, event, ctx):
+        await asyncio.sleep(100)
+
+
+def kept(loom: Any) -> list[int]:
+    rows = loom._durable.backend.scan(Family.JOURNAL, b"", None, 10_000)
+    return [unnumber(key) for key, _ in rows]
+
+
+@virtual_time
+async def test_what_an_agent_has_not_handled_yet_stays(disk: Disk) -> None:  # noqa: F811
+    async with life(disk, Stuck, drain=0) as loom:
+        loom.journal("n.>", count=1)
+        for n in range(4):
+            await loom.publish("n.x", n)
+        assert await loom.tidy() == 0
+        await asyncio.sleep(150)
+        assert await loom.tidy() == 1
+        assert kept(loom) == [2, 3, 4]
+    async with life(disk, Teller, drain=0) as loom:  # nobody is there any more who has not handled them
+        loom.journal("n.>", count=1)
+        assert await loom.tidy() == 2
+        assert kept(loom) == [4]
+
+
+@virtual_time
+async def test_it_is_applied_after_a_minute_and_every_hour(disk: Disk) -> None:  # noqa: F811
+    async with life(disk, Teller) as loom:
+        loom.journal("n.>", age=3600.0)
+        await loom.publish("n.x", 1, timestamp_ms=loom.clock.now_ms())
+        await loom.publish("n.x", 2, timestamp_ms=loom.clock.now_ms())
+        await asyncio.sleep(3650)
+        assert kept(loom) == [1, 2]
+        await asyncio.sleep(20)
+        assert kept(loom) == [2]
+
+
+@virtual_time
+async def test_a_store_that_cannot_be_read_is_told_and_retention_tried_again(
+    disk: Disk,
+    caplog: pytest.LogCaptureFixture,  # noqa: F811
+) -> None:
+    async with life(disk, Teller) as loom:
+        loom.journal("n.>", count=1)
+        await loom.publish("n.x", 1)
+        await loom.publish("n.x", 2)
+        await loom.idle()
+        disk.blind = True
+        await asyncio.sleep(61)
+        disk.blind = False
+        assert kept(loom) == [1, 2]
+        assert "retention could not be applied and is tried again later" in caplog.text
+        await asyncio.sleep(3600)
+        assert kept(loom) == [2]
+
+
+@virtual_time
+async def test_publishers_and_agents_go_on_while_it_works(disk: Disk) -> None:  # noqa: F811
+    async with life(disk, Teller) as loom:
+        loom.journal("n.>", count=5)
+        for n in range(600):
+            await loom.publish("n.x", n)
+        await loom.idle()
+        tidying = asyncio.ensure_future(loom.tidy())
+        published = 0
+        while not tidying.done():
+            await loom.publish("n.x", 0)
+            published += 1
+        assert published > 5
+        assert await tidying >= 590
+        await loom.idle()
+        assert len(loom.agent("Teller").instance.heard) == 600 + published
+
+
+@virtual_time
+async def test_an_event_that_a_dead_letter_names_stays_as_long_as_the_letter(disk: Disk) -> None:  # noqa: F811
+    class Broken(Agent, retry=Retry(attempts=1)):
+        @on("n.bad")
+        async def take(self, event, ctx):
+            raise ValueError("no")
+
+    async with life(disk, Broken) as loom:
+        loom.journal("n.>", count=1)
+        await loom.publish("n.bad", 1)
+        await until(lambda: len(loom.dead))
+        await loom.publish("n.bad", 2)
+        await loom.publish("n.bad", 3)
+        await until(lambda: len(loom.dead) == 3)
+        await loom.dead.drop(2)
+        assert await loom.tidy() == 1
+        assert kept(loom) == [1, 3]
+        assert await loom.dead.retry_all() == 2
+
+
+@virtual_time
+async def test_what_an_agent_knew_is_told_rightly_or_not_at_all(disk: Disk) -> None:  # noqa: F811
+    from loom.agent._fork import state_at
+    from loom.errors import ConfigError
+
+    async with life(disk, Teller) as loom:
+        loom.journal("n.short", count=1)
+        for n in range(6):
+            await loom.publish("n.short" if n % 2 else "n.long", n)
+        await loom.idle()
+        assert await loom.tidy() == 2
+        await loom.publish("n.long", 6)
+        await loom.publish("n.long", 7)
+        await loom.idle()
+        backend, vault = loom._durable.backend, loom._durable.vault
+        for seq in (1, 3, 5, 6):
+            with pytest.raises(ConfigError, match="not kept"):
+                state_at(backend, vault, "Teller", seq)
+        assert state_at(backend, vault, "Teller", 7).fields == {"heard": [0, 1, 2, 3, 4, 5, 6]}
+        assert state_at(backend, vault, "Teller", 8).fields == {"heard": [0, 1, 2, 3, 4, 5, 6, 7]}
