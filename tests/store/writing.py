@@ -72,7 +72,7 @@ def unfolded(store: Backend) -> None:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     for n in range(10):
-        store.write([Put(Family.JOURNAL, number(n), bytes(20_000))])
+        store.write([Put(Family.JOURNAL, number(n), bytes(10_000))])
     store.checkpoint()
 
 
