@@ -65,21 +65,30 @@ def tell(outcome: Outcome, more: str = "") -> None:
 
 
 def _images(options: argparse.Namespace, seed: int) -> int:
-    problems = 0
-    each = 500
-    for number in range(-(-options.images // each)):
-        place = Path(tempfile.mkdtemp(prefix=f"loom-power-{seed + number}-"))
-        verdict = _power.bare(
-            place, options.backend, seed + number, min(each, options.images - number * each)
-        )
-        problems += len(verdict.problems)
-        print(
-            f"power, bare store, {options.backend}, seed {seed + number}: {verdict.images} images of "
-            f"{verdict.points} moments, {len(verdict.problems)} problems",
-            flush=True,
-        )
-        for problem in verdict.problems[:10]:
-            print(f"     {problem}")
-        if not verdict.problems:
-            shutil.rmtree(place)
+    """Five images of the bare store for each one of the whole runtime."""
+    problems = done = 0
+    while done < options.images:
+        for what, judged, most in (("bare store", _power.bare, 500), ("runtime", _power.whole, 100)):
+            place = Path(tempfile.mkdtemp(prefix=f"loom-power-{seed}-"))
+            count = min(most, options.images - done)
+            if count:
+                verdict = judged(place, options.backend, seed, count)
+                done += verdict.images
+                problems += len(verdict.problems)
+                _tell_images(
+                    f"{done:5}/{options.images} power, {what}, {options.backend}, seed {seed}", verdict
+                )
+                if not verdict.problems:
+                    shutil.rmtree(place)
+        seed += 1
+    print(f"torture: {done - problems} images sound, {problems} not")
     return 1 if problems else 0
+
+
+def _tell_images(where: str, verdict: _power.Verdict) -> None:
+    print(
+        f"{where}: {verdict.images} images of {verdict.points} moments, {len(verdict.problems)} problems",
+        flush=True,
+    )
+    for problem in verdict.problems[:10]:
+        print(f"     {problem}")

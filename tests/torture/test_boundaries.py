@@ -73,6 +73,7 @@ class Trial:
         work = asyncio.ensure_future(self.work(loom))
         await asyncio.wait({work, died}, return_when=asyncio.FIRST_COMPLETED)
         if self.faulty.dead:
+            await loom._services.scheduler.close()  # its runners must not outlive the loop of this test
             self.faulty.close()
             return None
         return work.result()
