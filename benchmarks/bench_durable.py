@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks._harness import Ratio, bench, interleave
+from benchmarks.bench_overload import Outcome, Waiter, overload
 from loom import Agent, Event, Loom, on
 from loom.journal import Commit, Committer
 from loom.journal.row import flat_event
@@ -144,3 +145,28 @@ def lone_agent() -> Iterator[Ratio]:
     got = interleave(5, loom=in_folder(alone), store=in_folder(bare), disk=in_folder(syncs))
     note = f"{got.note('loom', 'store', 'events/s')}, the disk syncs {got.median('disk'):.0f} times a second"
     yield Ratio("durable.lone_agent", got.ratio("loom", "store"), note=note)
+
+
+@bench
+def overload_with_a_durable_flood() -> Iterator[Ratio]:
+    """The overload bench with agents whose flood is journalled, against the same in memory."""
+    memory, disk = Outcome(), Outcome()
+
+    async def flooded(folder: str) -> float:
+        return await overload(Waiter, disk, folder)
+
+    async def in_memory() -> float:
+        return await overload(Waiter, memory)
+
+    got = interleave(5, warm=0, memory=in_memory, durable=in_folder(flooded))
+    note = f"{got.note('durable', 'memory', 'ms')}, {min(disk.done):.0f} durable steps/s beside it"
+    yield Ratio(
+        "durable.realtime_p99_above_memory",
+        got.above("durable", "memory"),
+        1.0,
+        "lower",
+        "ms",
+        slack=1.0,
+        note=note,
+    )
+    yield Ratio("durable.realtime_lost", disk.lost, 0.0, "lower", "events")

@@ -70,9 +70,9 @@ async def flood(loom: Loom) -> None:
         await loom.publish("bulk", {"n": 1})
 
 
-async def overload(worker: type[Agent], outcome: Outcome) -> float:
-    """The 99th percentile of the lateness in milliseconds."""
-    loom = Loom(drain=0.0)
+async def overload(worker: type[Agent], outcome: Outcome, data: str | None = None) -> float:
+    """The 99th percentile of the lateness in milliseconds; the flood is durable when there is a folder for it."""
+    loom = Loom(drain=0.0, data=data)
     pulse = Pulse()
     pulse._late = []
     loom.add(pulse)

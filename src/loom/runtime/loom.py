@@ -227,7 +227,9 @@ class Loom(Operations):
         await self._idle_within(min(seconds, 1.0))
         queued = sum(len(q) + q.in_flight for cell in cells for q in cell.queues())
         self.left = queued + sum(len(cell.outbox) for cell in cells) + self._services.executor.pending
-        if self.left:
+        if self.left and self._durable is not None:
+            log.info("stopped; %d accepted events and actions go on with the next start", self.left)
+        elif self.left:
             log.warning(
                 "stopped with %d accepted events and actions undone; give stop() more time", self.left
             )
