@@ -110,4 +110,4 @@ class History:
     def _first(self, cell: Cell) -> int:
         """The number below which every step of *cell* is in the base that is made now."""
         cursors = [c for queue in cell.queues() if (c := cursor_of(queue)) is not None]
-        return min((c.outstanding[0] if c.outstanding else c.delivered + 1 for c in cursors), default=0)
+        return min((c.handled + 1 for c in cursors), default=0)

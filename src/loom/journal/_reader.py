@@ -96,7 +96,7 @@ class Reader:
             return
         for queue in journal.bus.receivers(event):
             cursor = cursor_of(queue)
-            if cursor is None or cursor not in along or seq <= cursor.delivered or seq in cursor.done:
+            if cursor is None or cursor not in along or seq <= cursor.delivered or cursor.settled(seq):
                 continue
             if len(queue.items) >= queue.capacity or queue.closed:
                 along.discard(cursor)

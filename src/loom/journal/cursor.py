@@ -6,8 +6,8 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import count
-from typing import TYPE_CHECKING
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, NamedTuple
 
 from loom.errors import Closed, StoreCorrupt
 
@@ -17,25 +17,34 @@ if TYPE_CHECKING:
 _serials = count(1).__next__
 
 
+class Known(NamedTuple):
+    """What was settled beyond a position: everything up to ``top`` but the ``open`` ones."""
+
+    top: int
+    open: frozenset[int]
+
+
 class Cursor:
     """The position of one durable subscription, shared by the members of a group.
 
-    Every event up to ``position`` is settled, and beyond it those in ``done``. ``delivered`` is the last one that
-    was looked at: it is in a queue, in flight, settled or not wanted. ``behind`` says that later ones are read from the
-    journal, for a queue had no room. ``admitted`` events are on their way to the journal and have a place promised.
+    Every event up to ``position`` is settled. ``delivered`` is the last one that was looked at: it is in a queue, in
+    flight, settled or not wanted; ``outstanding`` are those that are not settled yet. ``behind`` says that later ones
+    are read from the journal, for a queue had no room. ``admitted`` events are on their way to the journal and have a
+    place promised. What an earlier process settled beyond its position is ``known``.
     """
 
     __slots__ = (
-        "_staged", "admitted", "behind", "delivered", "done", "fresh", "more", "name", "outstanding", "position",
-        "queues", "serial", "waiters",
+        "_staged", "_top", "admitted", "behind", "delivered", "fresh", "known", "more", "name", "outstanding",
+        "position", "queues", "serial", "waiters",
     )  # fmt: skip
 
-    def __init__(self, name: str, position: int, done: Iterable[int] = (), fresh: bool = False) -> None:
+    def __init__(self, name: str, position: int, known: Known | None = None, fresh: bool = False) -> None:
         self.name = name
         self.serial = _serials()
         self.position = self.delivered = position
-        self.done = set(done)
-        self.outstanding: deque[int] = deque()
+        self.known = known or Known(position, frozenset())
+        self.outstanding: dict[int, None] = {}  # in order
+        self._top = self.known.top  # the last one that is settled
         self.behind = False
         self.admitted = 0
         self.queues: list[DurableQueue] = []
@@ -50,7 +59,11 @@ class Cursor:
         """Note that the event *seq*, later than all before, is going to be handled here (or is not wanted)."""
         self.delivered = seq
         if wanted:
-            self.outstanding.append(seq)
+            self.outstanding[seq] = None
+
+    def settled(self, seq: int) -> bool:
+        """Whether *seq*, which was not looked at yet, was settled by an earlier process."""
+        return seq <= self.known.top and seq not in self.known.open
 
     def keep_up(self, head: int) -> None:
         """Everything up to *head* was delivered: what did not come here was not wanted."""
@@ -62,34 +75,27 @@ class Cursor:
         self._staged.update(seqs)
 
     def row(self) -> bytes:
-        """What to keep when the staged events are settled: the position and the exceptions beyond it."""
-        settled = self.done | self._staged if self._staged else self.done
-        if not settled:
-            return str(self._before_outstanding()).encode()
-        position, beyond = self.position, []
-        for seq in self.outstanding:
-            if seq not in settled:
-                position = seq - 1
-                break
-        else:
-            position = self.delivered
-        beyond = sorted(seq for seq in settled if seq > position)
-        return (
-            json.dumps([position, *beyond], separators=(",", ":")).encode()
-            if beyond
-            else str(position).encode()
-        )
+        """What to keep when the staged events are settled: the position; if some beyond it are, the last and the rest.
+
+        It is short however long the first one takes: of what is settled beyond it, only the last is named.
+        """
+        staged, top = self._staged, max(self._staged, default=0)
+        top = max(top, self._top)
+        first = next((seq for seq in self.outstanding if seq not in staged), None)
+        position = self.delivered if first is None else first - 1
+        if top <= position:
+            return str(position).encode()
+        left = [s for s in takewhile(top.__gt__, self.outstanding) if s not in staged]
+        left += sorted(s for s in self.known.open if s > self.delivered)
+        return json.dumps([position, top, *left], separators=(",", ":")).encode()
 
     def landed(self, kept: bool) -> None:
         """The write with the staged events is kept, or it is not."""
         if kept:
-            self.done |= self._staged
-            outstanding, done = self.outstanding, self.done
-            while outstanding and outstanding[0] in done:
-                done.discard(outstanding.popleft())
-            self.position = self._before_outstanding()
-            if done:
-                self.done = {seq for seq in done if seq > self.position}
+            for seq in self._staged:
+                self.outstanding.pop(seq, None)
+            self._top = max(self._top, max(self._staged, default=0))
+            self.position = self.handled
             self.fresh = False
         self._staged.clear()
 
@@ -103,8 +109,10 @@ class Cursor:
         """How far the kept position is behind what was looked at."""
         return self.delivered - self.position
 
-    def _before_outstanding(self) -> int:
-        return self.outstanding[0] - 1 if self.outstanding else self.delivered
+    @property
+    def handled(self) -> int:
+        """The last event up to which everything that was looked at is settled."""
+        return next(iter(self.outstanding)) - 1 if self.outstanding else self.delivered
 
     # --- room -----------------------------------------------------------------------------------------------------
 
@@ -161,15 +169,15 @@ class Cursor:
                 )
 
 
-def read_position(name: str, row: bytes) -> tuple[int, list[int]]:
-    """Position and exceptions of a kept row; raises StoreCorrupt."""
+def read_position(name: str, row: bytes) -> tuple[int, Known]:
+    """Position of a kept row, and what is settled beyond it; raises StoreCorrupt."""
     try:
         value = json.loads(row)
-        numbers = value if isinstance(value, list) else [value]
-        if not all(type(n) is int and n >= 0 for n in numbers):
+        numbers = value if isinstance(value, list) else [value, value]
+        if len(numbers) < 2 or not all(type(n) is int and n >= 0 for n in numbers):
             raise ValueError(f"not a position: {row!r:.80}")
-        return numbers[0], numbers[1:]
-    except (ValueError, IndexError) as error:
+        return numbers[0], Known(numbers[1], frozenset(numbers[2:]))
+    except ValueError as error:
         raise StoreCorrupt(f"position of {name!r} cannot be read ({error}); run: loom store verify") from None
 
 

@@ -158,8 +158,8 @@ class Journal:
             return known
         row = self.backend.get(Family.POSITIONS, name.encode())
         if row is not None:
-            position, done = read_position(name, row)
-            cursor = Cursor(name, min(position, self.seq), [s for s in done if s <= self.seq])
+            position, beyond = read_position(name, row)
+            cursor = Cursor(name, min(position, self.seq), beyond._replace(top=min(beyond.top, self.seq)))
         else:
             begin = self.head if start == "now" else 0 if start == "beginning" else int(start)
             cursor = Cursor(name, max(0, min(begin, self.head)), fresh=True)
