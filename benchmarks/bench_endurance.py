@@ -65,7 +65,7 @@ async def converse(folder: str) -> int:
             new += len(question)
             await loom.publish("user.says", {"text": question})
             await loom.idle()
-        assert len(loom.agent("Tutor").instance.said) == 2 * CALLS
+        assert len(vars(loom.agent("Tutor").instance)["said"]) == 2 * CALLS
     return new + sum(map(len, replies))
 
 
@@ -100,7 +100,7 @@ def fill(folder: str) -> None:
     """A store with a million journalled events, of which the last thousand were not handled when the process died."""
     backend = SqliteBackend(folder)
     for start in range(1, EVENTS + 1, 5000):
-        puts = []
+        puts: list[Put] = []
         for seq in range(start, min(start + 5000, EVENTS + 1)):
             event = Event("reading", {"value": seq, "unit": "C"}, topic=f"sensor.{seq % 100}")
             puts += (
