@@ -140,6 +140,22 @@ def test_repair_of_a_sound_store_loses_nothing(folder: Path) -> None:
     store.close()
 
 
+def test_repair_reads_pages_of_another_size(folder: Path) -> None:
+    connection = sqlite3.connect(folder / "loom.db", isolation_level=None)
+    for sql in (
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA page_size = 1024",
+        "VACUUM",
+        "PRAGMA journal_mode = WAL",
+    ):
+        connection.execute(sql).fetchall()
+    connection.close()
+    repair(folder, "now")
+    store = SqliteBackend(folder)
+    assert read_all(store) == SOME
+    store.close()
+
+
 def test_repair_reads_the_log_too(folder: Path) -> None:
     store = SqliteBackend(folder)
     store.write([Put(Family.JOURNAL, number(5_000), b"only in the log")])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loom.errors import StoreError
 from loom.store._lock import FolderLock, unusable
-from loom.store._sqlite_connect import FILE, connect, one, writer
+from loom.store._sqlite_connect import FILE, connect, writer
 from loom.store._sqlite_errors import typed
 from loom.store._sqlite_pages import Lost, Pages, Row
 from loom.store._sqlite_schema import PAGE
@@ -65,7 +65,7 @@ def _remake(work: Path) -> list[str]:
     wrong = [*_fold(damaged), *verify(damaged)]
     lost: list[str] = []
     with damaged.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as image:
-        kept = _keep(_readable(Pages(image, PAGE).read(), lost), new)
+        kept = _keep(_readable(Pages(image, _page_size(damaged)).read(), lost), new)
     counts = ", ".join(f"{kept[table]:,} {name}" for table, name in _NAMES.items())
     return [f"kept: {counts}", *_short("found broken", wrong), *_short("could not be read", lost)]
 
@@ -87,12 +87,16 @@ def _fold(file: Path) -> list[str]:
         return [f"page 1: {error}"]
 
 
+def _page_size(file: Path) -> int:
+    """The size of a page as the head of *file* has it, which is sound now."""
+    with file.open("rb") as opened:
+        return int.from_bytes(opened.read(18)[16:], "big")
+
+
 def _checkpoint(file: Path) -> None:
     connection = connect(file, "rw")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        if one(connection, "PRAGMA page_size") != PAGE:
-            raise sqlite3.DatabaseError("its head says another size of pages")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         connection.close()
