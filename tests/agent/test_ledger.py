@@ -433,3 +433,30 @@ def test_grants_that_were_taken_away_hold_for_what_is_still_open(lives: Lives) -
     lives.live(lamp(lives, idempotent=True), House)
     assert lives.done == []
     assert lives.statuses() == ["denied"]
+
+
+def test_instances_of_keyed_agents_have_effects_and_records_of_their_own(lives: Lives) -> None:
+    class Room(Agent, key="metadata.room"):
+        lamps: int = 0
+
+        @on("dusk")
+        async def dusk(self, event: Event, ctx: Context) -> None:
+            self.lamps += await ctx.call("lamp.set", n=1)
+            ctx.act("lamp.set", n=2)
+            if lives.number == 1:
+                await asyncio.sleep(1000)
+
+    async def dusk(loom: Loom) -> None:
+        for room in ("hall", "attic"):
+            await loom.publish("dusk", metadata={"room": room})
+        await asyncio.sleep(10)
+        lives.die()
+
+    lives.live(lamp(lives), Room, story=dusk)
+    assert [n for n, _ in lives.done if n != "begun"] == [1, 1]
+    assert len(lives.rows(Family.RECORDS)) == 2
+    lives.live(lamp(lives), Room)
+    assert sorted(n for n, _ in lives.done if n != "begun") == [1, 1, 2, 2]
+    assert len({row["agent"] for row in lives.rows().values()}) == 2
+    assert lives.statuses() == ["done"] * 4
+    assert lives.rows(Family.RECORDS) == {}

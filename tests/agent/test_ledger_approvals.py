@@ -147,3 +147,46 @@ def test_no_death_lets_an_action_run_that_nobody_allowed(lives: Lives, dies: Any
         assert lives.rows(Family.OPEN) == {}, at
         assert len(ids) <= 1, "one effect, one question, in every process"
     assert at > 4
+
+
+def test_an_agent_that_is_durable_itself_answers_in_any_life_and_is_shown_plain_arguments(
+    lives: Lives,
+) -> None:
+    @action("send", approval="ask", idempotent=True)
+    async def send(data: bytes) -> None:
+        lives.do("sent", data)
+
+    class Sender(Agent):
+        @on("go")
+        async def go(self, event: Event, ctx: Context) -> None:
+            ctx.act("send", data=b"\xff\x00")
+
+    class Guard(Agent):
+        asked: list[str] = []
+
+        @on("loom.approval.requested")
+        async def judge(self, event: Event) -> None:
+            self.asked.append(event.payload["id"])
+            assert event.payload["arguments"] == {"data": {"$bytes": "/wA="}}
+            if lives.number == 2:
+                answers.append(loom_now[-1].approve(event.payload["id"], by="guard"))
+
+    loom_now: list[Loom] = []
+    answers: list[bool] = []
+
+    async def go(loom: Loom) -> None:
+        await loom.publish("go")
+        await asyncio.sleep(5)
+        lives.die()
+
+    async def rest(loom: Loom) -> Any:
+        loom_now.append(loom)
+        await loom.idle()
+        return loom.agent("Guard").instance.asked
+
+    lives.live(send, Guard, Sender, story=go)
+    assert lives.done == []
+    asked = lives.live(send, Guard, Sender, story=rest)
+    assert lives.done == [("sent", b"\xff\x00")]
+    assert len(set(asked)) == 1
+    assert answers[-1] is True

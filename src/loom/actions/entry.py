@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from loom.event import Label
 
@@ -28,6 +28,10 @@ class Entry(Protocol):
 
     @property
     def cause(self) -> str: ...
+
+    def plain(self) -> dict[str, Any]:
+        """The arguments as JSON has them, whatever they were."""
+        ...
 
     def question(self, timeout: float) -> tuple[str, float]:
         """The id of the question whether it may run, and the seconds that are left of *timeout* to answer it."""

@@ -68,6 +68,11 @@ class Entry:
         kept = self.row.get("label")
         return PUBLIC if kept is None else Label(Confidentiality(kept[0]), bool(kept[1]))
 
+    def plain(self) -> dict[str, Any]:
+        """The arguments as JSON has them, whatever they were: a question may be journalled."""
+        found: dict[str, Any] = json.loads(self.arguments)
+        return found
+
     def question(self, timeout: float) -> tuple[str, float]:
         """The id of the question whether it may run, and the seconds that are left of *timeout* to answer it."""
         now = self._ledger.now_ms()

@@ -146,8 +146,9 @@ def read_error(kept: Mapping[str, Any]) -> Exception:
     name, message = str(kept["type"]), str(kept["message"])
     cls = getattr(errors, name, None) or getattr(builtins, name, None)
     if isinstance(cls, type) and issubclass(cls, Exception):
-        made: Exception = cls.__new__(cls)
-        made.args = tuple(kept.get("args", (message,)))
+        arguments = kept.get("args", (message,) if message else ())
+        made: Exception = cls.__new__(cls, *arguments)  # without __init__: what it wants is not kept
+        made.args = tuple(arguments)
         if issubclass(cls, errors.ActionFailed):
             made.retryable = bool(kept.get("retryable"))  # type: ignore[attr-defined]
         if str(made) == message:

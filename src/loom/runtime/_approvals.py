@@ -78,11 +78,11 @@ class Approvals:
 
 
 def _question(invocation: Invocation, number: str) -> Event:
+    entry = invocation.entry
     question = {
         "id": number, "capability": invocation.action.name, "agent": invocation.agent, "key": invocation.key,
-        "arguments": dict(invocation.arguments),
+        "arguments": dict(invocation.arguments) if entry is None else entry.plain(),
     }  # fmt: skip
-    entry = invocation.entry
     if entry is None:
         return Event("requested", question, topic=REQUESTED, source="loom", scope=invocation.scope)
     if entry.doubtful:
