@@ -345,8 +345,8 @@ async def test_it_is_applied_after_a_minute_and_every_hour(disk: Disk) -> None: 
 
 @virtual_time
 async def test_a_store_that_cannot_be_read_is_told_and_retention_tried_again(
-    disk: Disk,
-    caplog: pytest.LogCaptureFixture,  # noqa: F811
+    disk: Disk,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with life(disk, Teller) as loom:
         loom.journal("n.>", count=1)
