@@ -68,7 +68,7 @@ class Committer:
         self._spare: list[Put] = []  # leaves of a write that failed, for what has gathered may refer to them
         self._thread = ThreadPoolExecutor(1, "loom store")
         self._soon = False
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[list[asyncio.Future[None]]] = deque()
         self._idle: asyncio.Future[None] | None = None
         self.companions: list[Companion] = []
         self.commits = self.writes = self.failures = 0
@@ -99,14 +99,19 @@ class Committer:
 
     async def room(self) -> None:
         """Return when there is room for another commit, in order of asking."""
-        while self.full:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+        if not self.full and not self._waiters:
+            return
+        loop = asyncio.get_running_loop()
+        place = [loop.create_future()]
+        self._waiters.append(place)
+        try:
+            await place[0]
+            while self.full:
+                place[0] = loop.create_future()
+                await place[0]
+        finally:
+            self._waiters.remove(place)
+            loop.call_soon(self._next)  # after whoever has room now has used it
 
     def withdraw(self, doomed: Callable[[Commit], bool]) -> list[Commit]:
         """Take gathered commits that have not left yet out again; returns them, in order. Nobody is told."""
@@ -114,6 +119,7 @@ class Committer:
         if gone:
             self._gathered = [commit for commit in self._gathered if not doomed(commit)]
             self._spare += _leaves(put for commit in gone for put in commit.puts)
+            self._next()
         return gone
 
     async def perform(self, job: Callable[[], T]) -> T:
@@ -135,7 +141,7 @@ class Committer:
         left, self._gathered = self._gathered, []
         for commit in left:
             self._tell(commit, StoreError("the store was closed before this could be written"))
-        for waiter in self._waiters:
+        for (waiter,) in self._waiters:
             if not waiter.done():
                 waiter.set_exception(Closed("the store was closed while a publisher waited for room"))
         self._thread.shutdown(wait=True)
@@ -165,10 +171,12 @@ class Committer:
         sync = any(commit.sync for commit in batch)
         written = asyncio.get_running_loop().run_in_executor(self._thread, self._write, puts, sync)
         written.add_done_callback(partial(self._land, batch))
-        waiters, self._waiters = self._waiters, deque()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._next()
+
+    def _next(self) -> None:
+        """Let the first who waits for room go on, if there is any; the one after it follows then."""
+        if self._waiters and not self.full and not self._waiters[0][0].done():
+            self._waiters[0][0].set_result(None)
 
     def _tell(self, commit: Commit, error: StoreError | None) -> None:
         try:
@@ -197,7 +205,7 @@ class Committer:
             self.commits += len(batch)
         else:
             self.failures += 1
-            self._spare = _leaves(self._written) if self._gathered else []
+            self._spare = self._spare + _leaves(self._written) if self._gathered else []
         self._written = []
         for companion in self.companions:
             companion.landed(batch, error)
