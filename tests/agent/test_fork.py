@@ -199,6 +199,9 @@ def test_a_large_state_is_put_aside_with_its_changes(lives: Lives) -> None:  # n
     lives.live(Large, story=tell_it)
     backend = opened(lives)
     vault = Vault(backend)
+    (large,) = kept_agents(backend)
+    assert large.last is not None
+    assert large.last[0] == 5  # also while only changes are written
     aside, puts = reset(backend, vault, "Large", "x")
     backend.write(puts)
     assert kept_state(backend, vault, aside).fields["n"] == 5

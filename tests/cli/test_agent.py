@@ -251,3 +251,15 @@ def test_a_runtime_that_loom_run_did_not_start_is_named(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with pytest.raises(LoomError, match=f"in use by process {os.getpid()}, which `loom run` did not start"):
         _control.command(os.getpid(), {"do": "pause"})
+
+
+def test_sockets_of_processes_that_were_killed_are_swept(tmp_path: Path) -> None:
+    left, mine, other = (
+        tmp_path / "kitchen-999999999.ctl",
+        tmp_path / "a.ctl",
+        tmp_path / f"b-{os.getpid()}.ctl",
+    )
+    for path in (left, mine, other):
+        path.touch()
+    _control._sweep(mine)
+    assert sorted(tmp_path.iterdir()) == [other]

@@ -303,3 +303,32 @@ def test_many_letters_are_retried_through_a_small_queue(lives: Lives) -> None:  
     lives.live(Small, story=lambda loom: fill(loom, *map(str, range(40))))
     Broken.mended = True
     assert lives.live(Small, story=retry) == (40, 0)
+
+
+def test_an_event_without_a_key_is_retried_when_the_key_has_been_mended(lives: Lives) -> None:  # noqa: F811
+    def room(key: str) -> type[Agent]:
+        class Room(Agent, key=key):
+            visits: int = 0
+
+            @on("visit")
+            async def visit(self, event, ctx):
+                self.visits += 1
+
+        return Room
+
+    async def visit(loom: Loom) -> None:
+        await loom.publish("visit", {"room": "kitchen"})
+        await loom.idle()
+
+    async def retry(loom: Loom) -> Any:
+        await loom.dead.retry(1)
+        await run_until_idle(loom, 1)
+        return len(loom.dead)
+
+    lives.live(room("payload.romo"), story=visit)
+    (kept,) = letters(lives.folder)
+    assert (kept.agent, kept.subscription, kept.reason) == ("Room", "Room.visit", "no_key")
+    assert lives.live(room("payload.romo"), story=retry) == 1
+    assert letters(lives.folder)[0].retries == 1
+    assert lives.live(room("payload.room"), story=retry) == 0
+    assert [key for key in lives.rows(Family.STATES) if "Room/kitchen" in key]

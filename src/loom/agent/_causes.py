@@ -75,11 +75,18 @@ class Causes:
 
     def of_failure(self, cell: Cell, ctx: Context, error: str) -> list[Put]:
         """What keeps the event of *ctx* as a dead letter; the letter it was before if it was tried again."""
-        event, place, now = ctx._event, place_of(ctx.door.queue), self.services.clock.now_ms()
-        again = None if event.seq else self.retrying.pop((place, event.id), None)
-        if again is not None:
-            return self.dead.again(again, error, now, ctx.attempt)
-        return self.dead.bury(letter_of(event, cell.name, place, "failed", error), now, ctx.attempt)
+        return self._bury(
+            letter_of(ctx._event, cell.name, place_of(ctx.door.queue), "failed", error), ctx.attempt
+        )
+
+    def refuse(self, agent: str, queue: Queue, event: Event, why: tuple[str, str]) -> None:
+        """Keep *event*, for which no instance of *agent* was found, as a dead letter (reason, error) of *queue*."""
+        puts = self._bury(letter_of(event, agent, place_of(queue), *why), 1)
+        cursor = cursor_of(queue)
+        if cursor is not None and event.seq:
+            self._journal.insist(puts, cursor, event.seq)
+        else:
+            self._committer.add(Commit(puts, _told, sync=False))
 
     def bury(self, agent: str, event: Event, reason: str, error: str) -> None:
         """Keep *event*, which never reached a handler, as a dead letter."""
@@ -87,6 +94,13 @@ class Causes:
             return
         puts = self.dead.bury(letter_of(event, agent, "", reason, error), self.services.clock.now_ms(), 0)
         self._committer.add(Commit(puts, _told, sync=False))
+
+    def _bury(self, letter: Letter, attempts: int) -> list[Put]:
+        now = self.services.clock.now_ms()
+        again = None if letter.seq else self.retrying.pop((letter.subscription, letter.id), None)
+        if again is not None:
+            return self.dead.again(again, letter.error, now, attempts)
+        return self.dead.bury(letter, now, attempts)
 
     async def write(self, puts: list[Put]) -> None:
         """Return when *puts* are on disk; raises StoreError, Closed."""

@@ -220,9 +220,9 @@ class Herd(Cell):
 
     def _refuse(self, door: Door, event: Event, reason: str, error: str) -> None:
         door.queue.settle(1)
-        if isinstance(door.queue, DurableQueue) and event.seq:
-            door.queue.settled(door.queue.cursor, event.seq)
-        self.services.bury(self.name, event, reason, error)
+        if self.durable is not None:
+            self.durable.causes.refuse(self.name, door.queue, event, (reason, error))
+        self.services.bury(self.name, event, reason, error, kept=self.durable is not None)
 
     def _rouse(self, key: str) -> Instance | None:
         """Make the instance of *key* from its kept state; None while too many others are busy."""

@@ -11,6 +11,7 @@ from loom.agent._state_delta import apply
 from loom.errors import StoreCorrupt, StoreError
 from loom.event import PUBLIC, Label
 from loom.journal import Commit
+from loom.journal._why_facts import last_key
 from loom.store import Backend, Family, Put
 from loom.store.families import after, join, number, unnumber
 from loom.store.text import dump, load
@@ -132,6 +133,9 @@ class States:
             puts.append(Put(Family.CHANGES, key, body))
             following.next += 1
             following.changed += len(body)
+        last = self._history.last(cell)
+        if last is not None:
+            puts.append(Put(Family.CAUSES, last_key(cell.name), dump(last).encode()))
         return following
 
     def _write_snapshot(self, cell: Cell, kept: Kept | None, puts: list[Put]) -> Kept:
@@ -147,6 +151,8 @@ class States:
         last = self._history.last(cell)
         if last is not None:
             facts["t"] = last
+        if kept is None or kept.size >= _LARGE:
+            puts.append(Put(Family.CAUSES, last_key(cell.name), None))  # of the changes that go now
         if subject:
             facts["u"] = subject
         if label != PUBLIC:

@@ -10,6 +10,7 @@ from loom.agent._state_delta import apply
 from loom.agent.agent import check_name
 from loom.errors import ConfigError, StoreCorrupt
 from loom.event import PUBLIC
+from loom.journal._why_facts import last_step
 from loom.journal.cursor import read_position
 from loom.journal.steps import read_step
 from loom.store import Backend, Family, Put
@@ -51,7 +52,7 @@ def kept_agents(backend: Backend) -> list[KeptAgent]:
         sizes[0] += len(row)
         sizes[1] += bool(keyed)
         if not keyed:
-            lasts[name] = _head(name, row).get("t")
+            lasts[name] = last_step(backend, name, row)
     found = []
     for name in sorted({*states, *positions, *paused}):
         size, keys = states.get(name, (0, 0))

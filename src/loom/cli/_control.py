@@ -56,7 +56,7 @@ async def _serve(path: Path, loom: Loom) -> asyncio.Server:
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)  # noqa: ASYNC240 - one call on a folder in memory, before anything runs
+    _sweep(path)
     before = os.umask(0o177)
     try:
         return await asyncio.start_unix_server(answer, path, limit=LIMIT)
@@ -64,6 +64,23 @@ async def _serve(path: Path, loom: Loom) -> asyncio.Server:
         raise LoomError(f"cannot listen on {path}: {error.strerror or error}") from None
     finally:
         os.umask(before)
+
+
+def _sweep(path: Path) -> None:
+    """Take away *path*, and the sockets of processes that were killed."""
+    for each in (path, *path.parent.glob(f"*{SUFFIX}")):
+        if each == path or not _alive(each.stem.rpartition("-")[2]):
+            each.unlink(missing_ok=True)
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def obey(loom: Loom, line: bytes) -> dict[str, Any]:
@@ -125,10 +142,11 @@ def holder(data: Path) -> int | None:
 
     try:
         with open(data / "lock", "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            process = file.read(32).decode("ascii", "replace").strip()
+            if _alive(process):  # else nobody has it, and it is not touched: somebody may be about to start
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = (data / "lock").read_text("ascii", "replace").strip()
-        return int(text) if text.isdecimal() else -1
+        return int(process)
     except OSError:
         return None
     return None

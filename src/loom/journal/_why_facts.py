@@ -140,11 +140,7 @@ class StoreFacts:
             return None
         if row is None:
             raise ConfigError(f"the store knows no agent {agent!r}; see: loom agent list")
-        try:
-            seq, id = json.loads(row.partition(b"\n")[0])["t"]
-        except (ValueError, TypeError, KeyError):
-            return None
-        return int(seq), str(id)
+        return last_step(self._backend, agent, row)
 
     def children(self, id: str, kind: str) -> Children:
         """The rows of the cause index below *id*."""
@@ -248,6 +244,22 @@ class MemoryFacts:
     def letter(self, letter: int) -> Letter | None:
         """Dead letters have no numbers here."""
         return None
+
+
+def last_key(agent: str) -> bytes:
+    """Where CAUSES says which step of *agent* was its last, while its state is written by its changes."""
+    return join(f"agent:{agent}", "last", b"")
+
+
+def last_step(backend: Backend, agent: str, state: bytes) -> tuple[int, str] | None:
+    """The number and id of the event of the last step of *agent*, whose row in STATES is *state*."""
+    try:
+        later = backend.get(Family.CAUSES, last_key(agent))
+        found = json.loads(later if later is not None else state.partition(b"\n")[0])
+        seq, id = found["t"] if later is None else found
+    except (ValueError, TypeError, KeyError):
+        return None
+    return int(seq), str(id)
 
 
 def event_of_facts(id: str, told: Sequence[dict[str, Any]]) -> EventFact | None:
