@@ -153,7 +153,7 @@ if may_mount():  # elsewhere the test of files that may not grow stands for thes
 # -- rights
 
 TELL = """
-import os, pickle, sys
+import os, pickle, sys, urllib.parse
 import loom.store.rocksdb, loom.store.sqlite  # now: another user may not read where Python lies
 from loom.errors import LoomError
 from loom.store import Family, Put

@@ -26,7 +26,9 @@ def open_backend(folder: str | Path, kind: str | None = None, read_only: bool = 
     try:
         found: Backend = getattr(import_module(module), name)(folder, read_only=read_only)
     except ModuleNotFoundError as error:
-        raise MissingExtra("rocksdb", error.name or module) from error
+        if error.name != "rocksdict":
+            raise
+        raise MissingExtra("rocksdb", error.name) from error
     return found
 
 

@@ -22,6 +22,8 @@ def repair(folder: str | Path, stamp: str) -> list[str]:
     try:
         module = import_module(f"loom.store._{kind}_repair")
     except ModuleNotFoundError as error:
-        raise MissingExtra("rocksdb", error.name or kind) from error
+        if error.name != "rocksdict":
+            raise
+        raise MissingExtra("rocksdb", error.name) from error
     report: list[str] = module.repair(Path(folder), stamp)
     return report
