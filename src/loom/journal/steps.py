@@ -7,7 +7,7 @@ from typing import NamedTuple
 from loom.errors import StoreCorrupt
 from loom.event import PUBLIC, Event, Label
 from loom.store.families import join, number, unnumber
-from loom.store.text import dump, load
+from loom.store.text import dump, load, quote
 from loom.store.vault import Vault, read_label
 
 
@@ -37,7 +37,8 @@ def step_key(event: Event, last: int, place: str) -> bytes:
 
 def step_row(step: StepRow) -> bytes:
     """The value of a step row: facts on the first line, then the label and the change if there is one."""
-    row = dump([step.attempt, step.at_ms, step.event_id, step.agent, step.subject]).encode()
+    texts = f"{quote(step.event_id)},{quote(step.agent)},{quote(step.subject)}"
+    row = f"[{step.attempt},{step.at_ms},{texts}]".encode()  # half the time of dump
     if step.change is None:
         return row
     label = dump([int(step.label.confidentiality), int(step.label.untrusted)]).encode()

@@ -67,7 +67,7 @@ def unnumber(key: bytes) -> int:
 
 def join(*parts: str | bytes) -> bytes:
     """One key of several parts; no text part may contain a zero byte."""
-    return b"\0".join(p.encode() if isinstance(p, str) else p for p in parts)
+    return b"\0".join([p.encode() if isinstance(p, str) else p for p in parts])
 
 
 def after(prefix: bytes) -> bytes:

@@ -23,5 +23,7 @@ def _encoder() -> Any:
 
 dump: Callable[[Any], str] = _encoder()
 """The JSON of a value made of dicts, lists, texts, numbers and None; raises TypeError, RecursionError."""
+quote: Callable[[str], str] = encoder.encode_basestring_ascii
+"""The JSON of a text."""
 load: Callable[[str | bytes], Any] = json.loads
 """The value of a JSON text; raises ValueError."""
