@@ -418,3 +418,73 @@ def test_a_call_of_a_step_that_went_with_the_runtime_ends_with_it(lives: Lives) 
     lives.live(pay(lives, approval="ask"), Fleeting, story=idle)
     assert lives.statuses() == ["cancelled"]
     assert paid(lives) == []
+
+
+class Other(Agent, name="Shop", retry=Retry(attempts=2, base=0.01)):
+    """Asks for something else than Shop does."""
+
+    receipts: list[int] = []
+
+    @on("order")
+    async def order(self, event: Event, ctx: Context) -> None:
+        await ctx.call("pay", amount=event.payload + 1)
+
+
+def test_asking_for_something_else_than_what_was_begun_is_a_divergence_too(lives: Lives) -> None:
+    async def listen(loom: Loom) -> Any:
+        await loom.idle()
+        await asyncio.sleep(5)
+        return [letter.error for letter in loom.dead_letters]
+
+    lives.live(pay(lives, seconds=1000), Shop, story=crash(lives))
+    (error,) = lives.live(pay(lives), Other, story=listen)
+    assert error.startswith("Diverged")
+    assert [what[:2] for what in lives.done] == [("begun", 1)], "the other one was not begun"
+    assert lives.statuses() == ["unknown"]
+    assert lives.rows(Family.OPEN) == {}
+
+
+def test_a_call_that_its_step_does_not_ask_for_again_is_unknown(lives: Lives) -> None:
+    class Silent(Agent, name="Shop"):
+        receipts: list[int] = []
+
+        @on("order")
+        async def order(self, event: Event) -> None:
+            self.receipts.append(event.payload)
+
+    async def listen(loom: Loom) -> Any:
+        told = Probe(loom.bus, "loom.action.unknown")
+        receipts = await idle(loom)
+        return told.payloads, receipts
+
+    lives.live(pay(lives, seconds=1000), Shop, story=crash(lives))
+    told, receipts = lives.live(pay(lives), Silent, story=listen)
+    assert receipts == [1]
+    assert [t["why"] for t in told] == [
+        "the runtime ended while it ran, and its step did not ask for it again"
+    ]
+    assert lives.statuses() == ["unknown"]
+    assert lives.rows(Family.OPEN) == {}
+
+
+def test_calls_that_overlap_are_asked_about_in_whatever_order_they_come_again(lives: Lives) -> None:
+    class Both(Agent, name="Shop"):
+        receipts: list[int] = []
+
+        @on("order")
+        async def order(self, event: Event, ctx: Context) -> None:
+            amounts = (1, 2) if lives.number == 1 else (2, 1)
+            found = await asyncio.gather(*(ctx.call("pay", amount=n) for n in amounts))
+            self.receipts = sorted(each["receipt"] for each in found)
+
+    async def allow(loom: Loom) -> Any:
+        asked = Probe(loom.bus, "loom.approval.requested")
+        await asked.wait(2)
+        for question in asked.payloads:
+            loom.approve(question["id"])
+        return await idle(loom)
+
+    lives.live(pay(lives, seconds=1000), Both, story=crash(lives))
+    assert lives.statuses() == ["running", "running"]
+    assert lives.live(pay(lives), Both, story=allow) == [1, 2]
+    assert lives.statuses() == ["done", "done"]

@@ -13,7 +13,7 @@ from loom.actions.action import Action, Approval
 from loom.actions.entry import Entry
 from loom.actions.registry import Registry
 from loom.clock import Chance
-from loom.errors import ActionDenied, ActionError, ActionFailed, ActionTimeout, LoomError, StoreError
+from loom.errors import ActionDenied, ActionError, ActionFailed, ActionTimeout, Closed, LoomError, StoreError
 from loom.telemetry import Observers
 
 log = logging.getLogger("loom.actions")
@@ -265,7 +265,7 @@ class Executor:
         """Tell the ledger how it ended; what the end of the runtime cuts off has not ended, nor what never began."""
         entry = invocation.entry
         cut_off = isinstance(error, asyncio.CancelledError) and self.closed and not invocation.doomed
-        if entry is not None and not cut_off and not isinstance(error, StoreError):
+        if entry is not None and not cut_off and not isinstance(error, StoreError | Closed):
             entry.end(*_ending(error), result)
 
     async def _attempts(self, invocation: Invocation) -> Any:

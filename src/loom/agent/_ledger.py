@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from loom.actions import Action, Invocation
 from loom.agent._ledger_entry import ENDED, Entry, labelled, new_row, read_row
+from loom.agent._ledger_intents import Intents, diverged, open_keys
 from loom.agent._ledger_records import KeptRecords, kept_steps, prefix_of
 from loom.agent._ledger_retention import Retention
 from loom.agent._ledger_values import Values
 from loom.agent._records import Records
 from loom.agent._supervision import backoff
-from loom.errors import ActionFailed, StoreError
+from loom.errors import ActionFailed, Diverged, StoreError
 from loom.event import Confidentiality, Event, Label
 from loom.journal import Commit
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import unnumber
 from loom.store.sealing import PlainSealer, Sealer
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
@@ -55,6 +57,7 @@ class Ledger:
         self.serial = self.horizon
         self._before = journal.seq  # events up to here may have been handled by an earlier process
         self.present = kept_steps(self.backend)
+        self.intents = Intents(open_keys(self.backend))
         self._stash: dict[bytes, Records] = {}
         self._dirty: dict[str, Entry] = {}
         self._flying: dict[str, Entry] = {}
@@ -132,9 +135,23 @@ class Ledger:
         known = self.find(invocation.key) if once or ctx.attempt > 1 or self._seen(ctx) else None
         if known is not None and self._knows(entry, known, action):
             return self.values.read(known["result"])
-        if once:
-            await self._settled(ctx)
+        others = self.intents.claim(entry.key) if self.intents else None
+        if once or others:
+            await self._in_turn(ctx, row, others or [])
         return await self.services.executor.call(invocation)
+
+    async def _in_turn(self, ctx: Context, row: dict[str, Any], others: list[str]) -> None:
+        """Wait for the agent's earlier commits; raises Diverged when the step asked for another call here before."""
+        number = ctx._calls - 1
+        await asyncio.sleep(0)  # what overlaps with this one has begun then
+        row["index"], row["alone"] = number, ctx._under_way == 1 and ctx._calls == number + 1
+        if any(diverged(row, self.find(other)) for other in others):
+            raise Diverged(
+                f"{ctx.agent!r} ran again for event {ctx._event.id} and its call {number + 1} is now of "
+                f"{row['capability']!r} or has other arguments; an earlier run began another one, and nobody knows "
+                "whether that was done"
+            )
+        await self._settled(ctx)
 
     def _knows(self, entry: Entry, known: dict[str, Any], action: Action) -> bool:
         """Whether *known* has the result; takes over what it says of earlier runs. Raises ActionFailed."""
@@ -170,12 +187,25 @@ class Ledger:
             await asyncio.get_running_loop().create_future()
 
     def settle(self, ctx: Context) -> list[Put]:
-        """What goes with the end of a step, be it committed or given up: its records go."""
+        """What goes with the end of a step, be it committed or given up: its records go.
+
+        Calls that an earlier run of it had begun and this one did not ask for are unknown for good.
+        """
+        if self.intents:
+            self._leave(ctx)
         if isinstance(ctx.records, KeptRecords):
             return ctx.records.removal()
         if self.present and prefix_of(ctx) in self.present:
             return self._load(prefix_of(ctx)).removal()
         return []
+
+    def _leave(self, ctx: Context) -> None:
+        handler = ctx.door.handler.name.rpartition(".")[2]
+        for key in self.intents.left(f"{ctx.agent}/{handler}/{ctx._event.id}"):
+            row = self.find(key)
+            if row is not None and row["status"] not in ENDED:
+                entry = Entry(self, key, row, dump(row.pop("arguments", {})), True)
+                self.give_up(entry, "the runtime ended while it ran, and its step did not ask for it again")
 
     # --- records --------------------------------------------------------------------------------------------------
 
