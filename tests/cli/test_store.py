@@ -152,8 +152,45 @@ def test_verify_names_what_is_broken(do: Do) -> None:
     assert code == 1
     assert "NO  journal entry 3: " in out
     assert "NO  journal entry 2: its id 'e2' does not lead to it\n" in out
-    assert "NO  states b'ear': " in out
-    assert out.endswith("broken: 3; go back to a backup, or run: loom store repair data\n")
+    assert "NO  states 'ear': " in out
+    assert "NO  steps 1 'ear': " in out
+    assert "loom store verify" not in out
+    assert out.endswith("broken: 4; go back to a backup, or run: loom store repair data\n")
+
+
+def test_verify_finds_what_is_missing_and_what_leads_nowhere(do: Do) -> None:
+    add(said(1, text="x" * 600), said(2), said(3))
+    store = open_store("data")
+    (leaf,) = [key for key, _ in store.scan(Family.BLOBS)]
+    store.write(
+        [
+            Put(Family.BLOBS, leaf, None),
+            Put(Family.BLOBS, leaf[:-1] + b"?", b"something else"),
+            Put(Family.JOURNAL, number(2), None),
+            Put(Family.POSITIONS, b"ear.hear", b"9"),
+            Put(Family.OPEN, number(1) + b"\0key", b""),
+            Put(Family.DEAD, number(1), b"{}"),
+            Put(Family.NOTES, number(1), b"[]"),
+            Put(Family.TIMERS, b"ear\0t1", b'{"k":"beat","d":5,"m":"skip","s":{"every_ms":10}}'),
+            Put(Family.CHANGES, b"ear\0" + number(1), b"{}"),
+        ]
+    )
+    store.close()
+    code, out, _ = do("verify", "data")
+    assert code == 1
+    for line in (
+        "journal entry 1: the large payload of an event is missing or damaged\n",
+        "large value ",
+        "positions 'ear.hear': it is at number 9, and the journal ends with number 3\n",
+        "open 1 'key': the effect is not there\n",
+        "dead letter 1: ",
+        "notes 1: it is no note\n",
+        "timer b'ear\\x00t1' would never be due\n",
+        "changes 'ear\\x00",
+    ):
+        assert f"NO  {line}" in out, (line, out)
+    assert "ok  1 id of events that are not there; loom store compact takes them away\n" in out
+    assert "broken: 8;" in out
 
 
 def test_verify_names_the_first_hundred(do: Do) -> None:
@@ -214,9 +251,38 @@ def test_compact_says_what_it_gave_back(do: Do) -> None:
     store.close()
     code, out, _ = do("compact", "data")
     assert code == 0
-    assert out.startswith("data: ")
-    assert " before, " in out
+    said_ids, said_size = out.splitlines()
+    assert said_ids == "ok  1,989 ids of events that are not there"
+    assert said_size.startswith("data: ")
+    assert " before, " in said_size
     assert sum(path.stat().st_size for path in Path("data").iterdir()) < 500_000
+
+
+def test_compact_takes_large_values_away_that_nothing_refers_to(do: Do) -> None:
+    add(said(1, text="x" * 600), said(2, text="y" * 600))
+    store = open_store("data")
+    store.write([Put(Family.JOURNAL, number(1), None), Put(Family.IDS, b"e1", None)])
+    store.close()
+    assert do("compact", "data")[1].startswith("ok  1 large value that nothing refers to: ")
+    assert "y" * 600 in do("tail", "--data", "data")[1]
+    assert do("verify", "data")[0] == 0
+    store = open_store("data")
+    store.write([Put(Family.STATES, b"ear", b"damaged")])
+    store.close()
+    code, out, _ = do("compact", "data")
+    assert code == 1
+    assert out.startswith("NO  large values stay, for what cannot be read may refer to any: states ")
+    assert "loom store repair data\n" in out
+
+
+def test_compact_of_a_sealed_store_without_its_key_sweeps_nothing(do: Do) -> None:
+    generate_key_file("a.key")
+    add(said(1, private=True, text="x" * 600), key="a.key")
+    code, out, _ = do("compact", "data")
+    assert code == 0
+    assert out.startswith("--  large values stay: the store is sealed and no key is given (--unlock KEY)\n")
+    assert do("compact", "data", "--unlock", "a.key")[0] == 0
+    assert "x" * 600 in do("tail", "--data", "data", "--unlock", "a.key")[1]
 
 
 def test_repair_keeps_the_damaged_files_and_what_can_be_read(do: Do) -> None:

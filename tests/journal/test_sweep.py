@@ -26,7 +26,6 @@ from loom.store.sealed import SealedBackend, open_store
 from loom.store.sealing import PlainSealer, open_sealer
 from loom.store.text import dump
 from loom.store.vault import Vault
-from tests.journal.disks import Disk, disk, life  # noqa: F401 - a fixture
 from tests.store.shelf import Shelf
 
 PRIVATE = Label(Confidentiality.PRIVATE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +11,7 @@ from loom.cli._output import count, counted, size
 from loom.errors import MissingKey, Shredded, StoreCorrupt
 
 if TYPE_CHECKING:
+    from loom.cli._store_readers import Read
     from loom.store import Family
     from loom.store.sealed import SealedBackend
 
@@ -25,7 +26,7 @@ class Finding(NamedTuple):
 
 
 def audit(store: SealedBackend) -> Iterator[Finding]:
-    """Everything there is to find out about *store*: files, events, states and the like, data keys."""
+    """Everything there is to find out about *store*: its files, its rows, what leads where, its data keys."""
     wrong = False
     for line in store.verify():
         wrong = True
@@ -33,8 +34,9 @@ def audit(store: SealedBackend) -> Iterator[Finding]:
     if not wrong:
         yield Finding(FINE, f"files: {size(store.nbytes())}")
     seen: Counter[str] = Counter()
-    yield from _events(store, seen)
-    yield from _documents(store, seen)
+    yield from _rows(store, seen)
+    yield from _timers(store)
+    yield from _lost(store)
     if seen["shredded"]:
         yield Finding(FINE, f"{counted(seen['shredded'], 'row')} of shredded subjects")
     if seen["sealed"]:
@@ -42,69 +44,101 @@ def audit(store: SealedBackend) -> Iterator[Finding]:
     yield from _keys(store)
 
 
-def _events(store: SealedBackend, seen: Counter[str]) -> Iterator[Finding]:
-    from loom.journal.row import decode_event
+def _rows(store: SealedBackend, seen: Counter[str]) -> Iterator[Finding]:
+    """Every row, read by its reader."""
+    from loom.cli._store_readers import readers
     from loom.store import Family
     from loom.store.families import unnumber
-    from loom.store.vault import Vault
 
-    read, vault = 0, Vault(store)
-    for key, row in _plain_rows(store, Family.JOURNAL, seen):
-        number = unnumber(key)
+    told = []
+    for family, read in readers(store).items():
+        number = 0
+        for text in _unreadable(store, family, read, seen):
+            if text is None:
+                number += 1
+            else:
+                yield Finding(BROKEN, text)
+        if family is Family.JOURNAL:
+            last = store.last(family)
+            end = f", the last is number {unnumber(last)}" if last else ""
+            yield Finding(FINE, f"journal: {counted(number, 'event')}{end}")
+        elif number and family in NAMES:
+            told.append(counted(number, NAMES[family]))
+    yield from (Finding(FINE, f"beside it: {line}") for line in _lines(told))
+
+
+NAMES = {
+    "positions": "position", "dead": "dead letter", "notes": "note", "states": "state", "bases": "earlier state",
+    "changes": "state change", "steps": "step", "timers": "timer", "effects": "effect", "records": "record",
+    "blobs": "large value",
+}  # fmt: skip
+"""What one row of a family is called; the others are lists of those."""
+
+
+def _lines(told: list[str]) -> Iterator[str]:
+    """What is told, a few things a line."""
+    for start in range(0, len(told), 4):
+        yield ", ".join(told[start : start + 4])
+    if not told:
+        yield "nothing"
+
+
+def _unreadable(store: SealedBackend, family: Family, read: Read, seen: Counter[str]) -> Iterator[str | None]:
+    """None for each row of *family* that can be read, and what is wrong with each other one."""
+    from loom.journal._plain import each_row
+
+    for key, row in each_row(store, family, 64):
         try:
-            if isinstance(row, StoreCorrupt):
+            if isinstance(row, Exception):
                 raise row
-            event = decode_event(number, row, vault)
-            read += 1
-            if store.get(Family.IDS, event.id.encode()) != key:
-                yield Finding(BROKEN, f"journal entry {number}: its id {event.id!r:.100} does not lead to it")
-        except StoreCorrupt as error:
-            yield Finding(BROKEN, f"journal entry {number}: {error}")
-    last = store.last(Family.JOURNAL)
-    yield Finding(
-        FINE,
-        f"journal: {counted(read, 'event')}" + (f", the last is number {unnumber(last)}" if last else ""),
-    )
+            read(key, row)
+            yield None
+        except Shredded:
+            seen["shredded"] += 1
+        except MissingKey:
+            seen["sealed"] += 1
+        except (StoreCorrupt, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            yield f"{_place(family, key)}: {_ADVICE.sub('', str(error))}"
 
 
-def _documents(store: SealedBackend, seen: Counter[str]) -> Iterator[Finding]:
-    """The families whose rows are lines of JSON."""
-    from loom.store import Family
-
-    read: Counter[str] = Counter()
-    for name in ("states", "changes", "bases", "steps", "records", "effects", "timers", "dead", "notes"):
-        family = Family(name)
-        for key, row in _plain_rows(store, family, seen):
-            try:
-                if isinstance(row, StoreCorrupt):
-                    raise row
-                for line in row.split(b"\n"):
-                    json.loads(line)
-                read[name] += 1
-            except (StoreCorrupt, ValueError) as error:
-                yield Finding(BROKEN, f"{name} {key!r:.100}: {error}")
-    told = ", ".join(f"{count(number)} {name}" for name, number in read.items()) or "nothing"
-    yield Finding(FINE, f"beside it: {told}")
+_ADVICE = re.compile("; (run|look closer with): loom store verify$")
 
 
-def _plain_rows(
-    store: SealedBackend, family: Family, seen: Counter[str]
-) -> Iterator[tuple[bytes, bytes | StoreCorrupt]]:
-    """The rows of *family* as their readers see them, or why they cannot."""
-    from loom.store._subjects import SEALED
+def _place(family: Family, key: bytes) -> str:
+    """What is kept under *key*, in words."""
+    from loom.store.families import unnumber
 
-    start = b""
-    while rows := store.backend.scan(family, start):
-        for key, row in rows:
-            try:
-                yield key, store.opened(family, key, row) if family in SEALED else row
-            except Shredded:
-                seen["shredded"] += 1
-            except MissingKey:
-                seen["sealed"] += 1
-            except StoreCorrupt as error:
-                yield key, error
-        start = rows[-1][0] + b"\0"
+    if family in ("journal", "dead"):
+        return f"{'journal entry' if family == 'journal' else 'dead letter'} {unnumber(key)}"
+    if family in ("steps", "notes", "open", "ended"):
+        rest = key[9:].decode("utf-8", "replace")
+        return f"{family} {unnumber(key)} {rest!r:.80}" if rest else f"{family} {unnumber(key)}"
+    if family == "blobs":
+        return f"large value {key[-16:].hex()}"
+    return f"{family} {key.decode('utf-8', 'replace')!r:.100}"
+
+
+def _timers(store: SealedBackend) -> Iterator[Finding]:
+    """Timers that would never be due, or are due and not there."""
+    from loom.agent._timer_faults import timer_faults
+
+    try:
+        for text, mend in timer_faults(store):
+            if mend:  # the others were told with their rows
+                yield Finding(BROKEN, text)
+    except (MissingKey, StoreCorrupt):
+        return  # told with their rows
+
+
+def _lost(store: SealedBackend) -> Iterator[Finding]:
+    """Ids that lead to nothing: harmless, and taken away by compact."""
+    from loom.journal.sweep import lost_ids
+
+    lost = sum(1 for _ in lost_ids(store))
+    if lost:
+        yield Finding(
+            FINE, f"{counted(lost, 'id')} of events that are not there; loom store compact takes them away"
+        )
 
 
 def _keys(store: SealedBackend) -> Iterator[Finding]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loom.cli._data_folder import check_there, find_place, opened
-from loom.cli._output import count, say, size
+from loom.cli._data_folder import Place, check_there, find_place, opened
+from loom.cli._output import columns, count, counted, is_terminal, say, size
 from loom.cli._store_audit import BROKEN, audit
+from loom.errors import MissingKey, StoreCorrupt
 
 if TYPE_CHECKING:
     from loom.store import Backend
+    from loom.store.sealed import SealedBackend
 
 _SHOWN = 100  # broken things that are named
 
@@ -25,12 +29,20 @@ def verify_store(options: argparse.Namespace) -> int:
         for mark, text in audit(store):
             broken += mark == BROKEN
             if mark != BROKEN or broken <= _SHOWN:
-                say(f"{mark}  {text}")
+                for line in _wrapped(f"{mark}  {text}"):
+                    say(line)
     if broken > _SHOWN:
         say(f"{BROKEN}  and {count(broken - _SHOWN)} more")
     if broken:
         say(f"broken: {count(broken)}; go back to a backup, or run: loom store repair {place.folder}")
     return 1 if broken else 0
+
+
+def _wrapped(text: str) -> list[str]:
+    """*text* as lines that the terminal can show, the second one indented; as it is where nobody watches."""
+    if not is_terminal():
+        return [text]
+    return textwrap.wrap(text, columns(), subsequent_indent="    ", break_on_hyphens=False)
 
 
 def backup_store(options: argparse.Namespace) -> int:
@@ -56,20 +68,46 @@ def backup_store(options: argparse.Namespace) -> int:
 
 
 def compact_store(options: argparse.Namespace) -> int:
-    """Give space back."""
-    from loom.store.opening import open_backend
-
+    """Take away what nothing refers to, and give space back."""
     place = find_place(options)
-    check_there(place.folder)
-    backend = open_backend(place.folder)
+    with opened(place, write=True, anyway=True) as store:
+        before = store.nbytes()
+        code = _sweep(store, place)
+        _progress("giving space back")
+        store.compact()
+        store.checkpoint()
+        _progress()
+        say(f"{place.folder}: {size(before)} before, {size(store.nbytes())} now")
+    return code
+
+
+def _sweep(store: SealedBackend, place: Place) -> int:
+    from loom.journal.sweep import sweep
+
     try:
-        before = backend.nbytes()
-        backend.compact()
-        backend.checkpoint()
-        say(f"{place.folder}: {size(before)} before, {size(backend.nbytes())} now")
-    finally:
-        backend.close()
+        swept = sweep(store, lambda what, rows: _progress(f"{what}: {count(rows)}"))
+    except MissingKey:
+        _progress()
+        say("--  large values stay: the store is sealed and no key is given (--unlock KEY)")
+        return 0
+    except StoreCorrupt as error:
+        _progress()
+        say(f"NO  large values stay, for what cannot be read may refer to any: {error}")
+        say(f"broken: go back to a backup, or run: loom store repair {place.folder}")
+        return 1
+    _progress()
+    if swept.leaves:
+        say(f"ok  {counted(swept.leaves, 'large value')} that nothing refers to: {size(swept.nbytes)}")
+    if swept.ids:
+        say(f"ok  {counted(swept.ids, 'id')} of events that are not there")
     return 0
+
+
+def _progress(text: str = "") -> None:
+    """What is being done, on one line of a terminal that is written over; nothing clears it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:79]}")
+        sys.stderr.flush()
 
 
 def repair_store(options: argparse.Namespace) -> int:
