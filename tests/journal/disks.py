@@ -20,12 +20,13 @@ from tests.store.shelf import Shelf
 
 
 class Disk(Shelf):
-    """A shelf whose writes are counted. ``refuse`` says which fail, ``held`` keeps a write from ending."""
+    """A shelf whose writes are counted. ``refuse`` and ``doomed`` say which fail, by number or by content."""
 
     def __init__(self) -> None:
         super().__init__()
         self.writes = 0
         self.refuse: Callable[[int], bool] = lambda n: False
+        self.doomed: Callable[[Sequence[Put]], bool] = lambda puts: False
         self.blind = False
         self._open = threading.Event()
         self._open.set()
@@ -34,7 +35,7 @@ class Disk(Shelf):
     def write(self, puts: Sequence[Put], sync: bool = True) -> None:
         self._open.wait(10)
         self.writes += 1
-        if self.refuse(self.writes):
+        if self.refuse(self.writes) or self.doomed(puts):
             raise StoreFull(f"write {self.writes} was chosen to fail")
         super().write(puts, sync)
         self.batches.append(tuple(puts))
@@ -84,6 +85,11 @@ def open_on(data: Any, bus: Bus, *more: Any, **options: Any) -> Durable:
 def life(disk: Disk, *things: Any, **options: Any) -> Loom:
     """A runtime on *disk*: one life of the process."""
     return new_loom(*things, data=disk, **options)
+
+
+def of_steps(puts: Sequence[Put]) -> bool:
+    """Whether a write has steps in it."""
+    return any(put.family is Family.STEPS for put in puts)
 
 
 async def turns(count: int = 40) -> None:

@@ -98,7 +98,7 @@ class Reader:
             cursor = cursor_of(queue)
             if cursor is None or cursor not in along or seq <= cursor.delivered or cursor.settled(seq):
                 continue
-            if len(queue.items) >= queue.capacity or queue.closed:
+            if queue.closed or not queue.takes(event):  # type: ignore[attr-defined]
                 along.discard(cursor)
                 self._wanting.pop(cursor, None)
                 cursor.delivered = seq - 1

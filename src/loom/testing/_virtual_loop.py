@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def shuffle(self) -> None:
         """Draw a new order for the task steps that are ready, leaving every other callback in its place."""
         ready = self._ready
-        places = [i for i, handle in enumerate(ready) if _is_task_step(handle)]
+        places = [i for i, handle in enumerate(list(ready)) if _is_task_step(handle)]  # a thread may append
         if len(places) > 1:
             steps = [ready[i] for i in places]
             self.random.shuffle(steps)
