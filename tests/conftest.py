@@ -5,11 +5,30 @@ deselected, expected to fail, or is not there. A line is a node id or the beginn
 """
 
 import inspect
+import json
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
+
+LOOKS = 200  # losses of one test that are looked at
+REASONS = frozenset(
+    [
+        "drop_oldest",
+        "drop_newest",
+        "sample",
+        "shed",
+        "aggregate_failed",
+        "merged",
+        "expired",
+        "cancelled",
+        "refused",
+        "closed",
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +56,50 @@ def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with blockbuster_ctx("loom"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def every_loss_has_a_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Promise 8, in every test: what is lost or given up has a cause that a machine can read, with what decided it."""
+    from loom.agent import Services
+    from loom.bus import Bus
+
+    without: list[str] = []
+    looks = count(1).__next__
+    lost, bury = Bus._lost, Services.bury
+
+    def watched(bus: Any, queue: Any, event: Any, reason: str) -> None:
+        if looks() <= LOOKS and (wrong := faults_of_loss(bus, queue, event, reason)):
+            without.append(wrong)
+        lost(bus, queue, event, reason)
+
+    def buried(services: Any, agent: str, event: Any, reason: str, *rest: Any, **more: Any) -> None:
+        if not (agent and reason.isidentifier()):
+            without.append(f"dead letter {event!r} of {agent!r}: {reason!r}")
+        bury(services, agent, event, reason, *rest, **more)
+
+    monkeypatch.setattr(Bus, "_lost", watched)
+    monkeypatch.setattr(Services, "bury", buried)
+    yield
+    assert without == []
+
+
+def faults_of_loss(bus: Any, queue: Any, event: Any, reason: str) -> str:
+    """What is missing in the note of a loss; empty when it says all that decided, and its event is found by it."""
+    from loom.journal._why_facts import MemoryFacts
+    from loom.journal.notes import Notes, is_name
+    from loom.journal.why import explain
+
+    notes = Notes(bus)
+    notes._queues[queue.name] = queue
+    notes.dropped(queue.name, event, reason)
+    for note in notes.waiting():
+        missing = {"topic", "queue", "reason", "depth", "capacity", "qos", "policy"} - note.facts.keys()
+        if reason not in REASONS or missing or json.loads(note.row())[2] != note.about:
+            return f"{note}: {reason!r}, without {sorted(missing)}"
+        if is_name(event.id) and not explain(MemoryFacts([note]), event.id).found:
+            return f"{note}: why does not find it"
+    return ""
 
 
 def read_required(path: Path) -> list[str]:

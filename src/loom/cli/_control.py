@@ -140,6 +140,8 @@ def holder(data: Path) -> int | None:
     """The process that has the store in *data* open, if it can be told."""
     import fcntl
 
+    process = ""
+
     try:
         with open(data / "lock", "rb") as file:
             process = file.read(32).decode("ascii", "replace").strip()
