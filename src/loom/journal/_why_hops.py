@@ -60,7 +60,7 @@ def timer_hop(timer: str, made: dict[str, Any]) -> Hop:
     facts = {"kind": made.get("kind", ""), "waits": due is not None}
     if due is not None:
         facts["due_ms"] = due
-    return Hop("timer", timer, due, str(made.get("topic", "")), str(made.get("by", "")), facts=facts)
+    return Hop("timer", timer, None, str(made.get("topic", "")), str(made.get("by", "")), facts=facts)
 
 
 def act_hop(key: str, effect: dict[str, Any]) -> Hop:
