@@ -37,7 +37,7 @@ class Publication:
     (where the line is not longer than the queue) or is ``refused``.
     """
 
-    __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_overflow", "_part", "_waiter")
+    __slots__ = ("_deliver", "_error", "_left", "_lines", "_others", "_overflow", "_part", "_waiters")
 
     def __init__(self, deliver: Callable[[Event], list[list[Queue]]], overflow: str = "waits") -> None:
         self._deliver = deliver
@@ -47,7 +47,7 @@ class Publication:
         self._part: Part | None = None
         self._lines: list[Line] = []
         self._others: list[Publication] = []
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []  # one of each who waits: a cancelled one disturbs no other
 
     def add(self, event: Event, puts: list[Put], cursors: Sequence[Cursor], sync: bool = True) -> None:
         """Let *event* be part of it."""
@@ -82,8 +82,11 @@ class Publication:
                 full = self._deliver(event)
                 if full:
                     self._line_up(event, full)
-        if self._waiter is not None and not self._left and not self._waiter.done():
-            self._waiter.set_result(None)
+        if not self._left:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters.clear()
 
     async def wait(self, timeout: float | None) -> None:
         """Return when everything is on disk and delivered; raises StoreError, Overloaded, Closed."""
@@ -95,9 +98,9 @@ class Publication:
 
     async def _on_disk(self) -> None:
         while self._left:
-            if self._waiter is None or self._waiter.done():
-                self._waiter = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._waiter)
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
         if self._error is not None:
             raise self._error
 

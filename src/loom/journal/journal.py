@@ -71,8 +71,11 @@ class Journal:
         StoreError when they could not be kept: then none that was not delivered is.
         """
         publication = Publication(self._deliver)
-        limit = asyncio.timeout(timeout)
         cursors: Sequence[Cursor] = ()
+        if len(events) == 1 and self._admit_now(events[0], publication):
+            await publication.wait(timeout)
+            return
+        limit = asyncio.timeout(timeout)
         try:
             async with limit:
                 for place, event in enumerate(events, 1):
@@ -94,6 +97,20 @@ class Journal:
         finally:
             self._submit(publication)
         await publication.wait(timeout)
+
+    def _admit_now(self, event: Event, publication: Publication) -> bool:
+        """Send a single event off if there is room: nearly always, and cheaper than in company."""
+        cursors = self._cursors(event)
+        if self.committer.full:
+            return False
+        for cursor in cursors:
+            if not cursor.has_room():
+                return False
+        for cursor in cursors:
+            cursor.admitted += 1
+        self._prepare(event, publication, cursors)
+        self._submit(publication)
+        return True
 
     def publish_nowait(self, event: Event) -> None:
         """Have *event* kept and delivered soon; raises WouldBlock, InvalidEvent."""
