@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from loom.errors import InvalidEvent, MissingKey, Shredded, StoreCorrupt, WrongKey
+from loom.errors import InvalidEvent, MissingKey, PayloadTooLarge, Shredded, StoreCorrupt, WrongKey
 from loom.event import PUBLIC, Event
 from loom.event import _codec_json as strict_json
-from loom.event._codec_payload import decode_payload, encode_payload
+from loom.event._codec_payload import JSON, decode_payload, encode_payload
 from loom.event.event import check
 from loom.store import Put
 from loom.store.leaves import THRESHOLD, digest_of, split, unite
-from loom.store.text import dump, load
+from loom.store.text import dump, load, quote
 from loom.store.vault import Vault, Whose, read_label, subject_of
 
 LIMIT = 16 * 1024 * 1024
 LOST = (StoreCorrupt, Shredded, MissingKey, WrongKey)
 """What reading again does not help against."""
 # short names, for a journal has millions of rows
-_OPTIONAL = (
-    ("k", "key"), ("x", "deadline_ms"), ("th", "thread"), ("sc", "scope"), ("ca", "cause"), ("tr", "trace"),
-)  # fmt: skip
+_OPTIONAL = (("k", "key"), ("x", "deadline_ms"), ("th", "thread"), ("sc", "scope"), ("tr", "trace"))
+_NONE = (None,) * 5
+_JSON_KIND = f',"c":"{JSON}"'
 
 
 def encode_event(event: Event, vault: Vault, puts: list[Put], limit: int = LIMIT) -> bytes:
@@ -28,64 +28,78 @@ def encode_event(event: Event, vault: Vault, puts: list[Put], limit: int = LIMIT
 
     Raises InvalidEvent, PayloadTooLarge.
     """
-    header, payload = _encode(event, limit)
-    whose = (subject_of(event), event._origin[0])
+    kind, payload = _payload(event, limit)
+    head = _head(event, kind)
     if len(payload) >= THRESHOLD or b'$leaf"' in payload:
-        payload = _shelve(payload, header, whose, vault, puts)
-    return _head(event, header) + payload
+        whole, payload = _shelve(kind, payload, (subject_of(event), event._origin[0]), vault, puts)
+        head += whole
+    return f"{event._topic}\n{head}}}\n".encode() + payload
 
 
 def flat_event(event: Event, limit: int = LIMIT) -> bytes:
     """The row of *event* with everything in it, in the clear; raises InvalidEvent, PayloadTooLarge."""
-    header, payload = _encode(event, limit)
-    return _head(event, header) + payload
+    kind, payload = _payload(event, limit)
+    return f"{event._topic}\n{_head(event, kind)}}}\n".encode() + payload
 
 
-def _encode(event: Event, limit: int) -> tuple[dict[str, Any], bytes]:
-    content_type, payload = encode_payload(event._payload, event._content_type, limit)
-    if not event._type or (content_type[:5] == "text/" and not isinstance(event._payload, str)):
-        decode_payload(payload, content_type)  # what could not be read back is refused now
+def _payload(event: Event, limit: int) -> tuple[str, bytes]:
+    """Content type and bytes of the payload; what could not be read back is refused."""
+    payload = event._payload
+    if type(payload) is dict and event._content_type is None and event._type:
+        data = strict_json.dump(
+            payload
+        )  # what encode_payload would do, with less ceremony: nearly every event
+        if len(data) > limit:
+            raise PayloadTooLarge(len(data), limit, "the event codec")
+        return JSON, data
+    kind, data = encode_payload(payload, event._content_type, limit)
+    if not event._type or (kind[:5] == "text/" and not isinstance(payload, str)):
+        decode_payload(data, kind)
         check(event)
-    header: dict[str, Any] = {"i": event.id, "y": event._type, "w": event.timestamp_ms}
-    if event._source:
-        header["s"] = event._source
-    if content_type:
-        header["c"] = content_type
-    if event._tags or event._metadata or event._confidence != 1.0 or event._priority != 50:
-        _rare(check(event), header)
+    return kind, data
+
+
+def _head(event: Event, kind: str) -> str:
+    """The fields as JSON, without the last brace; made by hand, because every event pays for it."""
     origin = event._origin
-    if (
-        event._key is not None
-        or event._deadline_ms is not None
-        or origin[1:4] != (None, None, None)
-        or origin[5]
-    ):
-        header.update((short, v) for short, name in _OPTIONAL if (v := getattr(event, name)) is not None)
-    if origin[0] is not PUBLIC and origin[0] != PUBLIC:
-        header["l"] = [int(origin[0].confidentiality), int(origin[0].untrusted)]
-    if origin[4]:
-        header["h"] = origin[4]
-    return header, payload
-
-
-def _head(event: Event, header: dict[str, Any]) -> bytes:
     try:
-        text = dump(header)
+        head = f'{{"i":{quote(event.id)},"y":{quote(event._type)},"w":{event.timestamp_ms}'
+        if event._source:
+            head += f',"s":{quote(event._source)}'
+        if kind:
+            head += _JSON_KIND if kind == JSON else f',"c":{quote(kind)}'
+        if origin[3] is not None:
+            head += f',"ca":{quote(origin[3])}'
+        if origin[4]:
+            head += f',"h":{origin[4]:d}'
+        rest = _rest(event)
+        return f"{head},{dump(rest)[1:-1]}" if rest else head
     except (TypeError, ValueError) as error:
         raise InvalidEvent(f"event {event.type!r} has a field that cannot be kept: {error}") from None
-    return f"{event._topic}\n{text}\n".encode()
 
 
-def _shelve(payload: bytes, header: dict[str, Any], whose: Whose, vault: Vault, puts: list[Put]) -> bytes:
-    """The payload without its large leaves: a text or bytes as a whole, in JSON the texts within."""
-    if header.get("c", "").partition(";")[0].endswith("json"):
+def _rest(event: Event) -> dict[str, Any]:
+    """The fields that most events do not have."""
+    header: dict[str, Any] = {}
+    if event._tags or event._metadata or event._confidence != 1.0 or event._priority != 50:
+        _rare(check(event), header)
+    label, thread, scope, _, _, trace, _ = event._origin
+    if (event._key, event._deadline_ms, thread, scope, trace) != _NONE:
+        header.update((short, v) for short, name in _OPTIONAL if (v := getattr(event, name)) is not None)
+    if label is not PUBLIC and label != PUBLIC:
+        header["l"] = [int(label.confidentiality), int(label.untrusted)]
+    return header
+
+
+def _shelve(kind: str, payload: bytes, whose: Whose, vault: Vault, puts: list[Put]) -> tuple[str, bytes]:
+    """The payload without its large leaves: a text or bytes as a whole (then a field says so), in JSON those within."""
+    if kind.partition(";")[0].endswith("json"):
         value, leaves = split(strict_json.load(payload))
         puts += vault.shelve(whose, leaves)
-        return strict_json.dump(value)
+        return "", strict_json.dump(value)
     digest = digest_of("b", payload)
     puts += vault.shelve(whose, {digest: payload})
-    header["b"] = 1
-    return digest
+    return ',"b":1', digest
 
 
 def _unshelve(header: dict[str, Any], payload: bytes, whose: Whose, vault: Vault) -> bytes:
@@ -147,7 +161,7 @@ def _parts(row: bytes) -> tuple[str, dict[str, Any], bytes]:
 
 def _event(topic: str, header: dict[str, Any], payload: bytes) -> Event:
     content_type = header.get("c", "")
-    origin = {name: header[short] for short, name in _OPTIONAL[2:] if short in header}
+    origin = {name: header[short] for short, name in (*_OPTIONAL[2:], ("ca", "cause")) if short in header}
     return check(
         Event(
             header["y"],

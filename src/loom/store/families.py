@@ -50,6 +50,8 @@ class Family(StrEnum):
     KEYS = "keys"
     """subject, key id -> a wrapped data key."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python, and each row of each write is sorted by family
+
 
 LARGE = frozenset({Family.JOURNAL, Family.STATES, Family.BLOBS, Family.CHANGES, Family.BASES})
 """The families whose values may be large."""
