@@ -30,6 +30,18 @@ async def record_call(name: str, mark: str, idempotency_key: str) -> int:
     return await device(name, mark, idempotency_key)
 
 
+@action("record.once", at_most_once=True, timeout=30)
+async def record_once(name: str, mark: str, idempotency_key: str) -> int:
+    """As ``record.act``, but nobody may do it twice."""
+    return await device(name, mark, idempotency_key)
+
+
+@action("record.doubt", timeout=30)
+async def record_doubt(name: str, mark: str, idempotency_key: str) -> int:
+    """As ``record.act``; after a crash the guard is asked whether to do it again."""
+    return await device(name, mark, idempotency_key)
+
+
 async def _tell(name: str, mark: str, key: str) -> int:
     reader, writer = await asyncio.open_unix_connection(os.environ["TORTURE_ACTUATOR"])
     try:
@@ -41,6 +53,8 @@ async def _tell(name: str, mark: str, key: str) -> int:
 
 device: Callable[[str, str, str], Awaitable[int]] = _tell
 """Does what is asked for: by whom, for which event, under which key; returns a receipt."""
+approve: Callable[[str], object] = str
+"""Says yes to a question."""
 hurry = 1.0
 """Timers ring and handlers dawdle in this part of their time."""
 
@@ -146,6 +160,31 @@ def actor(number: int) -> type[Agent]:
             ctx.act("record.act", name=ctx.agent, mark=event.payload["mark"])
 
     return Actor
+
+
+def careful(number: int) -> type[Agent]:
+    class Careful(Noting, name=f"careful-{number}"):
+        @on(f"work.careful.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            ctx.act("record.once", name=ctx.agent, mark=event.payload["mark"])
+
+    return Careful
+
+
+def doubter(number: int) -> type[Agent]:
+    class Doubter(Noting, name=f"doubter-{number}"):
+        @on(f"work.doubter.{number}")
+        async def take(self, event: Event, ctx: Context) -> None:
+            self.note(event)
+            ctx.act("record.doubt", name=ctx.agent, mark=event.payload["mark"])
+
+    return Doubter
+
+
+@on("loom.approval.requested")
+async def guard(event: Event) -> None:
+    approve(event.payload["id"])
 
 
 def caller(number: int) -> type[Agent]:
@@ -280,6 +319,8 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
     "crasher": crasher,
     "poisoned": poisoned,
     "actor": actor,
+    "careful": careful,
+    "doubter": doubter,
     "caller": caller,
     "ringer": ringer,
     "canceller": canceller,
@@ -291,7 +332,7 @@ MAKERS: dict[str, Callable[[int], type[Agent]]] = {
 
 def everything(version: int, few: bool = False) -> Iterator[Any]:
     """All actions and agents, or a *few* of each kind, movers at *version* of their state."""
-    yield from (record_act, record_call, answerer, Room, Watcher)
+    yield from (record_act, record_call, record_once, record_doubt, answerer, guard, Room, Watcher)
     for kind in kinds(few):
         if kind.name == "room":
             continue

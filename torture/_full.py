@@ -11,7 +11,7 @@ from torture._powerlog import Fault, environment
 from torture._process import Gone, Process
 from torture._round import Round, Terms
 
-MODES = {"full": Fault.FULL, "half": Fault.HALF, "read-only": Fault.READ_ONLY}
+MODES = {"full": Fault.FULL, "half": Fault.HALF, "read-only": Fault.READ_ONLY, "broken": Fault.BROKEN}
 
 
 class FullRound(Round):
@@ -33,7 +33,9 @@ class FullRound(Round):
     def _short(self, life: Life) -> None:
         process = self._spawn(life)
         name = self.chance.choice(sorted(MODES))
-        killed = life.phase != "working"
+        killed = (
+            life.phase != "working" or name == "broken"
+        )  # a disk that failed is trusted again after a restart
         try:
             self._until(process, "up")
             self._serve(process, 10.0, feed=True, until_acked=True)

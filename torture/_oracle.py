@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torture._plan import Item
 
 State = Mapping[str, Any]
+ACTING = ("actor-", "caller-", "careful-", "doubter-")
 
 
 class Act(NamedTuple):
@@ -33,8 +34,6 @@ class Book:
     acked: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
     """Ids whose publication was repeated after later ones: their place in the order is open."""
-    refused: set[str] = field(default_factory=set)
-    """Marks of events that were refused with an error and not tried again: they must not be there."""
     acts: list[Act] = field(default_factory=list)
 
 
@@ -188,11 +187,15 @@ def _acts(book: Book, report: Report) -> Iterator[str]:
     kept = {
         (name, mark)
         for name, state in report.agents.items()
-        if name.startswith(("actor-", "caller-"))
+        if name.startswith(ACTING)
         for mark in state["seen"]
     }
-    if kept - keys.keys():
-        yield f"acts: never done: {sorted(kept - keys.keys())[:5]}"
+    never = {who for who in kept - keys.keys() if not who[0].startswith("careful-")}
+    if never:
+        yield f"acts: never done: {sorted(never)[:5]}"
+    twice = [who for who, given in receipts.items() if len(given) > 1 and who[0].startswith("careful-")]
+    if twice:
+        yield f"acts: done twice, which must not be: {sorted(twice)[:5]}"
     if keys.keys() - kept:
         yield f"acts: done for steps that were not kept: {sorted(keys.keys() - kept)[:5]}"
     yield from (f"acts: {who} under {len(k)} keys {sorted(k)[:3]}" for who, k in keys.items() if len(k) > 1)

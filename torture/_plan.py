@@ -27,6 +27,8 @@ KINDS = (
     Kind("poisoned", 10, 1),  # every fourth event fails always: a dead letter
     Kind("mover", 20, 2),  # its class has another state from life to life
     Kind("actor", 20, 2),  # acts once for each event
+    Kind("careful", 10, 1),  # does what must not be done twice
+    Kind("doubter", 10, 1),  # does what somebody is asked about when its outcome is unknown
     Kind("caller", 10, 1),  # calls an action, fails once, then keeps the receipt
     Kind("ringer", 20, 2),  # sets a timer for each event
     Kind("canceller", 10, 1),  # sets a timer for each event and cancels the one before

@@ -92,7 +92,8 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGUSR1)
             time.sleep(0.5)
-        return "\n".join(self.errors.read_text(errors="replace").splitlines()[-12:])
+        lines = self.errors.read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if "/asyncio/" not in line][-12:])
 
     def wait(self, seconds: float) -> int | None:
         """Its exit status, None when it is still there after *seconds*."""

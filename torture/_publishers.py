@@ -62,24 +62,23 @@ class Publishers:
         if flying and flying[0].id == known:
             flying.popleft()
         if "refused" in told:
-            self._refused(item)
+            self._refused(item, sure=told["why"].startswith("StoreFull"))
         else:
             self.book.acked.add(known)
             if self._chance.random() < 0.05:
                 self.repeat(item)
         return True
 
-    def _refused(self, item: Item) -> None:
-        """Nothing of it was kept: tried again when there is space, or never, and then it must not be there."""
+    def _refused(self, item: Item, sure: bool) -> None:
+        """Tried again when the disk works, or never: then it must not be there, if it is *sure* that it was not."""
         self.refused += 1
         if item.id in self.book.acked:
             return
         if self._chance.random() < 0.5:
             self.book.late.add(item.id)
             self._refusals.append(item)
-        else:
+        elif sure:
             del self.book.tried[item.id]
-            self.book.refused.add(item.mark)
 
     def try_again(self) -> None:
         """There is space again: publish what was refused."""

@@ -15,11 +15,12 @@ from typing import Any
 
 from loom import Loom, LoomError
 from loom.agent.agent import spec_of
+from torture import _agents
 from torture._agents import Room, everything, known
 from torture._plan import KINDS
 
 PUBLISHERS = 8
-DRAIN = 60.0
+DRAIN = 30.0
 OVERDUE = 8.0
 
 
@@ -32,7 +33,9 @@ def make(backend: str, folder: str) -> Loom:
     """The runtime on *folder*; backend "memory" keeps nothing and has to be caught."""
     if backend == "memory":
         return Loom(watchdog=None)
-    return Loom(data=folder, backend=backend, watchdog=None)
+    loom = Loom(data=folder, backend=backend, watchdog=None)
+    _agents.approve = loom.approve
+    return loom
 
 
 class Subject:
@@ -84,8 +87,12 @@ class Subject:
                 await self.loom.idle()
         except TimeoutError:
             faulthandler.dump_traceback()
-            waiting = [q for q in self.loom.statistics().queues if q.queued or q.in_flight]
-            print(f"timers to ring: {self.waiting()}; queues: {waiting}"[:4000], file=sys.stderr)
+            queues = [q for q in self.loom.statistics().queues if q.queued or q.in_flight or q.refused]
+            asked = self.loom.approvals.pending()
+            told = (
+                f"{self.waiting()} timers to ring, {len(asked)} open questions: {asked[:3]}; queues: {queues}"
+            )
+            print(told[:3000], file=sys.stderr)
             return False
         return True
 
@@ -108,7 +115,7 @@ class Subject:
 
 def named(name: str) -> bool:
     """Whether it is an agent that the oracle knows by this name."""
-    return name not in ("answerer", "room") and "/" not in name
+    return name not in ("answerer", "guard", "room") and "/" not in name
 
 
 def rooms(loom: Loom) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Trial:
         """Publish what is left to publish, come to rest, tell what is known; None when it dies on the way."""
         asyncio.get_running_loop().set_exception_handler(_only_deaths)
         loom = new_loom(*everything(1, few=True), data=self.folder)
+        _agents.approve = loom.approve
         assert self.faulty is not None
         self.faulty.died = died = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self.work(loom))

@@ -91,6 +91,15 @@ def test_acts_are_done_at_least_once_under_one_key() -> None:
     assert {"acts: done for step", "acts: one key k for"} <= {p[:19] for p in problems(told, **there)}
 
 
+def test_what_must_not_be_done_twice_is_done_once_or_never() -> None:
+    told = book(item(0, "careful"))
+    assert problems(told, careful_0=state("0:0")) == []
+    told.acts = [Act("careful-0", "0:0", "k", 1)]
+    assert problems(told, careful_0=state("0:0")) == []
+    told.acts.append(Act("careful-0", "0:0", "k", 2))
+    assert "must not be" in problems(told, careful_0=state("0:0"))[0]
+
+
 def test_a_receipt_was_given_for_the_event_it_is_kept_for() -> None:
     told = book(item(0, "caller"))
     told.acts = [Act("caller-0", "0:0", "k", 5)]
