@@ -61,7 +61,11 @@ def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def every_loss_has_a_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Promise 8, in every test: what is lost or given up has a cause that a machine can read, with what decided it."""
-    from loom.agent import Services
+    try:
+        from loom.agent import Services
+    except ModuleNotFoundError:  # a package of another name, or a part of this one: nothing can be lost in it
+        yield
+        return
     from loom.bus import Bus
 
     without: list[str] = []
