@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loom import Agent, Confidentiality, Label, Observer, QoS, Retry, on
@@ -85,6 +85,7 @@ async def tell(loom: Any, script: list[tuple[str, Any]], after: dict[int, dict[s
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(LINES, min_size=1, max_size=12), min_size=1, max_size=3), st.integers(0, 60))
+@example([[("write.x", "once"), ("write.x", "a")]], 0)  # two bases beside one number of the journal
 def test_the_state_after_any_event_is_found_again(scripts: list[list[tuple[str, Any]]], least: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("loom.agent._history._LEAST", 200 * least)  # a base after each step, or hardly any

@@ -89,7 +89,8 @@ class History:
             track.grown += len(row)
             if track.grown < max(_LEAST, _TIMES * track.size):
                 return []
-        key, subject = join(cell.name, number(self._journal.seq)), cell.subject or ""
+        subject = cell.subject or ""
+        key = join(cell.name, number(self._journal.seq), number(round(track.last_ms * 1000)))
         facts: dict[str, Any] = {"v": cell.spec.version, "at": track.last_ms, "from": self._first(cell)}
         if subject:
             facts["u"] = subject

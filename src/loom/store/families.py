@@ -28,7 +28,7 @@ class Family(StrEnum):
     CHANGES = "changes"
     """agent (and key), number(n) -> a change of a large state since its snapshot (JSON)."""
     BASES = "bases"
-    """agent, number(seq) -> all of its state before a step (JSON), for what it was at any. Large values."""
+    """agent, number(seq), number(Unix us) -> all of its state before a step (JSON): what it was. Large values."""
     RECORDS = "records"
     """agent (and key), event id, handler, number(index) -> the result of an at-once call of an open step."""
     EFFECTS = "effects"
@@ -50,7 +50,9 @@ class Family(StrEnum):
     KEYS = "keys"
     """subject, key id -> a wrapped data key."""
 
-    __hash__ = str.__hash__  # that of Enum is written in Python, and each row of each write is sorted by family
+    __hash__ = (
+        str.__hash__
+    )  # that of Enum is written in Python, and each row of each write is sorted by family
 
 
 LARGE = frozenset({Family.JOURNAL, Family.STATES, Family.BLOBS, Family.CHANGES, Family.BASES})
