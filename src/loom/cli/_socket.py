@@ -96,7 +96,8 @@ def running() -> dict[str, Path]:
             with _connected(path):
                 found[path.name.removesuffix(SUFFIX)] = path
         except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
+            for left in path.parent.glob(f"{path.stem}.*"):  # all that the process had listened on
+                left.unlink(missing_ok=True)
         except OSError:
             continue
     return found
