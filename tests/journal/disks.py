@@ -30,10 +30,12 @@ class Disk(Shelf):
         self.blind = False
         self._open = threading.Event()
         self._open.set()
+        self._holds: Callable[[Sequence[Put]], bool] = lambda puts: True
         self.batches: list[tuple[Put, ...]] = []
 
     def write(self, puts: Sequence[Put], sync: bool = True) -> None:
-        self._open.wait(10)
+        if self._holds(puts):
+            self._open.wait(10)
         self.writes += 1
         if self.refuse(self.writes) or self.doomed(puts):
             raise StoreFull(f"write {self.writes} was chosen to fail")
@@ -50,8 +52,9 @@ class Disk(Shelf):
         self._look()
         return super().scan(family, start, end, limit)
 
-    def hold(self) -> None:
-        """Let no write end from now on."""
+    def hold(self, which: Callable[[Sequence[Put]], bool] = lambda puts: True) -> None:
+        """Let no such write end from now on."""
+        self._holds = which
         self._open.clear()
 
     def release(self) -> None:

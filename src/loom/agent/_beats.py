@@ -41,6 +41,11 @@ class Beats:
         """How many of them are in memory."""
         return len(self._timers)
 
+    def of(self, cell: Cell) -> Beats:
+        """The same timers, from now on those of *cell*."""
+        self._cell = cell
+        return self
+
     @property
     def _ringing(self) -> Ringing | None:
         return self._cell.services.timers.durable

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from loom.agent._beats import Beats
 from loom.agent._cell import Cell
 from loom.agent._handlers import Handler
 from loom.agent._keys import compile_key, key_text
@@ -79,7 +80,11 @@ class Instance(Cell):
         return fields
 
     def disconnect(self) -> None:
-        """End it: what is in its mailboxes ends as cancelled."""
+        """End it: what is in its mailboxes ends as cancelled. Its timers in memory go on, and wake it."""
+        if len(self.beats):
+            if len(self.herd.dormant) >= self.herd.limit:  # some may have rung since
+                self.herd.dormant = {key: beats for key, beats in self.herd.dormant.items() if len(beats)}
+            self.herd.dormant[self.key], self.beats = self.beats, Beats(self)
         super().disconnect()
         for queue in self.queues():
             queue.close()
@@ -108,7 +113,7 @@ class Herd(Cell):
     most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter.
     """
 
-    __slots__ = ("_key_of", "_making", "awake", "doors", "limit", "mailbox", "waits", "woken")
+    __slots__ = ("_key_of", "_making", "awake", "doors", "dormant", "limit", "mailbox", "waits", "woken")
 
     def __init__(
         self, spec: AgentSpec, instance: Agent, services: Services, name: str, grants: Iterable[str] | None
@@ -119,6 +124,7 @@ class Herd(Cell):
         self.waits = False  # for an instance that has room, or may sleep
         self.limit, self.mailbox = spec.awake, MAILBOX
         self.awake: OrderedDict[str, Instance] = OrderedDict()
+        self.dormant: dict[str, Beats] = {}  # the timers in memory of those who sleep
         self.doors: dict[str, Door] = {}
         self.woken = 0
         self.life = _HerdLife(self)
@@ -230,6 +236,9 @@ class Herd(Cell):
             return None
         cell = Instance(self, key)
         cell.recall()
+        beats = self.dormant.pop(key, None)
+        if beats is not None:
+            cell.beats = beats.of(cell)
         cell.connect()
         self.awake[key] = cell
         self.services.cells[cell.name] = cell
