@@ -141,12 +141,11 @@ class Judge:
             id = key.split(b"\0")[0].decode()
             assert self.ask(id).found
         for key, _ in self.backend.scan(Family.STATES, limit=1000):
-            if b"/" not in key:
-                why = self.ask(f"agent:{key.decode()}")
-                assert why.found or why.ends == "no longer kept"
-                if key.decode() in stepped:
-                    assert why.subject.by == key.decode()
-                    assert why.subject.kept
+            why = self.ask(f"agent:{key.decode()}")
+            assert why.found or why.ends == "no longer kept"
+            if key.decode() in stepped:
+                assert why.subject.by == key.decode()
+                assert why.subject.kept
 
 
 def play_lives(crashes: list[Any], script: list[Any]) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from loom.event import PUBLIC, Event
 from loom.journal import Journal
+from loom.journal._why_facts import last_step
 from loom.journal.queue import cursor_of
 from loom.store import Family, Put
 from loom.store.families import join, number
-from loom.store.text import dump, load
+from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
@@ -53,12 +54,14 @@ class History:
     def last(self, cell: Cell) -> tuple[int, str] | None:
         """The journal number and id of the event of *cell*'s last step; None when that is not known."""
         track = self._track(cell)
-        if track is not None and track.last is None:
-            row = self._journal.backend.get(Family.STATES, cell.name.encode())
-            track.last = (
-                tuple(load(row.partition(b"\n")[0]).get("t", (0, ""))) if row is not None else (0, "")
-            )
-        return None if track is None or not track.last or not track.last[1] else track.last
+        if track is None:  # one key of a keyed agent: the step that is on its way now
+            event = cell.ahead[-1].ctx._event if cell.ahead else None
+            return None if event is None else (event.seq, event.id)
+        if track.last is None:
+            backend = self._journal.backend
+            row = backend.get(Family.STATES, cell.name.encode())
+            track.last = (None if row is None else last_step(backend, cell.name, row)) or (0, "")
+        return track.last if track.last and track.last[1] else None
 
     def changed_apart(self, cell: Cell) -> None:
         """A REALTIME step is about to change the state of *cell*."""

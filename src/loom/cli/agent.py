@@ -158,7 +158,7 @@ def _fork(options: argparse.Namespace) -> int:
 
 def _dead_list(options: argparse.Namespace) -> int:
     with _letters(options) as letters:
-        found = letters.letters(options.agent)
+        found = letters.letters(options.agent, limit=100_000)
         gone = letters.gone
     if options.json:
         from dataclasses import asdict
