@@ -162,9 +162,7 @@ class Retention:
 
 def handled(journal: Journal) -> int:
     """The number up to which every subscription that is there has handled everything."""
-    places = [
-        next(iter(c.outstanding), c.delivered + 1) - 1 for c in journal.cursors.values() if not c.closed
-    ]
+    places = [c.handled for c in journal.cursors.values() if not c.closed]
     return min((*places, journal.head))
 
 

@@ -22,7 +22,7 @@ class Rule:
     a crash of the process) may take the last moments. Retention, of each topic for itself: ``age`` in seconds since
     the event's timestamp, ``count`` of events, ``size`` in bytes of their rows (long texts and bytes are kept apart and
     do not count), None for no limit; ``compact`` keeps only the last event of each key (of the topic, for events
-    without one). The age decides first, then compaction; what is left counts.
+    without one). The age decides first, then compaction; what is left then, or must stay for another reason, counts.
     """
 
     pattern: tuple[str, ...]

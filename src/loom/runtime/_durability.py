@@ -6,17 +6,14 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loom.bus import Bus
 from loom.clock import Clock
-from loom.errors import ConfigError, StoreError
-from loom.event import QoS
+from loom.errors import StoreError
 
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
-    from loom.bus import Subscription
-    from loom.journal import Journal
 
 log = logging.getLogger("loom.store")
 _SWITCH = 0.0005  # seconds the writer's thread waits for Python's lock at most, and the loop for it; 5 ms unless set
@@ -36,35 +33,6 @@ def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: st
     if sys.getswitchinterval() > _SWITCH:
         sys.setswitchinterval(_SWITCH)
     return Durable(Journal(open_store(data, key, backend), bus))
-
-
-def follow(
-    journal: Journal, pattern: str, name: str, start: str | int, options: dict[str, Any]
-) -> Subscription:
-    """The durable subscription *name*, which goes on where it was; a new one begins at *start*.
-
-    *options* are those of ``Bus.subscribe``, but for ``group`` and ``last``. Raises ConfigError when somebody reads it.
-    """
-    from loom.bus import Subscription
-    from loom.journal.follower import FollowerQueue
-
-    place = f"follower {name}"
-    taken = journal.cursors.get(place)
-    if taken is not None and not taken.closed:
-        raise ConfigError(f"somebody reads the durable subscription {name!r} already; close that one first")
-    if taken is not None:
-        del journal.cursors[place]
-    if QoS(options.get("qos", QoS.BATCHED)) is QoS.REALTIME:
-        raise ConfigError(
-            f"the durable subscription {name!r} cannot be REALTIME: that never waits for a disk"
-        )
-    filters = {f: options.pop(f, None) for f in ("types", "where")}
-    cursor = journal.cursor(place, start)
-    entry = journal.bus.attach(pattern, FollowerQueue(name, cursor, journal.settle, **options), **filters)
-    subscription = Subscription(journal.bus, entry)
-    if cursor.behind:
-        cursor.more()
-    return subscription
 
 
 async def tidy(durable: Durable, clock: Clock, every: float = _TIDY, first: float = _FIRST) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
-from loom.runtime._durability import follow, retain
+from loom.runtime._durability import retain
 from loom.store.families import Family, join
 
 if TYPE_CHECKING:
@@ -26,17 +27,29 @@ class Operations:
     _durable: Durable | None
 
     def subscribe(
-        self, pattern: str, *, durable: str | None = None, start: str | int = "now", **options: Any
+        self, pattern: str, *, durable: str | None = None, start: str | int | datetime = "now", **options: Any
     ) -> Subscription:
         """A subscription to read events from; options as ``Bus.subscribe``.
 
-        A *durable* one has a name and goes on where it was, also after a crash: an event is settled when the next one
-        is asked for. A new one begins at *start*: ``"now"``, ``"beginning"``, or after a journal number. Raises
-        ConfigError for a name that is being read, or without a store.
+        A *durable* one has a name and goes on where it was, also after a crash: an event is settled when whoever took
+        it asks for the next. A new one begins at *start*: ``"now"``, ``"beginning"``, after a journal number, or at a
+        datetime with a time zone (nearly, where events came out of the order of their timestamps). Raises ConfigError
+        for a name that is being read, or without a store.
         """
         if durable is None:
             return self.bus.subscribe(pattern, **options)
+        from loom.journal.follower import follow
+
         return follow(self._journal(), pattern, durable, start, options)
+
+    async def forget(self, durable: str) -> None:
+        """End the durable subscription *durable* for good: its position is not kept any more.
+
+        Raises ConfigError when there is none or somebody reads it, StoreError.
+        """
+        from loom.journal.follower import forget
+
+        await forget(self._journal(), durable)
 
     def journal(self, pattern: str, **rule: Any) -> None:
         """Let a rule hold for the topics of *pattern*; of several that match the one that was added last decides.
