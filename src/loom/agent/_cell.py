@@ -21,7 +21,6 @@ from loom.agent.agent import Agent, AgentSpec
 from loom.agent.context import Context
 from loom.bus import Entry, Queue, Ticket
 from loom.event import PUBLIC, Event, Label, QoS
-from loom.journal.queue import BITS
 
 if TYPE_CHECKING:
     from loom.agent._durable import Step
@@ -122,6 +121,8 @@ class Cell:
         following = count(1).__next__
         if self.durable is None:
             return following
+        from loom.journal.queue import BITS  # late: a runtime without a store loads nothing of it
+
         journal = self.durable.journal
         return lambda: (journal.seq << BITS) + following()
 
