@@ -70,7 +70,8 @@ class _Page:
         stamp = "" if at_ms is None else self._stamp(at_ms)
         room = max(16, self._width - 14 - len(branch))
         first, *rest = wrapped(clean(text), room)
-        rows = [f"{self._paint(f'{stamp:12.12}', 'dim')}  {branch}{self._paint(first, how)}"]
+        left = self._paint(f"{stamp:12.12}", "dim") if stamp else f"{'':12}"
+        rows = [f"{left}  {branch}{self._paint(first, how)}"]
         return rows + [f"{'':14}{below}{self._paint(line, how)}" for line in rest]
 
     def hop(self, hop: Hop, branch: str, how: str = "") -> list[str]:

@@ -138,7 +138,7 @@ def _agent(facts: Facts, asked: str) -> Why:
 def _led_to(facts: Facts, asked: str, cause: str, agent: str, hop: Hop) -> Why:
     """What a step led to: a timer or an effect."""
     event = facts.event(cause) if is_name(cause) else None
-    message = f"{hop.kind} {asked}"
+    message = f"{'action' if hop.kind == 'act' else hop.kind} {asked}"
     if event is None:
         lost = Hop("event", cause, time_of_id(cause), "", kept=False)
         return Why(asked, True, message, "no longer kept", (lost, hop) if cause else (hop,))
