@@ -274,11 +274,18 @@ class Ledger:
 
     def announce(self, what: str, key: str, row: dict[str, Any], why: str) -> None:
         """Publish ``loom.action.<what>`` about an effect to whoever can take it now."""
+        facts = {"key": key, "why": why, **{name: row[name] for name in ("capability", "version", "agent")}}
+        self.say(Event(what, facts, topic=f"loom.action.{what}", source="loom", cause=row["cause"]))
+
+    def say(self, event: Event) -> None:
+        """Publish what the runtime has to say of an effect: where somebody durable listens, he hears of it for sure."""
         bus = self.services.bus
         if bus.closed:
             return
-        facts = {"key": key, "why": why, **{name: row[name] for name in ("capability", "version", "agent")}}
-        bus.offer(Event(what, facts, topic=f"loom.action.{what}", source="loom", cause=row["cause"]))
+        if bus.spooled(event.topic) and not self.journal.committer.closed:
+            self.journal.append(event)
+        else:
+            bus.offer(event)
 
     # --- an earlier process ---------------------------------------------------------------------------------------
 

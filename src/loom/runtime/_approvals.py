@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -19,15 +20,15 @@ class Approvals:
     """The open questions, at most *capacity*; one that nobody answers within *timeout* seconds is a no.
 
     A question about an effect that outlives the process does so too: it is asked again under the same id, and the time
-    that has passed since it was first asked counts.
+    that has passed since it was first asked counts. ``say`` publishes what is asked and answered.
     """
 
     def __init__(self, bus: Bus, timeout: float = 300.0, capacity: int = 1024) -> None:
-        self._bus = bus
         self._timeout = timeout
         self._capacity = capacity
         self._open: dict[str, asyncio.Future[tuple[bool, str]]] = {}
         self._serial = count(1).__next__
+        self.say: Callable[[Event], object] = bus.offer
 
     def pending(self) -> list[str]:
         """The ids of the open questions."""
@@ -43,7 +44,7 @@ class Approvals:
             return False
         future.set_result((allow, by))
         answer: dict[str, Any] = {"id": number, "allow": allow, **({"by": by} if by else {})}
-        self._bus.offer(Event("answered", answer, topic=ANSWERED, source="loom"))
+        self.say(Event("answered", answer, topic=ANSWERED, source="loom"))
         return True
 
     async def ask(self, invocation: Invocation) -> bool:
@@ -68,7 +69,7 @@ class Approvals:
         future: asyncio.Future[tuple[bool, str]] = asyncio.get_running_loop().create_future()
         self._open[number] = future
         try:
-            self._bus.offer(_question(invocation, number))
+            self.say(_question(invocation, number))
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:

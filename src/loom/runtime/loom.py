@@ -93,6 +93,7 @@ class Loom(Operations):
         if self._durable is not None:
             self._durable.attach(self._services)
             self._durable.journal.on_idle = self._stir
+            self.approvals.say = self._durable.ledger.say
         if causes and self._durable is None:
             note_causes(self._services)
         self._cells = self._services.cells
