@@ -289,3 +289,34 @@ def test_a_keyed_agent_has_no_beat_and_a_key_that_leads_somewhere() -> None:
 
     with pytest.raises(ConfigError, match="leads nowhere"):
         Loom().add(Odd)
+
+
+class Fragile(
+    Agent, key="metadata.room", awake=2, retry=Retry(attempts=1), restart=Restart(failures=1, restarts=0)
+):
+    """Fails for the rooms called bad, at once and for good."""
+
+    seen: int = 0
+
+    @on("n")
+    async def take(self, event: Event, ctx: Context) -> None:
+        if event.metadata["room"].startswith("bad"):
+            raise ValueError("never works here")
+        self.seen += 1
+
+
+@virtual_time
+async def test_parked_instances_hold_up_no_others_whatever_they_are_sent() -> None:
+    async with new_loom() as loom:
+        loom.add(Fragile)
+        for n in range(100):
+            for room in ("bad1", "bad2", "good1", "good2"):
+                await loom.publish("n", n, metadata={"room": room})
+            await run_until_idle(loom)
+        assert {loom._cells[f"Fragile/bad{i}"].status for i in (1, 2)} == {"parked"}
+        reasons = [letter.reason for letter in loom.dead_letters]
+        assert set(reasons) == {"failed", "parked"}
+        assert reasons.count("parked") == 2 * (100 - 1 - 64)
+        herd: Any = loom._cells["Fragile"]
+        assert herd.queues()[0].delivered == 2 * 100 + len(reasons)
+        lawful(loom)

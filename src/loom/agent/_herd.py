@@ -110,7 +110,8 @@ class Herd(Cell):
     """All instances of a keyed agent: it hands each event to the one of its key, waking it if need be.
 
     At most ``limit`` instances are awake; the one that had nothing to do for longest sleeps first. An instance has at
-    most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter.
+    most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter, and so is what comes
+    for a parked instance whose mailbox is full: it holds up no others.
     """
 
     __slots__ = ("_key_of", "_making", "awake", "doors", "dormant", "limit", "mailbox", "waits", "woken")
@@ -197,8 +198,12 @@ class Herd(Cell):
                     return False
                 why = ("no_instance", f"{type(error).__name__}: {error}")
             else:
-                if cell is None or not cell.has_room(door):
+                if cell is None:
                     return False
+                if not cell.has_room(door):
+                    if cell.status != "parked":
+                        return False
+                    why, cell = ("parked", f"{cell.name} is parked and has {MAILBOX} events waiting"), None
         event = queue.take(self.services.clock.now_ms())
         if event is not first:  # it had expired
             if event is not None:
@@ -232,7 +237,7 @@ class Herd(Cell):
 
     def _rouse(self, key: str) -> Instance | None:
         """Make the instance of *key* from its kept state; None while too many others are busy."""
-        if len(self.awake) >= self.limit and not self._make_room():
+        if len(self.awake) >= self.limit and not self._make_room() and self._crowded():
             return None
         cell = Instance(self, key)
         cell.recall()
@@ -248,6 +253,11 @@ class Herd(Cell):
         else:
             cell.life.run()
         return cell
+
+    def _crowded(self) -> bool:
+        """Whether nobody else may be awake: parked instances hold up no others, until there are as many of them."""
+        parked = sum(cell.status == "parked" for cell in self.awake.values())
+        return len(self.awake) - min(parked, self.limit) >= self.limit
 
     def _make_room(self) -> bool:
         """Let the instance sleep that had nothing to do for longest."""
