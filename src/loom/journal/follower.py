@@ -173,14 +173,14 @@ def number_at(backend: Backend, at_ms: int, head: int) -> int:
 
 def rewind(cursor: Cursor, settled: set[int]) -> None:
     """Let *cursor* begin again at the first event that is not among *settled*; what is beyond and settled stays so."""
-    again = [seq for seq in cursor.outstanding if seq not in settled]
+    again = {seq for seq in cursor.outstanding if seq not in settled}
+    again |= {seq for seq in cursor.known.open if seq > cursor.delivered}
     top = max(cursor.delivered, cursor.known.top)
-    unread = (seq for seq in cursor.known.open if seq > cursor.delivered)
-    if cursor.known.top > cursor.delivered:  # it had not come to where an earlier process was
-        again += unread
+    cursor.delivered = min(again, default=top + 1) - 1
+    while top in again:  # the last one that is settled, or was not wanted
+        top -= 1
     cursor.known = Known(top, frozenset(again))
     cursor._top = max(cursor._top, top)
-    cursor.delivered = min(again, default=top) - bool(again)
     cursor.outstanding = {}
 
 
