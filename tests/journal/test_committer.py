@@ -290,3 +290,32 @@ async def test_jobs_run_between_writes() -> None:
     assert await committer.perform(lambda: list(disk.kept[Family.META])) == [b"a"]
     await committer.drained()
     committer.close()
+
+
+@virtual_time
+async def test_a_companion_that_fails_is_a_write_that_fails_and_the_next_one_goes_on() -> None:
+    heard: list[StoreError | None] = []
+
+    class Reads:
+        fails = True
+
+        def finish(self, batch: Sequence[Commit]) -> list[Put]:
+            if self.fails:
+                raise StoreError("cannot be read now")
+            return [put("companion")]
+
+        def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
+            heard.append(error)
+
+    disk, told, companion = Disk(), Told(), Reads()
+    committer = Committer(disk)
+    committer.companions.append(companion)
+    committer.add(told.commit("a"))
+    await committer.drained()
+    companion.fails = False
+    committer.add(told.commit("b"))
+    await committer.drained()
+    assert told.kept == ["b"]
+    assert [error is None for error in heard] == [False, True]
+    assert set(disk.kept[Family.META]) == {b"b", b"companion"}
+    committer.close()

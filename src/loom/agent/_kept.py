@@ -68,8 +68,12 @@ class States:
         """The rows of the agents that changed, however many steps they took."""
         cells, self._dirty = self._dirty, {}
         puts: list[Put] = []
-        for cell in cells:
-            self._write(cell, puts)
+        try:
+            for cell in cells:
+                self._write(cell, puts)
+        except BaseException:
+            self._dirty = cells  # nothing is written now: all of them with the next write
+            raise
         return puts
 
     def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:

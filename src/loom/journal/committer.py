@@ -165,11 +165,18 @@ class Committer:
         puts = [put for commit in batch for put in commit.puts]
         if self._spare:
             puts, self._spare = self._spare + puts, []
-        for companion in self.companions:
-            puts += companion.finish(batch)
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[StoreError | None]
+        try:
+            for companion in self.companions:
+                puts += companion.finish(batch)
+        except Exception as failure:  # noqa: BLE001 - something could not be read, say: as if it could not be written
+            written = loop.create_future()
+            written.set_result(_as_store_error(failure))
+        else:
+            sync = any(commit.sync for commit in batch)
+            written = loop.run_in_executor(self._thread, self._write, puts, sync)
         self._written = puts
-        sync = any(commit.sync for commit in batch)
-        written = asyncio.get_running_loop().run_in_executor(self._thread, self._write, puts, sync)
         written.add_done_callback(partial(self._land, batch))
         self._next()
 
@@ -187,12 +194,8 @@ class Committer:
     def _write(self, puts: list[Put], sync: bool) -> StoreError | None:
         try:
             self._backend.write(puts, sync)
-        except StoreError as failure:
-            return failure
         except Exception as failure:  # noqa: BLE001 - whatever it is, who waits must hear of it
-            error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
-            error.__cause__ = failure
-            return error
+            return _as_store_error(failure)
         return None
 
     def _land(self, batch: list[Commit], written: asyncio.Future[StoreError | None]) -> None:
@@ -215,6 +218,14 @@ class Committer:
             self._send()
         if not self._gathered and not self._flying and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
+
+
+def _as_store_error(failure: Exception) -> StoreError:
+    if isinstance(failure, StoreError):
+        return failure
+    error = StoreError(f"the store failed: {type(failure).__name__}: {failure}")
+    error.__cause__ = failure
+    return error
 
 
 def _leaves(puts: Iterable[Put]) -> list[Put]:
