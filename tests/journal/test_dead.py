@@ -332,3 +332,36 @@ def test_an_event_without_a_key_is_retried_when_the_key_has_been_mended(lives: L
     assert letters(lives.folder)[0].retries == 1
     assert lives.live(room("payload.room"), story=retry) == 0
     assert [key for key in lives.rows(Family.STATES) if "Room/kitchen" in key]
+
+
+def test_a_retry_that_is_cancelled_leaves_the_letter_for_another_try(lives: Lives) -> None:  # noqa: F811
+    class Slow(Agent, retry=ONCE):
+        seen: int = 0
+
+        @on("work.>")
+        async def take(self, event, ctx):
+            if not Broken.mended:
+                raise ValueError("no")
+            await asyncio.sleep(10)
+            self.seen += 1
+
+    async def first(loom: Loom) -> None:
+        await loom.publish("work.x", 1, scope="turn")
+        await loom.idle()
+
+    async def cancelled(loom: Loom) -> Any:
+        await loom.dead.retry(1)
+        await asyncio.sleep(1)
+        loom.cancel("turn")
+        await loom.idle()
+        return [each.retry for each in loom.dead.letters()]
+
+    async def again(loom: Loom) -> Any:
+        await loom.dead.retry(1)
+        await loom.idle()
+        return state(loom, "Slow", "seen"), len(loom.dead)
+
+    lives.live(Slow, story=first)
+    Broken.mended = True
+    assert lives.live(Slow, story=cancelled) == [False]
+    assert lives.live(Slow, story=again) == (1, 0)

@@ -42,6 +42,7 @@ class Causes:
         self._soon = False
         self._committer.companions.append(self.notes)
         self.notes.soon = self._flush_soon
+        self.notes.cancelled = self._cancelled
 
     def attach(self, services: Services) -> None:
         """Serve the runtime of *services*."""
@@ -94,6 +95,12 @@ class Causes:
             return
         puts = self.dead.bury(letter_of(event, agent, "", reason, error), self.services.clock.now_ms(), 0)
         self._committer.add(Commit(puts, _told, sync=False))
+
+    def _cancelled(self, event: Event) -> None:
+        """An event was taken down with its scope; if it was a dead letter that is retried, it waits for another try."""
+        for key in [key for key in self.retrying if key[1] == event.id]:
+            letter = self.retrying.pop(key)
+            self._committer.add(Commit(self.dead.mark(letter, retry=False), _told, sync=False))
 
     def _bury(self, letter: Letter, attempts: int) -> list[Put]:
         now = self.services.clock.now_ms()

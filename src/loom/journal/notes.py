@@ -215,7 +215,16 @@ class KeptNotes(Notes):
         self._counted: Counter[str] = Counter()
         self._since = -_PAUSE
         self.soon: Callable[[], None] = lambda: None
+        self.cancelled: Callable[[Event], None] = lambda event: None  # not because its queue was closed
         self.ending = False  # nothing is written later: whatever waits has to go now
+
+    def dropped(self, queue: str, event: Event, reason: str) -> None:
+        """An event was lost: keep the state of its queue, which decided that."""
+        if reason == "cancelled" and not event.seq:
+            found = self._find(queue, reason)
+            if found is not None and not found.closed:
+                self.cancelled(event)
+        super().dropped(queue, event, reason)
 
     def acted(self, capability: str, key: str, outcome: str) -> None:
         """An action ended; what was done is kept with its effect."""
