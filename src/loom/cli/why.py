@@ -21,7 +21,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "ID is one of\n"
         "  an event's id                   019b7a2c6c00-8f1e5d3c2b1a0f9e-0000000007\n"
         "  # and its journal number        '#123'\n"
-        "  a timer's id, an action's key   greeter/Greeter.greet/019b.../1\n"
+        "  a timer's id, an action's key   greeter/greet/019b.../1\n"
         "  a dead letter                   dead:7\n"
         "  an agent's last step            agent:greeter"
     )
