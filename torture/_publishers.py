@@ -33,6 +33,8 @@ class Publishers:
         self._again: list[Item] = []
         self._refusals: list[Item] = []
         self.refused = 0
+        self.repeating = True
+        """Whether ids are kept for long: only then may an event be published again after others."""
 
     def feed(self, process: Process, last: bool = False) -> None:
         """Hand over what fits; the delayed publishers only begin in the *last* life."""
@@ -65,7 +67,7 @@ class Publishers:
             self._refused(item, sure=told["why"].startswith("StoreFull"))
         else:
             self.book.acked.add(known)
-            if self._chance.random() < 0.05:
+            if self.repeating and self._chance.random() < 0.05:
                 self.repeat(item)
         return True
 
@@ -107,7 +109,7 @@ class Publishers:
         choice = self._chance.random()
         if choice < 0.5:
             publisher.todo.appendleft(doubtful)  # again at once, so in order
-        elif choice < 0.75:
+        elif choice < 0.75 and self.repeating:
             self.book.late.add(doubtful.id)
             self._again.append(doubtful)
 

@@ -75,6 +75,13 @@ class Subject:
             else:
                 tell(ack=order["id"])
 
+    async def tidy(self) -> None:
+        """Take away what is handled as soon as may be, again and again."""
+        self.loom.journal(">", count=5)
+        while True:
+            await asyncio.sleep(0.05)
+            await self.loom.tidy()
+
     async def drain(self) -> bool:
         """Wait until everything is handled and every timer has rung (or is overdue); False if it does not end."""
         clock = asyncio.get_running_loop().time
@@ -139,6 +146,8 @@ async def main(backend: str, folder: str, version: int) -> None:
     async with loom:
         tell(up=os.getpid())
         subject = Subject(loom)
+        if "TORTURE_TIDY" in os.environ:
+            subject.tasks.add(asyncio.create_task(subject.tidy()))
         try:
             await subject.run(reader)
         finally:
