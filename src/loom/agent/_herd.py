@@ -110,8 +110,8 @@ class Herd(Cell):
     """All instances of a keyed agent: it hands each event to the one of its key, waking it if need be.
 
     At most ``limit`` instances are awake; the one that had nothing to do for longest sleeps first. An instance has at
-    most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter, and so is what comes
-    for a parked instance whose mailbox is full: it holds up no others.
+    most ``mailbox`` events of each handler waiting. An event without a usable key is a dead letter, and so is what
+    comes for a parked instance whose mailbox is full: it holds up no others.
     """
 
     __slots__ = ("_key_of", "_making", "awake", "doors", "dormant", "limit", "mailbox", "waits", "woken")

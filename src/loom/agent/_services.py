@@ -100,7 +100,11 @@ class Services:
             payload = {**payload, "key": key}
         topic = f"loom.agent.{agent}.{what}"
         origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
-        self.bus.offer(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]
+        event = Event(what, payload, topic=topic, source="loom", **origin)  # type: ignore[arg-type]
+        if self.durable is not None and self.bus.spooled(topic):
+            self.durable.journal.append(event)  # whoever listens durably hears of it, however far behind
+        else:
+            self.bus.offer(event)
 
     def bury(self, agent: str, event: Event, reason: str, error: str = "", kept: bool = False) -> None:
         """Keep *event* as a dead letter, count it and announce it; *kept*: the store has it already."""

@@ -116,6 +116,11 @@ class Cursor:
 
     # --- room -----------------------------------------------------------------------------------------------------
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether it is behind although its queues have room: as after a start, until it has read on."""
+        return self.behind and any(len(queue.items) < queue.capacity for queue in self.queues)
+
     def has_room(self) -> bool:
         """Whether another event may be admitted now without overtaking anybody."""
         return not self.waiters and self._free()

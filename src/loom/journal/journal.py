@@ -127,7 +127,7 @@ class Journal:
     def offer(self, event: Event) -> bool:
         """Have *event* kept and delivered soon, unless every subscription that wants it is full."""
         cursors = self._cursors(event)
-        if self.committer.full or (cursors and not any(c.has_room() for c in cursors)):
+        if self.committer.full or (cursors and not any(c.has_room() or c.catches_up for c in cursors)):
             for cursor in cursors:
                 cursor.queues[0].refused += 1
             return False
