@@ -110,7 +110,7 @@ async def _retry(loom: Loom, asked: dict[str, Any]) -> str:
     numbers = asked.get("letters")
     if numbers is None:
         done = await loom.dead.retry_all(asked.get("agent"))
-        return f"{count(done)} dead letters are tried again"
+        return f"{count(done)} dead letter{'s are' if done != 1 else ' is'} tried again"
     await loom.dead.retry(*[int(each) for each in numbers])
     return f"dead letter {', '.join(str(int(each)) for each in numbers)} is tried again"
 

@@ -190,9 +190,8 @@ def _dead_retry(options: argparse.Namespace) -> int:
         letters = DeadLetters(backend)
         wanted = retryable(letters, options.agent) if options.all else [letters.get(options.letter)]
         backend.write([put for letter in wanted for put in letters.mark(letter)])
-        number = (
-            f"{count(len(wanted))} dead letters are" if options.all else f"dead letter {options.letter} is"
-        )
+        several = f"{count(len(wanted))} dead letter{'s are' if len(wanted) != 1 else ' is'}"
+        number = several if options.all else f"dead letter {options.letter} is"
         return f"{number} tried again at the next start"
 
     asked = {"do": "retry", "letters": None if options.all else [options.letter], "agent": options.agent}
