@@ -5,10 +5,12 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from loom.store.sealed import open_store
 from tests.cli.command import loom, private, running
 
 AGENTS = """
@@ -120,6 +122,34 @@ def test_check_runs_nothing(home: Path) -> None:
     done = loom("run", str(home), "--check")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{home}/loom.toml is fine: 1 source, 1 agent, 1 action\n"
+
+
+DURABLE = TOML.replace("drain = 0.2\n", 'data = "kept"\n[journal."greet.>"]\ncount = 3\n')
+
+
+def test_check_makes_no_store_and_only_looks_at_one(home: Path) -> None:
+    (home / "loom.toml").write_text(DURABLE.format(name="kitchen", agent="Greeter"))
+    done = loom("run", str(home), "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (home / "kept").exists()
+    with closing(open_store(home / "kept")):
+        done = loom("run", str(home), "--check")  # also while somebody uses it
+        assert (done.returncode, done.stderr) == (0, "")
+    (home / "kept" / "loom.db").write_bytes(b"nonsense" * 2000)
+    done = loom("run", str(home), "--check")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{home}/loom.toml:4: ")
+
+
+def test_check_knows_what_a_rule_may_say(home: Path) -> None:
+    text = DURABLE.replace("count = 3", "count = -3")
+    (home / "loom.toml").write_text(text.format(name="kitchen", agent="Greeter"))
+    done = loom("run", str(home), "--check")
+    assert done.returncode == 2
+    told = (
+        f"{home}/loom.toml:5: journal rule for 'greet.>': count=-3 must be a whole number of events above 0\n"
+    )
+    assert done.stderr == told
 
 
 def test_a_malformed_project_is_one_line_and_code_2(home: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from loom.bus import Bus
 from loom.event.cloudevents import from_cloudevent
 from loom.journal import Journal
-from loom.store import Family
+from loom.store import Family, Put
+from loom.store.families import number
 from loom.store.sealed import open_store
 from tests.cli.folders import PRIVATE, Do, add, rows, said
 
@@ -19,13 +20,14 @@ def test_what_is_exported_is_imported_and_what_is_there_already_is_not(do: Do) -
     add(said(1), said(2, private=True), said(3))
     code, out, err = do("export", "events.jsonl", "--data", "data")
     assert (code, out) == (0, "")
-    assert err == (
-        "exported 3 events to events.jsonl\nnote: 1 of them are private and are in the clear there\n"
-    )
+    assert err == ("exported 3 events to events.jsonl\nnote: 1 of them is private and in the clear there\n")
     assert Path("events.jsonl").stat().st_mode & 0o777 == 0o600
     add(said(3), folder="other")
     code, out, err = do("import", "events.jsonl", "--data", "other")
-    assert (code, err) == (0, "added 2 events, numbers 2 to 3; 1 were there already\n")
+    assert (code, err) == (
+        0,
+        "added 2 events, numbers 2 to 3; 1 was there already\nnote: 2 events got another number than in the file\n",
+    )
     assert do("import", "events.jsonl", "--data", "other")[2] == "added 0 events; 3 were there already\n"
     assert do("verify", "other")[0] == 0
     store = open_store("other")
@@ -49,6 +51,23 @@ def test_an_export_is_lines_of_cloudevents(do: Do) -> None:
     assert do("export", "--data", "data", "--topics", "mic.hall")[1].count("\n") == 1
 
 
+def test_an_empty_store_gets_what_was_exported_under_the_same_numbers(do: Do) -> None:
+    add(*(said(n, private=n == 4) for n in range(1, 10)))
+    store = open_store("data")
+    for seq in (1, 2, 6):
+        store.write([Put(Family.JOURNAL, number(seq), None), Put(Family.IDS, b"e%d" % seq, None)])
+    store.close()
+    do("export", "events.jsonl", "--data", "data")
+    open_store("other").close()
+    code, _, err = do("import", "events.jsonl", "--data", "other")
+    assert (code, err.splitlines()[0]) == (0, "added 6 events, numbers 3 to 9")
+    assert "another number" not in err
+    assert do("tail", "--data", "other")[1] == do("tail", "--data", "data")[1]
+    do("export", "again.jsonl", "--data", "other")
+    assert Path("again.jsonl").read_bytes() == Path("events.jsonl").read_bytes()
+    assert do("verify", "other")[0] == 0
+
+
 def test_an_export_overwrites_nothing_and_leaves_nothing_half(do: Do) -> None:
     add(said(1))
     Path("events.jsonl").write_text("precious")
@@ -70,6 +89,7 @@ def test_a_file_with_holes_is_told(do: Do) -> None:
     assert code == 0
     assert err == (
         "added 21 events, numbers 2 to 22\n"
+        "note: 18 events got another number than in the file\n"
         "note: the file leaves out 8 numbers (3, 7 to 8, 11, 13, 15 and 2 more places): "
         "events that were not exported, not kept any more, or lost from the file\n"
     )

@@ -18,9 +18,12 @@ from loom.event.topic import check_pattern
 
 if TYPE_CHECKING:
     from loom.event.cloudevents import Hole, Line
+    from loom.journal import Journal
+    from loom.store import Put
     from loom.store.sealed import SealedBackend
 
 _BATCH = 512
+_HIGHEST = 2**53  # a number beyond it was made up
 _NAMED = 5  # holes that are named
 
 
@@ -30,6 +33,16 @@ class Exported(NamedTuple):
     written: int
     private: int
     unreadable: list[str]
+
+
+class Imported(NamedTuple):
+    """How many events were added, under which numbers, and how many were there already or got another number."""
+
+    added: int
+    first: int
+    last: int
+    twice: int
+    renumbered: int
 
 
 class Read(NamedTuple):
@@ -48,7 +61,8 @@ def export_store(options: argparse.Namespace) -> int:
         f"exported {counted(done.written, 'event')}" + ("" if options.file == "-" else f" to {options.file}")
     )
     if done.private:
-        complain(f"note: {count(done.private)} of them are private and are in the clear there")
+        what = f"{count(done.private)} of them {'is' if done.private == 1 else 'are'}"
+        complain(f"note: {what} private and in the clear there")
     for line in done.unreadable:
         complain(line)
     return 1 if done.unreadable else 0
@@ -59,10 +73,15 @@ def import_store(options: argparse.Namespace) -> int:
     with _input(options.file) as stream:
         found = _look(stream)
     with opened(find_place(options), write=True) as store, _input(options.file) as stream:
-        first, last, twice = _import(store, stream, options.label or PUBLIC)
-    added = f"added {counted(last - first + 1, 'event')}"
-    added += f", numbers {first} to {last}" if last >= first else ""
-    complain(added + (f"; {count(twice)} were there already" if twice else ""))
+        done = _import(store, stream, options.label or PUBLIC)
+    added = f"added {counted(done.added, 'event')}"
+    added += f", numbers {done.first} to {done.last}" if done.added else ""
+    twice = (
+        f"; {count(done.twice)} {'was' if done.twice == 1 else 'were'} there already" if done.twice else ""
+    )
+    complain(added + twice)
+    if done.renumbered:
+        complain(f"note: {counted(done.renumbered, 'event')} got another number than in the file")
     if found.holes:
         complain(f"note: {_left_out(found.holes)}")
     return 0
@@ -120,34 +139,56 @@ def _check(line: Line) -> None:
         raise InvalidEvent(f"line {line.number}: {error}") from None
 
 
-def _import(store: SealedBackend, stream: IO[bytes], least: Label) -> tuple[int, int, int]:
-    """Add the events, each at *least* so; the numbers of the first and the last, and how many were there already."""
+def _import(store: SealedBackend, stream: IO[bytes], least: Label) -> Imported:
+    """Add the events, each at *least* so; in an empty journal they keep the numbers that they had."""
     from loom.bus import Bus
     from loom.event.cloudevents import Line, read_lines
     from loom.journal import Journal
-    from loom.store import Put
 
     journal = Journal(store, Bus())
-    first, twice, puts, ids = journal.seq + 1, 0, list[Put](), set[str]()
+    adding = Adding(store, journal, least)
     try:
         for each in read_lines(stream):
-            if not isinstance(each, Line):
-                continue
-            if each.event.id in ids or journal.find(each.event.id) is not None:
-                twice += 1
-                continue
-            event = each.event
-            if not event.label.covers(least):
-                event = event.replace(label=event.label.join(least), id=event.id)
-            puts += journal.rows(event)
-            ids.add(each.event.id)
-            if len(ids) >= _BATCH:
-                store.write(puts)
-                puts, ids = [], set()
-        store.write(puts)
-        return first, journal.seq, twice
+            if isinstance(each, Line):
+                adding.add(each)
+        adding.write()
+        return Imported(adding.added, adding.first, journal.seq, adding.twice, adding.renumbered)
     finally:
         journal.committer.close()
+
+
+class Adding:
+    """Adds events to a journal, some at a time."""
+
+    def __init__(self, store: SealedBackend, journal: Journal, least: Label) -> None:
+        self._store, self._journal, self._least = store, journal, least
+        self._puts: list[Put] = []
+        self._ids: set[str] = set()
+        self._was_empty = not journal.seq
+        self.first = self.added = self.twice = self.renumbered = 0
+
+    def add(self, line: Line) -> None:
+        """Add one event, unless it is there."""
+        event, journal = line.event, self._journal
+        if event.id in self._ids or journal.find(event.id) is not None:
+            self.twice += 1
+            return
+        self._ids.add(event.id)
+        if not event.label.covers(self._least):
+            event = event.replace(label=event.label.join(self._least), id=event.id)
+        if self._was_empty and line.seq is not None and journal.seq < line.seq < _HIGHEST:
+            journal.seq = line.seq - 1
+        self._puts += journal.rows(event)
+        self.first = self.first or journal.seq
+        self.added += 1
+        self.renumbered += line.seq not in (None, journal.seq)
+        if len(self._ids) >= _BATCH:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was added."""
+        self._store.write(self._puts)
+        self._puts, self._ids = [], set()
 
 
 def _left_out(holes: list[Hole]) -> str:

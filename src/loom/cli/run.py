@@ -37,15 +37,15 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run or check the project; 0 when nothing was left undone."""
-    from loom.runtime._config_build import build, notes
+    from loom.runtime._config_build import build, check, notes
     from loom.runtime.config import read_project
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     project = read_project(options.file)
-    loom = build(project)
-    for note in notes(project, loom):
+    loom = None if options.check else build(project)
+    for note in check(project) if loom is None else notes(project, loom):
         complain(f"note: {note}")
-    if options.check:
+    if loom is None:
         say(f"{project.file} is fine: {_parts(project)}")
         return 0
     return asyncio.run(_run(loom, _parts(project), options.quiet))

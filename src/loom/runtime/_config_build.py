@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from loom.actions import Action, Approval
@@ -15,6 +17,7 @@ from loom.agent import Agent, AgentSpec
 from loom.errors import ConfigError, LoomError, MissingExtra
 from loom.runtime._assembly import sort_out
 from loom.runtime._config_uses import defined_in, find_use
+from loom.runtime._durability import look
 from loom.runtime.config import Part, Project, check_type, nearest_key
 from loom.runtime.loom import Loom
 
@@ -47,6 +50,23 @@ def build(project: Project) -> Loom:
     for part, source in sources:
         _add(project, part, loom, source, name=part.name)
     return loom
+
+
+def check(project: Project) -> list[str]:
+    """What ``notes`` says of *project*, built beside its store, which is only looked at. Raises ConfigError."""
+    data = project.settings.get("data")
+    if data is None:
+        return notes(project, build(project))
+    try:
+        look(data, project.settings.get("key"), project.settings.get("backend"))
+    except LoomError as error:
+        raise project.wrong(("loom", "data"), str(error)) from error
+    with TemporaryDirectory() as beside:
+        loom = build(replace(project, settings={**project.settings, "data": beside}))
+        try:
+            return notes(project, loom)
+        finally:
+            loom.abandon()
 
 
 def notes(project: Project, loom: Loom) -> list[str]:

@@ -35,6 +35,16 @@ def open_durable(data: str | Path, bus: Bus, key: str | None = None, backend: st
     return Durable(Journal(open_store(data, key, backend), bus))
 
 
+def look(data: str | Path, key: str | None, backend: str | None) -> None:
+    """Open the store in folder *data*, if there is one, to read, and close it again; raises what opening it raises."""
+    from loom.store.opening import kind_of, refuse_other
+    from loom.store.sealed import open_store
+
+    if kind_of(data) is not None:
+        refuse_other(data, backend or kind_of(data) or "")
+        open_store(data, key, backend, read_only=True).close()
+
+
 async def tidy(durable: Durable, clock: Clock, every: float = _TIDY, first: float = _FIRST) -> None:
     """Take away what has outlived its rule, *first* seconds from now and then *every* so many, until cancelled."""
     await asyncio.sleep(first)

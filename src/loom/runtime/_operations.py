@@ -72,6 +72,12 @@ class Operations:
         assert self._durable is not None
         return await retain(self._durable, self._services.clock.now_ms())
 
+    def abandon(self) -> None:
+        """Close the store of a runtime that is never started."""
+        if self._durable is not None:
+            self._durable.journal.committer.close()
+            self._durable.backend.close()
+
     def _journal(self) -> Journal:
         if self._durable is None:
             raise ConfigError("this runtime has no journal: make it with Loom(data=...)")
