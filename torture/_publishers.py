@@ -107,9 +107,11 @@ class Publishers:
     def _doubt(self, publisher: Publisher, doubtful: Item, rest: list[Item]) -> None:
         publisher.todo.extendleft(reversed(rest))
         choice = self._chance.random()
+        if not self.repeating:
+            return
         if choice < 0.5:
             publisher.todo.appendleft(doubtful)  # again at once, so in order
-        elif choice < 0.75 and self.repeating:
+        elif choice < 0.75:
             self.book.late.add(doubtful.id)
             self._again.append(doubtful)
 

@@ -77,7 +77,7 @@ class Subject:
 
     async def tidy(self) -> None:
         """Take away what is handled as soon as may be, again and again."""
-        self.loom.journal(">", count=5)
+        self.loom.journal(">", count=1)
         while True:
             await asyncio.sleep(0.05)
             await self.loom.tidy()

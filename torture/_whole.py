@@ -51,8 +51,12 @@ async def write(backend: str, folder: str, seed: int, number: int) -> None:
             os.write(1, json.dumps({"ack": item.id}).encode() + b"\n")
 
     async with loom:
+        subject = Subject(loom)
+        tidying = asyncio.create_task(subject.tidy()) if seed % 2 else None
         await asyncio.gather(*map(publish, todo(seed, number)))
-        await Subject(loom).drain()
+        await subject.drain()
+        if tidying is not None:
+            tidying.cancel()
 
 
 async def look(backend: str, folder: str) -> dict[str, Any]:
