@@ -12,6 +12,7 @@ from loom.errors import MissingKey, Shredded, StoreCorrupt
 
 if TYPE_CHECKING:
     from loom.cli._store_readers import Read
+    from loom.journal._plain import Found
     from loom.store import Family
     from loom.store.sealed import SealedBackend
 
@@ -89,16 +90,38 @@ def _unreadable(store: SealedBackend, family: Family, read: Read, seen: Counter[
 
     for key, row in each_row(store, family, 64):
         try:
-            if isinstance(row, Exception):
-                raise row
-            read(key, row)
-            yield None
+            wrong = _wrong(read, key, row)
+            if wrong is not None:  # perhaps somebody changed it meanwhile, or what it belongs to
+                now = _again(store, family, key)
+                wrong = None if now is None else _wrong(read, key, now)
         except Shredded:
             seen["shredded"] += 1
         except MissingKey:
             seen["sealed"] += 1
-        except (StoreCorrupt, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            yield f"{_place(family, key)}: {_ADVICE.sub('', str(error))}"
+        else:
+            yield None if wrong is None else _told(_place(family, key), wrong)
+
+
+def _wrong(read: Read, key: bytes, row: Found) -> str | None:
+    """What is wrong with a row; raises Shredded and MissingKey for one that cannot be looked at."""
+    try:
+        if isinstance(row, Exception):
+            raise row
+        read(key, row)
+    except (StoreCorrupt, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return str(error)
+    return None
+
+
+def _again(store: SealedBackend, family: Family, key: bytes) -> Found | None:
+    from loom.journal._plain import plain_rows
+
+    rows = plain_rows(store, family, key, key + b"\0", 1)
+    return rows[0][1] if rows else None
+
+
+def _told(place: str, wrong: str) -> str:
+    return f"{place}: {_ADVICE.sub('', wrong).removeprefix(place).lstrip(' :')}"
 
 
 _ADVICE = re.compile("; (run|look closer with): loom store verify$")
@@ -123,11 +146,12 @@ def _timers(store: SealedBackend) -> Iterator[Finding]:
     from loom.agent._timer_faults import timer_faults
 
     try:
-        for text, mend in timer_faults(store):
-            if mend:  # the others were told with their rows
-                yield Finding(BROKEN, text)
+        found = {text for text, mend in timer_faults(store) if mend}  # the others were told with their rows
+        if found:  # a timer that fired meanwhile is not wrong the second time
+            found.intersection_update(text for text, _ in timer_faults(store))
     except (MissingKey, StoreCorrupt):
         return  # told with their rows
+    yield from (Finding(BROKEN, text) for text in sorted(found))
 
 
 def _lost(store: SealedBackend) -> Iterator[Finding]:

@@ -34,8 +34,6 @@ def _of_journal(store: SealedBackend) -> dict[Family, Read]:
     from loom.store.vault import Vault
 
     vault = Vault(store)
-    last = store.last(Family.JOURNAL)
-    head = 0 if last is None else unnumber(last)
 
     def event(key: bytes, row: bytes) -> None:
         number = unnumber(key)
@@ -45,9 +43,10 @@ def _of_journal(store: SealedBackend) -> dict[Family, Read]:
 
     def position(key: bytes, row: bytes) -> None:
         _, known = read_position(key.decode("utf-8", "replace"), row)
-        furthest = known.top
-        if furthest > head:
-            raise StoreCorrupt(f"it is at number {furthest}, and the journal ends with number {head}")
+        last = store.last(Family.JOURNAL)
+        head = 0 if last is None else unnumber(last)
+        if known.top > head:
+            raise StoreCorrupt(f"it is at number {known.top}, and the journal ends with number {head}")
 
     def note(key: bytes, row: bytes) -> None:
         if read_note(row) is None:
