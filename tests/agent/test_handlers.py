@@ -150,3 +150,17 @@ def test_only_what_is_called_on_ctx_counts_as_a_use_of_an_action() -> None:
     assert spec_of(Uses).handlers[0].uses == ("one", "two")
     assert list(capabilities_in(lambda c: c.act("x"), "c")) == ["x"]
     assert list(capabilities_in(lambda c: c.act("x"), "ctx")) == []
+
+
+def test_a_name_that_is_made_at_run_time_is_no_literal() -> None:
+    async def handler(event: Event, ctx: Context) -> None:
+        kind = str(event.payload)
+        ctx.act(f"do.{kind}", n=1)
+        ctx.act("tts.speak", text=f"hello {kind} {event}")
+        await ctx.call("lamp." + kind)
+        await ctx.call("lamp.on", a="x" + kind, b=str(kind))
+        ctx.act(f"do.{str(kind)}")
+        ctx.act("a.b".upper())
+        ctx.act("c.d")
+
+    assert list(capabilities_in(handler, "ctx")) == ["tts.speak", "lamp.on", "c.d"]

@@ -52,7 +52,10 @@ class World:
 def kill(process: subprocess.Popen[str]) -> list[list[str]]:
     """End a process at once; what it had said."""
     process.send_signal(signal.SIGKILL)
-    said, _ = process.communicate(timeout=60)
+    assert process.stdout is not None
+    said = process.stdout.read()  # not communicate(): that loses what was read ahead
+    process.wait(timeout=60)
+    process.stdout.close()
     return [line.split() for line in said.splitlines()]
 
 

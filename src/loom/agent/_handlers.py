@@ -208,16 +208,37 @@ def count_arguments(function: Callable[..., Any], name: str, wanted: str, *, mos
 
 def capabilities_in(function: Callable[..., Any], ctx: str) -> Iterator[str]:
     """The names of actions that *function* calls by a literal, as in ``ctx.act("tts.speak", ...)``."""
-    waiting = False
-    before: object = None
-    for instruction in dis.get_instructions(function):
-        name = instruction.opname
-        if name in ("CACHE", "PUSH_NULL", "EXTENDED_ARG", "COPY_FREE_VARS"):
-            continue
-        if waiting and name == "LOAD_CONST" and isinstance(instruction.argval, str):
-            yield instruction.argval
-        on_ctx = ctx == (before[-1] if isinstance(before, tuple) else before)
-        waiting = (
-            name.startswith(("LOAD_METHOD", "LOAD_ATTR")) and on_ctx and instruction.argval in ("act", "call")
-        )
-        before = instruction.argval if name.startswith(("LOAD_FAST", "LOAD_DEREF")) else None
+    instructions = [i for i in dis.get_instructions(function) if i.opname not in _SILENT]
+    for place, instruction in enumerate(instructions[1:-1], 1):
+        on_ctx = _loads(instructions[place - 1], ctx)
+        if on_ctx and instruction.opname.startswith(("LOAD_METHOD", "LOAD_ATTR")):
+            first = instructions[place + 1]
+            literal = first.opname == "LOAD_CONST" and isinstance(first.argval, str)
+            if instruction.argval in ("act", "call") and literal and _is_whole(instructions[place + 2 :]):
+                yield first.argval
+
+
+_SILENT = ("CACHE", "PUSH_NULL", "EXTENDED_ARG", "COPY_FREE_VARS", "NOP", "RESUME", "NOT_TAKEN")
+_MAKERS = ("BUILD_STRING", "BINARY_OP")
+
+
+def _loads(instruction: dis.Instruction, name: str) -> bool:
+    value = instruction.argval[-1] if isinstance(instruction.argval, tuple) else instruction.argval
+    return instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF")) and value == name
+
+
+def _is_whole(following: list[dis.Instruction]) -> bool:
+    """Whether a literal that was just loaded reaches its call as it is, and is no part of a longer text."""
+    height = 1
+    for instruction in following:
+        name, argument = instruction.opname, instruction.arg
+        taken = (argument or 0) if name == "BUILD_STRING" else 2
+        if name in _MAKERS and height - taken < 1:
+            return False
+        if height == 1 and name.startswith(("LOAD_METHOD", "LOAD_ATTR", "FORMAT", "CONVERT")):
+            return False
+        takes = argument if instruction.opcode >= dis.HAVE_ARGUMENT else None
+        height += dis.stack_effect(instruction.opcode, takes, jump=False)
+        if height < 1 or name.startswith(("POP_JUMP", "JUMP", "RETURN")):
+            return True
+    return True

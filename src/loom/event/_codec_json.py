@@ -55,7 +55,7 @@ def _is_plain(value: object, depth: int) -> bool:
     if kind is list or kind is tuple:
         if depth >= MAX_DEPTH:
             return False
-        return all([type(i) in _LEAVES or _is_plain(i, depth + 1) for i in value])  # type: ignore[attr-defined]
+        return all(type(i) in _LEAVES or _is_plain(i, depth + 1) for i in value)  # type: ignore[attr-defined]
     return kind in _LEAVES or (kind is float and isfinite(value))  # type: ignore[arg-type]
 
 
