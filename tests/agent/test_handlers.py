@@ -159,7 +159,7 @@ def test_a_name_that_is_made_at_run_time_is_no_literal() -> None:
         ctx.act("tts.speak", text=f"hello {kind} {event}")
         await ctx.call("lamp." + kind)
         await ctx.call("lamp.on", a="x" + kind, b=str(kind))
-        ctx.act(f"do.{str(kind)}")
+        ctx.act(f"do.{kind!r}")
         ctx.act("a.b".upper())
         ctx.act("c.d")
 

@@ -34,7 +34,7 @@ async def ask_agents(
     out, limit = False, asyncio.timeout(timeout)
     try:
         async with limit:
-            full = services.bus.deliver(event)  # now, also where others are kept first: nobody answers after a crash
+            full = services.bus.deliver(event)  # at once, kept or not: nobody answers it after a crash
             if full:
                 await Line(event, full).wait(None)
             out = True

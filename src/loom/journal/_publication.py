@@ -47,7 +47,9 @@ class Publication:
         self._part: Part | None = None
         self._lines: list[Line] = []
         self._others: list[Publication] = []
-        self._waiters: list[asyncio.Future[None]] = []  # one of each who waits: a cancelled one disturbs no other
+        self._waiters: list[
+            asyncio.Future[None]
+        ] = []  # each its own: one that is cancelled disturbs no other
 
     def add(self, event: Event, puts: list[Put], cursors: Sequence[Cursor], sync: bool = True) -> None:
         """Let *event* be part of it."""

@@ -168,7 +168,6 @@ def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
         if key in AT_LEAST and not value >= AT_LEAST[key]:
             raise project.wrong(("loom", key), f"loom.{key} must be at least {AT_LEAST[key]}, not {value!r}")
 
-
     for pattern, rule in document.get("journal", {}).items():
         check_type(project, ("journal", pattern), rule, dict)
         for key, value in rule.items():
