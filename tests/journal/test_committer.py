@@ -188,9 +188,12 @@ async def test_room_is_bounded_and_given_in_the_order_of_asking() -> None:
     tasks[4].cancel()
     await turns()
     disk.release()
+    for number in range(20, 40):
+        tasks.append(asyncio.ensure_future(publisher(number)))
+        await turns(2)
     await asyncio.gather(*tasks, return_exceptions=True)
     await committer.drained()
-    assert order == [n for n in range(20) if n != 4]
+    assert order == [n for n in range(40) if n != 4]
     assert told.kept == ["first", *map(str, order)]
     committer.close()
 

@@ -238,6 +238,19 @@ def test_no_place_is_lost_or_given_twice(moves: list[str], capacity: int) -> Non
 
 
 @virtual_time
+async def test_a_place_that_was_given_to_one_who_left_goes_to_the_next() -> None:
+    cursor, _ = with_queue(1)
+    cursor.admit()
+    first, second = (asyncio.ensure_future(cursor.wait_for_room()) for _ in range(2))
+    await asyncio.sleep(0)
+    cursor.release()  # the first has it, and does not know yet
+    first.cancel()
+    await asyncio.wait([first])
+    await asyncio.wait_for(second, 1)
+    assert cursor.admitted == 1
+
+
+@virtual_time
 async def test_who_waits_at_a_cursor_that_ends_is_told() -> None:
     cursor, _ = with_queue(1)
     cursor.admit()

@@ -136,8 +136,12 @@ async def test_a_twin_that_gives_up_leaves_the_first_publisher_waiting_for_room(
         first = asyncio.ensure_future(loom.publish("n", 1, id="x"))
         await asyncio.sleep(1)
         twins = [asyncio.ensure_future(loom.publish("n", 1, id="x", timeout=t)) for t in (None, 0.5)]
+        await asyncio.sleep(0.2)
         twins[0].cancel()
         await asyncio.sleep(1)
+        assert [type(twin.exception()) for twin in twins if not twin.cancelled()] == [
+            type(None)
+        ] * 2  # on disk: done
         assert not first.done()
         full._entry.queue.take(0)
         await asyncio.sleep(1)
