@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -260,11 +260,44 @@ async def test_the_maker_of_a_timer_stays_as_long_as_the_timer_waits() -> None:
 @virtual_time
 async def test_what_cannot_be_read_stays_and_hinders_nothing() -> None:
     shelf = Shelf()
-    journal = fill(shelf, [Told("a", None, 60, 0)] * 4, [(">", {"count": 1, "age": 30})])
-    shelf.kept[Family.JOURNAL][number(2)] = b"damaged"
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 5, [(">", {"count": 1, "age": 30})])
+    shelf.kept[Family.JOURNAL][number(2)] = shelf.kept[Family.JOURNAL][number(3)] = b"damaged"
     shelf.kept[Family.DEAD][number(1)] = b"damaged"
     assert await Retention(journal).apply(NOW) == 2
-    assert left(shelf) == [2, 4]
+    assert left(shelf) == [2, 3, 5]
+    journal.committer.close()
+
+
+@virtual_time
+async def test_what_is_too_old_replaces_nothing() -> None:
+    shelf = Shelf()
+    told = [Told("a", "k", 10, 0), Told("a", "k", 60, 0), Told("b.x", None, 0, 0)]
+    journal = fill(shelf, told, [("a", {"compact": True, "age": 30})])
+    assert await Retention(journal).apply(NOW) == 1
+    assert left(shelf) == [1, 3]
+    journal.committer.close()
+
+
+class Joined(Shelf):
+    """Lets somebody subscribe, from the beginning, while events are being taken away."""
+
+    joining: Callable[[], None] | None = None
+
+    def write(self, puts: Sequence[Put], sync: bool = True) -> None:
+        super().write(puts, sync)
+        if self.joining is not None and any(put.family is Family.JOURNAL for put in puts):
+            self.joining()
+            self.joining = None
+
+
+@virtual_time
+async def test_who_subscribes_meanwhile_gets_what_is_still_there() -> None:
+    shelf = Joined()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 300, [("a", {"age": 30})])
+    shelf.joining = lambda: follow(journal, "new", 0)
+    removed = await Retention(journal).apply(NOW)
+    assert 0 < removed < 100
+    assert left(shelf) == list(range(removed + 1, 301))
     journal.committer.close()
 
 

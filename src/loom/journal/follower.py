@@ -114,9 +114,8 @@ async def forget(journal: Journal, name: str) -> None:
     kept = journal.backend.get(Family.POSITIONS, place.encode()) is not None
     if journal.cursors.pop(place, None) is None and not kept:
         raise ConfigError(f"there is no durable subscription {name!r}")
-    await _written(
-        journal, []
-    )  # what it has settled has landed then, and nothing writes its position any more
+    # With the first write all that it has settled has landed: nothing writes its position again after that.
+    await _written(journal, [])
     await _written(journal, [Put(Family.POSITIONS, place.encode(), None)])
 
 
