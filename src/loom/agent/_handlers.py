@@ -223,8 +223,9 @@ _MAKERS = ("BUILD_STRING", "BINARY_OP")
 
 
 def _loads(instruction: dis.Instruction, name: str) -> bool:
-    value = instruction.argval[-1] if isinstance(instruction.argval, tuple) else instruction.argval
-    return instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF")) and value == name
+    if not instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
+        return False  # its argument may be anything, an empty tuple for one
+    return name == (instruction.argval[-1] if isinstance(instruction.argval, tuple) else instruction.argval)
 
 
 def _is_whole(following: list[dis.Instruction]) -> bool:
