@@ -20,7 +20,7 @@ from torture._oracle import Act, Book, Report, judge
 from torture._plan import ALL, items
 from torture._subject import named, rooms
 
-PUBLISHERS, COUNT = 4, 4
+PUBLISHERS, COUNT = 4, 3
 Dies = Literal["before", "after"] | None
 
 

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torture._disk import (
@@ -128,12 +128,13 @@ def test_an_image_becomes_a_folder_and_is_compared(tmp_path: Path) -> None:
     st.integers(0, 1000),
 )
 def test_synced_bytes_that_nothing_overwrites_survive_every_crash(
-    writes: list[tuple[int, bytes, bool]], flavour: str, seed: int
+    writes: list[tuple[int, int, int, bool]], flavour: str, seed: int
 ) -> None:
     calls = [FOLDER, opened(3, "a"), *FOLDER_SYNC]
     sure = bytearray()
     touched: set[int] = set()
-    for number, (at, data, sync) in enumerate(writes):
+    for number, (at, length, byte, sync) in enumerate(writes):
+        data = bytes([byte]) * length
         calls.append(("W", 3, at, data))
         sure.extend(bytes(max(0, at + len(data) - len(sure))))
         sure[at : at + len(data)] = data
