@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from loom.journal.journal import Journal
 
 T = TypeVar("T")
-_READ = 512  # rows read in one job of the writer's thread
-_TAKE = 64  # events taken away in one: each is looked up in five places
+_READ = 256  # rows read in one job of the writer's thread
+_TAKE = 32  # events taken away in one: each is looked up in five places
 _BYTES = 1 << 20  # rows of so many bytes are read fewer at a time
 
 
