@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom import Agent, Context, Event, Loom, on
+from loom import Agent, Context, Event, Loom, QoS, on
 from loom.errors import StoreCorrupt, StoreError
 from loom.store import Family
 from loom.testing import run_until_idle, virtual_time
@@ -111,6 +111,44 @@ async def test_a_crash_between_any_two_writes_finds_the_state_of_the_last(disk: 
     for number, image in enumerate(images, 1):
         async with life(image, Book) as loom:
             assert book(loom) == model([("add", 15)] * number)
+
+
+@virtual_time
+async def test_changes_that_could_not_be_kept_are_not_built_upon(disk: Disk) -> None:
+    done = []
+    async with life(disk, Book) as loom:
+        for number in range(90):
+            done.append(("add" if number < 60 else "table", 15 if number < 60 else number))
+            await loom.publish("do", done[-1])
+            if number > 60 and number % 4 == 0:
+                failing = disk.writes + 1
+                disk.doomed = lambda puts, failing=failing: of_steps(puts) and disk.writes <= failing  # type: ignore[misc]
+            await run_until_idle(loom, 3)
+            disk.doomed = lambda puts: False
+            if number > 60:
+                async with life(disk.image(), Book) as other:
+                    assert book(other) == model(done)
+        assert disk.count(Family.CHANGES)
+
+
+@virtual_time
+async def test_a_state_that_only_realtime_changed_survives_a_disk_that_cannot_be_read(disk: Disk) -> None:
+    class Quick(Agent):
+        count: int = 0
+
+        @on("now", qos=QoS.REALTIME)
+        async def now(self, event: Event, ctx: Context) -> None:
+            self.count += 1
+
+    async with life(disk, Quick) as loom:
+        await loom.publish("now")
+        disk.blind = True  # a state that is new looks at what is there
+        await asyncio.sleep(3)
+        disk.blind = False
+        await asyncio.sleep(3)
+        image = disk.image()
+    async with life(image, Quick) as loom:
+        assert loom.agent("Quick").instance.count == 1  # type: ignore[attr-defined]
 
 
 @virtual_time

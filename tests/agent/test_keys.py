@@ -31,7 +31,16 @@ def test_a_key_is_a_text_that_can_be_written_down_or_a_whole_number(value: Any) 
 
 
 @pytest.mark.parametrize(
-    ("value", "key"), [("x" * 512, "x" * 512), ("x" * 513, None), ("", None), (10**600, None), (-7, "-7")]
+    ("value", "key"),
+    [
+        ("x" * 512, "x" * 512),
+        ("x" * 513, None),
+        ("", None),
+        ("\ud800", None),
+        ("\U0001f600", "\U0001f600"),
+        (10**600, None),
+        (-7, "-7"),
+    ],
 )
 def test_the_bounds_of_a_key(value: Any, key: str | None) -> None:
     assert key_text(value) == key

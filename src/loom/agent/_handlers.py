@@ -225,7 +225,8 @@ _MAKERS = ("BUILD_STRING", "BINARY_OP")
 def _loads(instruction: dis.Instruction, name: str) -> bool:
     if not instruction.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
         return False  # its argument may be anything, an empty tuple for one
-    return name == (instruction.argval[-1] if isinstance(instruction.argval, tuple) else instruction.argval)
+    names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+    return bool(names[-1] == name)
 
 
 def _is_whole(following: list[dis.Instruction]) -> bool:
