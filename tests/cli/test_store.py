@@ -189,7 +189,7 @@ def test_verify_finds_what_is_missing_and_what_leads_nowhere(do: Do) -> None:
         "changes 'ear\\x00",
     ):
         assert f"NO  {line}" in out, (line, out)
-    assert "ok  1 id of events that are not there; loom store compact takes them away\n" in out
+    assert "ok  1 id without an event; taken away by: loom store compact\n" in out
     assert "broken: 8;" in out
 
 
@@ -252,7 +252,7 @@ def test_compact_says_what_it_gave_back(do: Do) -> None:
     code, out, _ = do("compact", "data")
     assert code == 0
     said_ids, said_size = out.splitlines()
-    assert said_ids == "ok  1,989 ids of events that are not there"
+    assert said_ids == "ok  1,989 ids without an event"
     assert said_size.startswith("data: ")
     assert " before, " in said_size
     assert sum(path.stat().st_size for path in Path("data").iterdir()) < 500_000
@@ -271,8 +271,8 @@ def test_compact_takes_large_values_away_that_nothing_refers_to(do: Do) -> None:
     store.close()
     code, out, _ = do("compact", "data")
     assert code == 1
-    assert out.startswith("NO  large values stay, for what cannot be read may refer to any: states ")
-    assert "loom store repair data\n" in out
+    assert out.startswith("NO  large values stay: a row that cannot be read may refer to any of them\n")
+    assert "loom store verify data\n" in out
 
 
 def test_compact_of_a_sealed_store_without_its_key_sweeps_nothing(do: Do) -> None:
@@ -280,7 +280,7 @@ def test_compact_of_a_sealed_store_without_its_key_sweeps_nothing(do: Do) -> Non
     add(said(1, private=True, text="x" * 600), key="a.key")
     code, out, _ = do("compact", "data")
     assert code == 0
-    assert out.startswith("--  large values stay: the store is sealed and no key is given (--unlock KEY)\n")
+    assert out.startswith("--  large values stay: the store is sealed, and no key is given (--unlock KEY)\n")
     assert do("compact", "data", "--unlock", "a.key")[0] == 0
     assert "x" * 600 in do("tail", "--data", "data", "--unlock", "a.key")[1]
 

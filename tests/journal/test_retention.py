@@ -11,16 +11,21 @@ from hypothesis import strategies as st
 
 from loom.bus import Bus
 from loom.errors import Closed, StoreFull
-from loom.event import Event
+from loom.event import Confidentiality, Event, Label
 from loom.journal import Journal, Rules
 from loom.journal.follower import FollowerQueue
 from loom.journal.retention import Retention
 from loom.store import Family, Put
+from loom.store._master_key import MasterKey
+from loom.store.crypto import shred
 from loom.store.families import join, number, unnumber
+from loom.store.sealed import SealedBackend
+from loom.store.sealing import open_sealer
 from loom.testing import run, virtual_time
 from tests.store.shelf import Shelf
 
 NOW = 1_000_000
+PRIVATE = Label(Confidentiality.PRIVATE)
 TOPICS = ("a", "b.x", "b.y")
 
 
@@ -319,3 +324,23 @@ def unjournalled(shelf: Shelf) -> set[bytes]:
     causes = {key.split(b"\0")[0] for key in shelf.kept[Family.CAUSES] if b"\0step\0" in key}
     assert steps == causes
     return steps
+
+
+@virtual_time
+async def test_what_was_shredded_goes_and_sealed_events_are_judged_as_others() -> None:
+    shelf = Shelf()
+    sealer = open_sealer(shelf, MasterKey(bytes(32)))
+    backend = SealedBackend(shelf, sealer)
+    journal = Journal(backend, Bus())
+    journal.rules.add("a", count=2)
+    for seq, subject in enumerate(["ann", "bob", "bob", "ann", "bob", ""], 1):
+        event = Event("t", seq, topic="a", id=f"e{seq}", label=PRIVATE, metadata={"subject": subject})
+        step = Put(Family.STEPS, join(number(seq), "A.take"), f'[1,0,"e{seq}","A","{subject}"]'.encode())
+        backend.write([*journal.rows(event), step])
+    journal.reached(journal.seq)
+    shred(shelf, sealer, "ann")  # type: ignore[arg-type]
+    shelf.kept[Family.JOURNAL][number(3)] = shelf.kept[Family.JOURNAL][number(2)]  # not sealed for this place
+    assert await Retention(journal).apply(NOW) == 3
+    assert left(shelf) == [3, 5, 6]
+    assert [unnumber(key) for key in sorted(shelf.kept[Family.STEPS])] == [3, 5, 6]
+    journal.committer.close()

@@ -1,4 +1,4 @@
-"""Retention in a runtime: when it is applied, what it leaves to agents, dead letters and histories, whatever the store."""
+"""Retention in a runtime: when it is applied, what it leaves to agents, dead letters and histories."""
 
 from __future__ import annotations
 

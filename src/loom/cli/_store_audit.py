@@ -160,9 +160,7 @@ def _lost(store: SealedBackend) -> Iterator[Finding]:
 
     lost = sum(1 for _ in lost_ids(store))
     if lost:
-        yield Finding(
-            FINE, f"{counted(lost, 'id')} of events that are not there; loom store compact takes them away"
-        )
+        yield Finding(FINE, f"{counted(lost, 'id')} without an event; taken away by: loom store compact")
 
 
 def _keys(store: SealedBackend) -> Iterator[Finding]:

@@ -88,18 +88,18 @@ def _sweep(store: SealedBackend, place: Place) -> int:
         swept = sweep(store, lambda what, rows: _progress(f"{what}: {count(rows)}"))
     except MissingKey:
         _progress()
-        say("--  large values stay: the store is sealed and no key is given (--unlock KEY)")
+        say("--  large values stay: the store is sealed, and no key is given (--unlock KEY)")
         return 0
-    except StoreCorrupt as error:
+    except StoreCorrupt:
         _progress()
-        say(f"NO  large values stay, for what cannot be read may refer to any: {error}")
-        say(f"broken: go back to a backup, or run: loom store repair {place.folder}")
+        say("NO  large values stay: a row that cannot be read may refer to any of them")
+        say(f"broken: see which one with: loom store verify {place.folder}")
         return 1
     _progress()
     if swept.leaves:
         say(f"ok  {counted(swept.leaves, 'large value')} that nothing refers to: {size(swept.nbytes)}")
     if swept.ids:
-        say(f"ok  {counted(swept.ids, 'id')} of events that are not there")
+        say(f"ok  {counted(swept.ids, 'id')} without an event")
     return 0
 
 
