@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loom.errors import Closed, StoreError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from loom.journal.cursor import Cursor
 
 log = logging.getLogger("loom.journal")
+_SLICE = 0.0005  # seconds of telling after which the loop gets its turn: something REALTIME may be due
+_MOST = 256  # commits of one write: what is made of them in one turn of the loop
 T = TypeVar("T")
 Landed = Callable[[StoreError | None], None]
 
@@ -73,6 +76,7 @@ class Committer:
         self.companions: list[Companion] = []
         self.commits = self.writes = self.failures = 0
         self.closed = False
+        self.on_idle: Callable[[], None] = lambda: None
 
     def add(self, commit: Commit) -> None:
         """Have *commit* written with the next write; raises Closed."""
@@ -160,7 +164,7 @@ class Committer:
         self._soon = False
         if self._flying or not self._gathered or self.closed:
             return
-        batch, self._gathered = self._gathered, []
+        batch, self._gathered = self._gathered[:_MOST], self._gathered[_MOST:]
         self._flying = batch
         puts = [put for commit in batch for put in commit.puts]
         if self._spare:
@@ -202,7 +206,6 @@ class Committer:
         if written.cancelled():  # the loop is ending: nobody waits any more
             return
         error = written.result()
-        self._flying = []
         self.writes += 1
         if error is None:
             self.commits += len(batch)
@@ -212,12 +215,23 @@ class Committer:
         self._written = []
         for companion in self.companions:
             companion.landed(batch, error)
-        for commit in batch:
+        self._tell_on(iter(batch), error)
+
+    def _tell_on(self, left: Iterator[Commit], error: StoreError | None) -> None:
+        """Tell the commits of a write one after the other, and let the loop have its turn once a slice."""
+        end = monotonic() + _SLICE
+        for commit in left:
             self._tell(commit, error)
+            if monotonic() > end:
+                asyncio.get_running_loop().call_soon(self._tell_on, left, error)
+                return
+        self._flying = []
         if self._gathered and not self._soon:
             self._send()
-        if not self._gathered and not self._flying and self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        if not self.busy:
+            if self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+            self.on_idle()
 
 
 def _as_store_error(failure: Exception) -> StoreError:

@@ -24,7 +24,7 @@ from loom.store.vault import Vault
 
 log = logging.getLogger("loom.journal")
 _AGAIN = 1.0  # seconds until what could not be kept is tried again
-_BREATH = 64  # events of one publish_many after which the loop gets its turn
+_BREATH = 16  # events of one publish_many after which the loop gets its turn
 _LAG = 1024  # how far a kept position may be behind; so much is looked at again after a crash
 
 
@@ -43,6 +43,7 @@ class Journal:
         self.rules = rules or Rules()
         self.committer = Committer(backend)
         self.committer.companions.append(self)
+        self.committer.on_idle = self._at_rest
         last = backend.last(Family.JOURNAL)
         self.seq = self.head = unnumber(last) if last is not None else 0
         self.cursors: dict[str, Cursor] = {}
@@ -252,8 +253,9 @@ class Journal:
         for cursor in self._staged:
             cursor.landed(error is None)
         self._staged = []
-        if not self.committer.busy:
-            self.on_idle()  # a dead letter, or a note, may have been all that was left
+
+    def _at_rest(self) -> None:
+        self.on_idle()  # a dead letter, or a note, may have been all that was left
 
     def flush(self) -> None:
         """Write every position that is behind what was looked at, with the next write."""
