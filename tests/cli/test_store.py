@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from loom.bus import Bus
 from loom.cli._store_entries import Entry
 from loom.cli._store_events import line_of
 from loom.event import Event
+from loom.journal import Journal
 from loom.store import Family, Put
 from loom.store._master_key import generate_key_file
 from loom.store.families import number
@@ -123,6 +125,36 @@ def test_tail_follows_what_another_process_adds(do: Do) -> None:
     assert running.end() == 0
     assert running.text.count("x2") == 1
     process.stdout.close()
+
+
+def test_tail_follows_what_is_written_by_a_process_that_goes_on(do: Do) -> None:
+    add(said(1))
+    store = open_store("data")
+    journal = Journal(store, Bus())
+    process = subprocess.Popen(
+        [*COMMAND, "store", "tail", "mic.>", "--data", "data", "-f"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    running = Running(process, process.stdout.fileno())
+    running.until('"x1"')
+    for n in (2, 3, 4):
+        store.write(journal.rows(said(n, "mic.hall" if n % 2 else "other")))
+        store.write(journal.rows(said(n + 10, text="y")))
+        running.until(f'"y{n + 10}"')
+    running.signal(signal.SIGINT)
+    assert running.end() == 0
+    assert [line.split()[0] for line in running.text.splitlines() if line.strip()] == [
+        "1",
+        "3",
+        "4",
+        "5",
+        "7",
+    ]
+    process.stdout.close()
+    journal.committer.close()
+    store.close()
 
 
 # --- looking after

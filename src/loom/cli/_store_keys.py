@@ -92,7 +92,8 @@ def shred_store(options: argparse.Namespace) -> int:
     say(
         f"destroyed {counted(keys, 'data key')} of {options.subject!r}: what was private of it cannot be read any more"
     )
-    say("Not destroyed: its public and sensitive events, and copies of this store made before.")
+    say("Not destroyed: its public and sensitive events, and copies of this store that")
+    say("were made before.")
     return 0
 
 
