@@ -367,3 +367,15 @@ async def test_interruptions_and_failed_commits_together_lose_nothing(disk: Disk
         assert seen(loom) == kept
     async with life(disk, Both) as loom:
         assert seen(loom) == kept
+
+
+@virtual_time
+async def test_output_that_leaves_meanwhile_does_not_end_a_recovery(disk: Disk) -> None:
+    async with life(disk, Diary) as loom:
+        cell = loom._cells["Diary"]
+        cell.blocked = cell.recovering = True
+        cell.outbox._arrived()
+        assert cell.blocked
+        cell.recovering = False
+        cell.outbox._arrived()
+        assert not cell.blocked

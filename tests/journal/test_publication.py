@@ -133,9 +133,12 @@ async def test_a_twin_that_gives_up_leaves_the_first_publisher_waiting_for_room(
     async with life(disk, Notes) as loom:
         full = loom.subscribe("n", capacity=1)
         await loom.publish("n", 0)
+        disk.hold()
         first = asyncio.ensure_future(loom.publish("n", 1, id="x"))
-        await asyncio.sleep(1)
+        await turns()
         twins = [asyncio.ensure_future(loom.publish("n", 1, id="x", timeout=t)) for t in (None, 0.5)]
+        await turns()
+        disk.release()
         await asyncio.sleep(0.2)
         twins[0].cancel()
         await asyncio.sleep(1)
