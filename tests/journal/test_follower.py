@@ -165,6 +165,22 @@ async def test_closed_and_opened_again_it_goes_on_and_misses_nothing(disk: Disk)
         assert await rest(loom.subscribe("n", durable="r")) == []
 
 
+@virtual_time
+async def test_what_was_in_the_queue_of_a_closed_reader_comes_again_over_restarts(disk: Disk) -> None:  # noqa: F811
+    async with life(disk) as loom:
+        kept(loom)
+        reader = loom.subscribe("n", durable="r")
+        await publish(loom, 1, 2)
+        reader.close()
+        reader = loom.subscribe("n", durable="r")
+        assert [(await reader.take()).payload for _ in range(2)] == [1, 2]
+    for _ in range(2):
+        async with life(disk) as loom:
+            reader = loom.subscribe("n", durable="r")
+    async with life(disk) as loom:
+        assert await rest(loom.subscribe("n", durable="r")) == [2]
+
+
 def _agent() -> Any:
     from loom import Agent, on
 
