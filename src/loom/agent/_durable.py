@@ -197,7 +197,7 @@ class Durable:
         self.flush()
         self.causes.ending()
         await committer.drained()
-        committer.close()
+        self.journal.close()
         self.backend.close()
 
     def close(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from loom.errors import StoreError
+from loom.errors import Closed, StoreError
 from loom.journal.queue import cursor_of
 from loom.journal.row import LOST, decode_event, topic_of
 from loom.store import Family
@@ -31,6 +33,7 @@ class Reader:
         self._wanting: dict[Cursor, None] = {}
         self._scheduled = False
         self.unreadable = 0
+        self._thread = ThreadPoolExecutor(1, "loom journal")
 
     def ask(self, cursor: Cursor) -> None:
         """Let *cursor* have its next events, soon."""
@@ -38,29 +41,49 @@ class Reader:
             self._wanting[cursor] = None
             self._schedule()
 
+    def close(self) -> None:
+        """Read nothing any more."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
     def _schedule(self) -> None:
         if not self._scheduled and self._wanting:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Read the next rows for the cursor that waits longest, and for all who are at the same place."""
+        """Have the next rows read for the cursor that waits longest, and for all who are at the same place.
+
+        In a thread: SQLite gives Python's lock up at each row, and would have the loop wait for the writer each time.
+        """
         self._scheduled = False
         journal = self._journal
         if journal.committer.closed or journal.bus.closed or not self._wanting:
             return
+        self._scheduled = True
         first = next(iter(self._wanting))
         del self._wanting[first]  # it may ask again meanwhile
-        start = seq = first.delivered + 1
-        along = {first}
+        start, head = first.delivered + 1, journal.head
+        job = partial(journal.backend.scan, Family.JOURNAL, number(start), number(head + 1), _CHUNK)
+        rows = asyncio.get_running_loop().run_in_executor(self._thread, job)
+        rows.add_done_callback(partial(self._came, first, start, head))
+
+    def _came(
+        self, first: Cursor, start: int, head: int, read: asyncio.Future[list[tuple[bytes, bytes]]]
+    ) -> None:
+        """Hand out rows that were read from *start* on, when the journal went up to *head*."""
+        self._scheduled = False
+        journal = self._journal
+        if read.cancelled() or journal.committer.closed or journal.bus.closed:
+            return
+        along, seq = {first}, start
         try:
-            rows = journal.backend.scan(Family.JOURNAL, number(start), number(journal.head + 1), _CHUNK)
-            reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else journal.head
+            rows = read.result()
+            reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else head
             along |= {c for c in self._wanting if start <= c.delivered + 1 <= reached + 1}
             for key, row in rows:
                 seq = unnumber(key)
                 self._hand_out(seq, row, along)
-        except StoreError as error:  # nothing is wrong with the row: it cannot be read now
+        except (StoreError, Closed) as error:  # nothing is wrong with the row: it cannot be read now
             journal.complain(error)
             for cursor in along:
                 cursor.delivered = max(cursor.delivered, seq - 1)

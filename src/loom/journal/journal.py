@@ -192,7 +192,12 @@ class Journal:
             if cursor.behind:
                 cursor.more()
 
-    def complain(self, error: StoreError) -> None:
+    def close(self) -> None:
+        """Write and read nothing any more; what has gathered is not kept."""
+        self.committer.close()
+        self.reader.close()
+
+    def complain(self, error: Exception) -> None:
         """A part of the runtime could not read what it needed; the next one that asks tries again."""
         self.errors += 1
         log.error("the journal could not be read: %s", error)

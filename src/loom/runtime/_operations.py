@@ -75,7 +75,7 @@ class Operations:
     def abandon(self) -> None:
         """Close the store of a runtime that is never started."""
         if self._durable is not None:
-            self._durable.journal.committer.close()
+            self._durable.journal.close()
             self._durable.backend.close()
 
     def _journal(self) -> Journal:
