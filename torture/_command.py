@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from torture import _power
-from torture._full import FullRound
+from torture._full import FullRound, MountRound
 from torture._plan import ALL
 from torture._round import Outcome, Round, Terms
 
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--kinds", default=",".join(sorted(ALL)), help="only events for these kinds of agents"
     )
     parser.add_argument("--full", action="store_true", help="disks that are full or read-only for a while")
+    parser.add_argument("--mount", action="store_true", help="a file system that is really full (needs root)")
     parser.add_argument("--power", action="store_true", help="power losses instead of kills")
     parser.add_argument("--images", type=int, default=2000, help="crash images (with --power)")
     options = parser.parse_args(arguments)
@@ -43,11 +44,12 @@ def _rounds(options: argparse.Namespace, seed: int) -> int:
         terms = Terms(
             seed + number, options.backend, options.kills, options.count, frozenset(options.kinds.split(","))
         )
-        outcome = (FullRound if options.full else Round)(terms).play()
+        kind = MountRound if options.mount else FullRound if options.full else Round
+        outcome = kind(terms).play()
         print(f"{number + 1:4}/{options.rounds} {outcome.line()}", flush=True)
         if outcome.problems:
             failed.append(outcome)
-            tell(outcome, " --full" if options.full else "")
+            tell(outcome, " --mount" if options.mount else " --full" if options.full else "")
     print(f"torture: {options.rounds - len(failed)} rounds sound, {len(failed)} not, from seed {seed}")
     return 1 if failed else 0
 
