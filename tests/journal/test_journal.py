@@ -11,7 +11,7 @@ from loom.errors import StoreError
 from loom.store import Family
 from loom.store.families import unnumber
 from loom.testing import run_until_idle, virtual_time
-from tests.journal.disks import Disk, disk, life, turns
+from tests.journal.disks import Disk, disk, life, of_steps, turns
 
 __all__ = ["disk"]
 COUNT = 14
@@ -219,3 +219,41 @@ async def test_what_ends_without_a_step_is_settled_however_often_the_disk_fails(
         assert not cursor.outstanding
         await turns()
         assert cursor.position == loom._durable.journal.head
+
+
+@virtual_time
+async def test_a_state_is_never_ahead_of_the_steps_that_are_written_with_it(disk: Disk) -> None:
+    def counter(number: int) -> type[Agent]:
+        class Counts(Agent, name=f"C{number}"):
+            seen: list[int] = []
+
+            @on("n")
+            async def take(self, event: Event, ctx: Context) -> None:
+                self.seen.append(event.payload)
+
+        return Counts
+
+    agents = [counter(number) for number in range(9)]
+    images: list[Disk] = []
+    write = disk.write
+
+    def photographed(puts: Any, sync: bool = True) -> None:
+        write(puts, sync)
+        images.append(disk.image())
+
+    disk.write = photographed  # type: ignore[method-assign]
+    async with life(disk, *agents) as loom:
+        disk.hold(of_steps)
+        work = loom.bus.publish_many([Event("n", n, topic="n") for n in range(60)])
+        publishing = asyncio.ensure_future(work)
+        await turns(200)
+        disk.release()
+        await publishing
+        await loom.idle()
+    assert len(images) > 3
+    for image in images[-5:]:
+        async with life(image, *agents) as loom:
+            await loom.idle()
+            for number in range(9):
+                seen = loom.agent(f"C{number}").instance.seen  # type: ignore[attr-defined]
+                assert seen == list(range(image.count(Family.JOURNAL)))

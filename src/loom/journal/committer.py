@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("loom.journal")
 _SLICE = 0.0005  # seconds of telling after which the loop gets its turn: something REALTIME may be due
-_MOST = 256  # commits of one write: what is made of them in one turn of the loop
 T = TypeVar("T")
 Landed = Callable[[StoreError | None], None]
 
@@ -164,7 +163,10 @@ class Committer:
         self._soon = False
         if self._flying or not self._gathered or self.closed:
             return
-        batch, self._gathered = self._gathered[:_MOST], self._gathered[_MOST:]
+        batch, self._gathered = (
+            self._gathered,
+            [],
+        )  # all: a state that goes along is that after every step so far
         self._flying = batch
         puts = [put for commit in batch for put in commit.puts]
         if self._spare:
