@@ -61,7 +61,7 @@ class Companion(Protocol):
 class Committer:
     """Gathers commits on the loop's thread, writes them in a thread of its own, tells each when it has landed."""
 
-    def __init__(self, backend: Backend, capacity: int = 8192) -> None:
+    def __init__(self, backend: Backend, capacity: int = 2048) -> None:
         self._backend = backend
         self._capacity = capacity
         self._gathered: list[Commit] = []
@@ -163,10 +163,8 @@ class Committer:
         self._soon = False
         if self._flying or not self._gathered or self.closed:
             return
-        batch, self._gathered = (
-            self._gathered,
-            [],
-        )  # all: a state that goes along is that after every step so far
+        # All of them: a state that goes along is that after every step so far.
+        batch, self._gathered = self._gathered, []
         self._flying = batch
         puts = [put for commit in batch for put in commit.puts]
         if self._spare:
