@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -194,6 +195,41 @@ async def test_a_crash_between_two_chunks_leaves_a_sound_store() -> None:
     for image in shelf.images:
         assert_sound(image)
     assert left(shelf) == [300]
+
+
+class Watched(Shelf):
+    """Says in which threads it is used, and how much is asked for at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[str] = set()
+        self.most = 0
+
+    def write(self, puts: Sequence[Put], sync: bool = True) -> None:
+        self.threads.add(threading.current_thread().name)
+        super().write(puts, sync)
+
+    def scan(
+        self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
+    ) -> list[tuple[bytes, bytes]]:
+        self.threads.add(threading.current_thread().name)
+        rows = super().scan(family, start, end, limit)
+        self.most = max(self.most, sum(len(row) for _, row in rows))
+        return rows
+
+
+@virtual_time
+async def test_all_reading_and_removing_is_done_by_the_thread_that_writes_a_little_at_a_time() -> None:
+    shelf = Watched()
+    journal = fill(shelf, [Told("a", None, 60, 0)] * 200, [("a", {"count": 3, "compact": True})])
+    for seq in range(100, 190):
+        row = shelf.kept[Family.JOURNAL][number(seq)]
+        shelf.kept[Family.JOURNAL][number(seq)] = row + b" " * 300_000
+    shelf.threads.clear()
+    assert await Retention(journal).apply(NOW) == 199
+    journal.committer.close()
+    assert {name.rpartition("_")[0] for name in shelf.threads} == {"loom store"}
+    assert shelf.most < 30_000_000
 
 
 @virtual_time
