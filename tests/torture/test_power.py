@@ -22,6 +22,12 @@ def test_the_bare_store_survives_a_power_loss_at_any_moment(tmp_path: Path) -> N
     assert (verdict.images, min(verdict.flavours.values())) == (42, 6)
 
 
+def test_a_runtime_survives_a_power_loss_at_any_moment(tmp_path: Path) -> None:
+    verdict = _power.whole(tmp_path, "sqlite", seed=1, images=14, count=12)
+    assert verdict.problems == []
+    assert verdict.images == 14
+
+
 def test_an_acknowledgement_that_comes_too_early_is_noticed(tmp_path: Path) -> None:
     disk = _power.recorded(
         tmp_path, ["torture._bare", "write", "sqlite", str(tmp_path / "disk" / "data"), "1", "20"]
