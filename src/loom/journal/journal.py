@@ -202,10 +202,6 @@ class Journal:
         self.errors += 1
         log.error("the journal could not be read: %s", error)
 
-    def handled(self) -> int:
-        """The number up to which every subscription that is there has handled everything."""
-        return min((c.position for c in self.cursors.values() if not c.closed), default=self.head)
-
     def settle(self, cursor: Cursor, seq: int) -> None:
         """Event *seq* ended without a step: remember it with the next write."""
         self.insist([], cursor, seq, sync=False)
