@@ -75,11 +75,14 @@ class Reader:
         journal = self._journal
         if read.cancelled() or journal.committer.closed or journal.bus.closed:
             return
-        along, seq = {first}, start
+        along: set[Cursor] = set()
+        seq = start
         try:
             rows = read.result()
             reached = unnumber(rows[-1][0]) if len(rows) == _CHUNK else head
-            along |= {c for c in self._wanting if start <= c.delivered + 1 <= reached + 1}
+            # Meanwhile one may have closed, or have gone back to where it was: these rows are not for it.
+            there = [c for c in (first, *self._wanting) if not c.closed]
+            along = {c for c in there if start <= c.delivered + 1 <= reached + 1}
             for key, row in rows:
                 seq = unnumber(key)
                 self._hand_out(seq, row, along)
