@@ -271,3 +271,18 @@ def test_a_queue_that_is_behind_admits_nobody() -> None:
     queue.put(Event("t", topic="t"))
     cursor.admit()
     assert not cursor.has_room()
+
+
+def test_a_row_names_what_is_open_below_what_is_settled() -> None:
+    cursor = Cursor("x", 0)
+    for seq in range(1, 5):
+        cursor.look_at(seq, wanted=True)
+    cursor.stage((2, 4))
+    assert seen(opened(cursor.row()), 6) == [1, 3, 5, 6]
+    cursor.landed(kept=True)
+    assert cursor.position == 0
+    cursor.stage((1,))
+    assert seen(opened(cursor.row()), 6) == [3, 5, 6]
+    cursor.landed(kept=True)
+    cursor.stage((3,))
+    assert seen(opened(cursor.row()), 6) == [5, 6]
