@@ -156,6 +156,8 @@ class Outbox:
             if cell.durable is not None and not event.seq and cell.services.bus.spooled(event._topic):
                 cell.durable.journal.append(event)
                 return
+            if event.seq and cell.services.bus.closed:
+                return  # it is in the journal: the next life delivers it
             full = cell.services.bus.deliver(event)
         except Exception as error:  # noqa: BLE001 - a bus that is closed, or a stranger's filter or aggregate
             cell.services.bury(cell.name, event, "undeliverable", f"{type(error).__name__}: {error}")
