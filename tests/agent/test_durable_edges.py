@@ -9,6 +9,7 @@ import pytest
 from loom import Agent, Context, Event, Loom, QoS, on
 from loom.agent._supervision import Retry
 from loom.errors import StoreError
+from loom.store import Family
 from loom.testing import Probe, run_until_idle, virtual_time
 from tests.journal.disks import Disk, disk, life, of_steps, turns, until
 
@@ -231,3 +232,27 @@ async def test_an_idle_subscription_keeps_up_with_the_head(disk: Disk) -> None:
         assert loom._durable is not None
         journal = loom._durable.journal
         assert journal.cursors["Rare.take"].position == journal.head >= 50
+
+
+@virtual_time
+async def test_output_that_lands_after_the_bus_has_closed_is_for_the_next_life_and_no_dead_letter(
+    disk: Disk,
+) -> None:
+    class Hears(Agent, name="Hears"):
+        seen: list[Any] = []
+
+        @on("said")
+        async def hear(self, event: Event, ctx: Context) -> None:
+            self.seen.append(event.payload)
+
+    async with life(disk, Diary, Hears) as loom:
+        await held(loom, disk, 1)
+        stopping = asyncio.ensure_future(loom.stop(0.0))
+        await until(lambda: loom.bus.closed)
+        disk.release()
+        await stopping
+        assert loom.dead_letters == []
+    assert not disk.kept[Family.DEAD]
+    async with life(disk, Diary, Hears) as loom:
+        await loom.idle()
+        assert seen(loom, "Hears") == [1]
