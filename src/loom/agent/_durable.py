@@ -67,7 +67,7 @@ class Durable:
         event = ctx._event
         try:
             puts, last = self._rows(cell, ctx, state)
-        except BaseException:
+        except BaseException:  # raised again, whatever it was
             self.vault.forget()  # leaves that are not written are not kept
             raise
         cursor = cursor_of(ctx.door.queue)

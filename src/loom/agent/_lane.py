@@ -116,7 +116,7 @@ class Lane:
             return None
         arrival, index = min(heads)
         for door in self.doors:
-            if door.queue.durable and door.queue.missing_before(arrival):  # type: ignore[attr-defined]
+            if door.queue.durable and door.queue.missing_before(arrival):  # type: ignore[attr-defined]  # durable ones have it
                 return None
         return self.doors[index]
 

@@ -17,10 +17,10 @@ class Mailbox(Queue):
     def __init__(self, host: Any, lost: Callable[[Mailbox, Event, str], None], **options: Any) -> None:
         super().__init__(host.name, **options)
         self.host = host
-        self.on_loss = lost  # type: ignore[assignment]
+        self.on_loss = lost  # type: ignore[assignment]  # which takes mailboxes, and gets no other queue
 
     @property
-    def durable(self) -> bool:  # type: ignore[override]
+    def durable(self) -> bool:  # type: ignore[override]  # a constant of other queues
         """Whether the host is a durable subscription."""
         return bool(self.host.durable)
 

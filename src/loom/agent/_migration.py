@@ -106,7 +106,7 @@ def _migrated(spec: AgentSpec, kept: Mapping[str, Any], version: int) -> dict[st
     before = json.dumps(dict(kept))
     try:
         result: object = spec.cls.migrate(json.loads(before), version)
-    except Exception as error:
+    except Exception as error:  # a stranger's migrate: typed, told with what was called
         raise StateError(
             f"{spec.name}: {call} raised {type(error).__name__}: {error}; it is called with the kept state and takes "
             "(cls, state, version) as a classmethod"

@@ -83,7 +83,7 @@ class Ringing:
             while timers:
                 self._fire(timers[0], now_ms)
                 del timers[0]
-        except Exception:
+        except Exception:  # called by the loop, where nobody would hear of it: told, and tried again
             log.exception("durable timers could not fire; they are tried again")
             self.book.back(timers, now_ms)
 
@@ -143,7 +143,7 @@ class Ringing:
             journal.committer.add(
                 Commit(puts, partial(self._landed, firing.timer.owner, events, last), last=last)
             )
-        except Exception:
+        except Exception:  # raised again: the book has to know whatever it was
             self.book.dropped(firing.puts, self._services.clock.now_ms())
             self.vault.forget()  # leaves that are not written are not kept
             raise

@@ -44,7 +44,7 @@ def primary(path: Path) -> Rdict:
         if new:
             db.put(_FORMAT, _format.stamp().value, _synced())
         return db
-    except Exception as error:
+    except Exception as error:  # rocksdict raises nothing more special
         raise typed(error, path) from error
 
 
@@ -77,7 +77,7 @@ def follow(path: Path, scratch: str) -> Rdict:
     found.set_max_open_files(-1)  # files that the writer takes away stay readable
     try:
         return Rdict(str(path), found, access_type=AccessType.secondary(scratch))
-    except Exception as error:
+    except Exception as error:  # rocksdict raises nothing more special
         raise typed(error, path) from error
 
 

@@ -71,7 +71,7 @@ def _opened(old: Path) -> tuple[list[str], Rdict]:
         return ["it could not be opened; RocksDB's own repair made new lists of its files"], Rdict(
             str(old), options()
         )
-    except Exception as error:
+    except Exception as error:  # rocksdict raises nothing more special
         found = typed(error, old)
         raise StoreCorrupt(
             f"{found}; nothing could be saved, and nothing was changed: go back to a backup"

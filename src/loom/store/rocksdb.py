@@ -109,7 +109,7 @@ class RocksDbBackend:
             return work(self._living())
         except LoomError:
             raise
-        except Exception as error:
+        except Exception as error:  # rocksdict raises nothing more special
             self._sick = True
             raise typed(error, self._path) from error
 
@@ -170,7 +170,7 @@ class RocksDbBackend:
                 if self.read_only:
                     db = self._caught_up(db)
                 return work(db)
-            except Exception as error:
+            except Exception as error:  # rocksdict raises nothing more special
                 raise typed(error, self._path) from error
 
     def _caught_up(self, db: Rdict) -> Rdict:
@@ -214,7 +214,7 @@ class RocksDbBackend:
             _rocksdb_upkeep.copy(self._living(), part, self.read_only)
             part.chmod(0o700)
             part.rename(target / FOLDER)
-        except Exception as error:
+        except Exception as error:  # rocksdict raises nothing more special
             self._sick = (
                 True  # it writes its log out first: when that failed, nothing goes before it is opened again
             )
