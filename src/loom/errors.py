@@ -201,3 +201,23 @@ class NoResponders(LoomError):
 
 class RequestFailed(LoomError):
     """A request whose receiver gave it up; the message carries its error."""
+
+
+class AdapterError(LoomError):
+    """The root of what can go wrong between Loom and a device, system or protocol."""
+
+
+class NotGranted(AdapterError):
+    """A source or sink that touches what its configuration does not grant it; the message names both."""
+
+
+class DeviceLost(AdapterError):
+    """A device that is gone for now: its source is opened again with back-off, and tells when it is found."""
+
+
+class NoDevice(AdapterError):
+    """A device, or what is needed to reach it, that this machine does not have; the message names an alternative."""
+
+
+class UnreadableAudio(AdapterError):
+    """A file that is no sound, or a broken one; the message names the file and what is wrong with it."""
