@@ -221,3 +221,27 @@ class NoDevice(AdapterError):
 
 class UnreadableAudio(AdapterError):
     """A file that is no sound, or a broken one; the message names the file and what is wrong with it."""
+
+
+class EgressRefused(ActionDenied):
+    """A URL, host, address, redirect or header that the configuration does not allow; the message says which rule."""
+
+
+class RemoteFailed(ActionFailed):
+    """A network peer that cannot be reached, went away, or answered what cannot be used.
+
+    ``status`` is its HTTP status, 0 without one; ``retry_after`` the seconds it asked to be left alone, None without.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, status: int = 0, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, retryable=retryable)
+        self.status, self.retry_after = status, retry_after
+
+
+class RemoteTooLarge(RemoteFailed):
+    """An answer, or a request, over the size limit; what was read of it was thrown away."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
