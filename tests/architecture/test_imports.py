@@ -17,12 +17,13 @@ SRC = Path(__file__).parent.parent.parent / "src"
 MAY_IMPORT: dict[str, set[str]] = {
     "google": {"loom.event.codec", "loom.event._codec_payload", "loom.worker._wire"},
     "loom.v1": {"loom.event.codec", "loom.worker._wire"},
-    "numpy": {"loom.event._codec_buffer", "loom.models._blazeface", "loom.models.face", "loom.worker.frame"},
+    "numpy": {"loom.desk.vectors", "loom.event._codec_buffer", "loom.models._blazeface", "loom.models.face", "loom.worker.frame"},
     "PIL": {"loom.adapters._camera_pictures", "loom.adapters._camera_scenes", "loom.models.face"},
     "ai_edge_litert": {"loom.models.face"},
     "rich": {"loom.cli._live"},
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
+    "watchdog": {"loom.adapters._folder_watch"},
     "keyring": {"loom.store._master_key"},
     "rocksdict": {
         "loom.store.rocksdb",
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 LEAVES = {
+    "loom.adapters._folder_watch",
     "loom.agent._cron",
     "loom.cli._live",
     "loom.event.codec",
