@@ -12,6 +12,7 @@ LATE = {
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "faces": ("loom.runtime._devices", "faces", "vision"),
+    "folder": ("loom.adapters.folder", "folder", "desktop"),
 }
 
 

@@ -7,7 +7,10 @@ from typing import Any
 from loom.runtime._backends import load
 
 BUILTINS: dict[str, dict[str, str]] = {
-    "sources": {"camera": "camera"},
+    "sources": {
+        "camera": "camera",
+        "folder": "folder",
+    },
     "models": {"faces": "faces"},
 }
 
