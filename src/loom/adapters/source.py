@@ -44,6 +44,9 @@ class Out(Protocol):
     def found(self) -> None:
         """Tell on ``loom.adapter.NAME.found`` that the device is back; publishing tells it too."""
 
+    def tell(self, what: str, **payload: Any) -> None:
+        """Publish *payload* on ``loom.adapter.NAME.what``, for what is to be known of the device; never waits."""
+
 
 @runtime_checkable
 class EventSource(Protocol):

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 from loom.actions import Action
 from loom.actions.action import ACTION
-from loom.adapters import Source
-from loom.adapters.source import SOURCE
+from loom.adapters import ActionSink, EventSource, HostAdapter, Source
+from loom.adapters.source import SOURCE, as_source
 from loom.agent import Agent, AgentSpec, Cell, Services, function_spec, spec_of
 from loom.errors import SignatureError, UnknownAction
 
 COMPANIONS = "__loom_companions__"
 """Where a handler's function keeps, by the pattern that stands for it, who makes the agent that it needs beside it."""
+
+
+Part = Action | Source | AgentSpec | ActionSink | HostAdapter
 
 
 class Member(NamedTuple):
@@ -26,8 +29,8 @@ class Member(NamedTuple):
     grants: Iterable[str] | None
 
 
-def sort_out(thing: Any) -> Action | Source | AgentSpec:
-    """The action, source or agent that *thing* is; raises SignatureError for anything else."""
+def sort_out(thing: Any) -> Part:
+    """The action, source, agent, sink or host that *thing* is; raises SignatureError for anything else."""
     made = getattr(thing, ACTION, None) or getattr(thing, SOURCE, None)
     if isinstance(made, Action | Source):
         return made
@@ -37,11 +40,24 @@ def sort_out(thing: Any) -> Action | Source | AgentSpec:
         return spec_of(thing)
     if isinstance(thing, Agent):
         return spec_of(type(thing))
+    if not isinstance(thing, type) and isinstance(thing, EventSource | ActionSink | HostAdapter):
+        return as_source(thing) if isinstance(thing, EventSource) else thing
     if callable(thing) and not isinstance(thing, type):
         return function_spec(thing)
     raise SignatureError(
         f"{thing!r} cannot be added; add an Agent class or instance, or a function marked @on, @action or @source"
     )
+
+
+def spread(things: Iterable[Any]) -> Iterator[tuple[Any, Part]]:
+    """Each thing and what it is; a host is followed by its sources and sinks, a sink by its actions."""
+    for thing in things:
+        part = sort_out(thing)
+        yield thing, part
+        if isinstance(part, HostAdapter):
+            yield from spread((*part.sources(), *part.sinks()))
+        elif isinstance(part, ActionSink):
+            yield from ((action, action) for action in part.actions())
 
 
 def make_cell(

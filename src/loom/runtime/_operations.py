@@ -11,18 +11,20 @@ from loom.runtime._durability import retain
 from loom.store.families import Family, join
 
 if TYPE_CHECKING:
-    from loom.agent import Cell, Services
+    from loom.agent import Cell, DeadLetter, Services
     from loom.agent._durable import Durable
     from loom.bus import Bus, Subscription
     from loom.journal import Journal
     from loom.journal.dead import Letter
     from loom.journal.why import Why
+    from loom.runtime._approvals import Approvals
 
 
 class Operations:
     """The part of a Loom that people operate it by."""
 
     bus: Bus
+    approvals: Approvals
     _services: Services
     _durable: Durable | None
 
@@ -112,6 +114,20 @@ class Operations:
                 "dead letters are kept with Loom(data=...); see loom.dead_letters for the last ones"
             )
         return Dead(self._durable)
+
+    def approve(self, question: str, allow: bool = True, by: str = "") -> bool:
+        """Answer an approval that was requested on ``loom.approval.requested``; *by* says who did, for the records."""
+        return self.approvals.answer(question, allow, by)
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """The last events nobody could handle, oldest first."""
+        return list(self._services.dead_letters)
+
+    @property
+    def observers(self) -> Any:
+        """Where observers are attached."""
+        return self.bus.observers
 
     async def pause(self, agent: str) -> None:
         """Let *agent* finish its step and handle nothing more until ``resume``, also after a restart.

@@ -9,20 +9,23 @@ from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Action, Approval, Executor, Invocation, Registry
-from loom.adapters import Source
-from loom.agent import Agent, AgentSpec, Cell, DeadLetter, Scheduler, Services
+from loom.adapters import ActionSink, HostAdapter, Source
+from loom.agent import Agent, AgentSpec, Cell, Scheduler, Services
 from loom.agent._turn import serve
 from loom.agent._watchdog import Blocked, Watchdog
 from loom.agent.agent import check_name
 from loom.bus import Bus
 from loom.clock import Chance, Clock, SystemClock
 from loom.errors import Closed, ConfigError, StateError
-from loom.event import Event, Label
+from loom.event import Event
 from loom.runtime._approvals import Approvals
-from loom.runtime._assembly import check_uses, make_cell, sort_out, with_companions
+from loom.runtime._assembly import check_uses, make_cell, spread, with_companions
 from loom.runtime._durability import open_durable, tidy
+from loom.runtime._inference import Inference
 from loom.runtime._models import Models
 from loom.runtime._operations import Operations, note_causes
+from loom.runtime._senses import Senses, Sensing
+from loom.runtime._switches import StoredSwitches
 from loom.store import MemoryStore, Store
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("loom")
 
 
-class Loom(Operations):
+class Loom(Operations, Inference, Sensing):
     """A runtime. ``async with Loom() as loom`` starts it and drains it at the end.
 
     *drain* is how many seconds ``stop`` waits for accepted work, *watchdog* after how many seconds of a blocked loop
@@ -76,7 +79,7 @@ class Loom(Operations):
         self._open = True
         self._stopping = asyncio.Lock()
         self._codes: dict[CodeType, str] = {}
-        self._sources: dict[str, SourceRunner] = {}
+        self._senses = Senses()
         self._stirred: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watchdog: Watchdog | None = None
@@ -88,12 +91,14 @@ class Loom(Operations):
         self._durable = None if data is None else open_durable(data, self.bus, key, backend)
         self._services = Services(
             self.bus, self.clock, self._chance, store or self._durable or MemoryStore(), executor,
-            Scheduler(serve, concurrency), self.models.ask, self.models.run, self._spawn, self._durable,
+            Scheduler(serve, concurrency), self.models.ask, self.models.stream, self.models.run, self._spawn,
+            self._durable,
         )  # fmt: skip
         if self._durable is not None:
             self._durable.attach(self._services)
             self._durable.journal.on_idle = self._stir
             self.approvals.say = self._durable.ledger.say
+            self._senses.remember(StoredSwitches(self._durable))
         if causes and self._durable is None:
             note_causes(self._services)
         self._cells = self._services.cells
@@ -101,14 +106,21 @@ class Loom(Operations):
 
     # --- building ------------------------------------------------------------------------------------------------
 
-    def add(self, *things: Any, name: str | None = None, grants: Iterable[str] | None = None) -> Loom:
-        """Add agents (classes, instances, functions marked ``@on``), actions and sources; returns the runtime.
+    def add(
+        self,
+        *things: Any,
+        name: str | None = None,
+        grants: Iterable[str] | None = None,
+        consent: str = "given",
+    ) -> Loom:
+        """Add agents (classes, instances, functions marked ``@on``), actions, sources, sinks and hosts; returns this.
 
-        *name* renames a single agent, *grants* limits the actions it may use (``["tts.*"]``; None: all). Raises
+        *name* renames a single agent or source, *grants* limits the actions an agent may use (``["tts.*"]``; None: all)
+        and the topics a source may publish on. With *consent* ``"ask"`` a source is silent until ``allow``. Raises
         StateError, SignatureError, UnknownAction, ConfigError, and then nothing of this call is added.
         """
-        parts = [(thing, sort_out(thing)) for thing in things]
-        if name is not None and len(parts) != 1:
+        parts = list(spread(things))
+        if name is not None and len(things) != 1:
             raise ConfigError("add(..., name=) takes one thing at a time")
         actions = [part for _, part in parts if isinstance(part, Action)]
         known = self.registry.with_actions(actions)
@@ -121,27 +133,24 @@ class Loom(Operations):
                     self._check_free(called, [*self._cells, *(c.name for c in cells)])
                     cells.append(self._make_cell(spec, what, called, may))
             elif isinstance(part, Source):
-                self._check_free(name or part.name, [*self._sources, *runners])
+                called = name or part.name
+                self._check_free(called, [*self._senses.runners, *runners])
                 from loom.runtime._sources import SourceRunner
 
-                runners[name or part.name] = SourceRunner(part, self.bus, self._chance)
+                runners[called] = SourceRunner(part, self.bus, self._chance, called, grants, consent)
         self._connect(cells)
         for action in actions:
             self.registry.add(action)
-        self._sources.update(runners)
+        hosts = [part for _, part in parts if isinstance(part, HostAdapter)]
+        sinks = [part for _, part in parts if isinstance(part, ActionSink)]
+        self._senses.add(runners.values(), sinks, hosts)
         if self._state == "running":
             for cell in cells:
                 self._spawn(cell.life.start())
             if self._durable is not None:
                 self._durable.journal.wake()
                 self._durable.ledger.wake()
-            for runner in runners.values():
-                runner.start()
-        return self
-
-    def add_model(self, model: Any) -> Loom:
-        """Add a model backend; ``ctx.ask`` and ``loom.ask`` find it by its tasks."""
-        self.models.add(model)
+            self._senses.join(hosts, runners.values(), self._spawn)
         return self
 
     def _check_free(self, name: str, taken: Iterable[str]) -> None:
@@ -200,8 +209,7 @@ class Loom(Operations):
             self._durable.begin()
             self._durable.causes.revival.begin()
             self._spawn(tidy(self._durable, self.clock))
-        for runner in self._sources.values():
-            runner.start()
+        await self._senses.start()
         return self
 
     async def stop(self, timeout: float | None = None) -> int:
@@ -220,7 +228,7 @@ class Loom(Operations):
         self._state, self._open = "draining", False
         if self._durable is not None:
             self._durable.ringing.stop()  # what falls due from now on rings in the next life
-        await asyncio.gather(*(runner.stop() for runner in self._sources.values()))
+        await self._senses.stop()
         await self._idle_within(seconds)
         cells = list(self._cells.values())
         for cell in cells:
@@ -240,6 +248,7 @@ class Loom(Operations):
         self._state = "stopped"
         services = self._services
         await services.executor.close()
+        await self._senses.close()
         await services.scheduler.close()
         for task in list(self._tasks):
             task.cancel()
@@ -301,18 +310,6 @@ class Loom(Operations):
         action = self.registry.find(capability)
         return await self._services.executor.call(Invocation(action, arguments, Event("call").id))
 
-    async def ask(
-        self,
-        task: str,
-        input: Any = None,
-        *,
-        timeout: float | None = None,
-        label: Label | None = None,
-        **options: Any,
-    ) -> Any:
-        """Let a model do *task* on *input* and return its output."""
-        return await self.models.ask(task, input, timeout=timeout, label=label, options=options)
-
     async def idle(self) -> None:
         """Return when every accepted event is handled and every action has ended; timers that wait do not count."""
         while not self._quiet():
@@ -323,30 +320,16 @@ class Loom(Operations):
                 self._stirred = asyncio.get_running_loop().create_future()
             await self._stirred
 
-    def approve(self, question: str, allow: bool = True, by: str = "") -> bool:
-        """Answer an approval that was requested on ``loom.approval.requested``; *by* says who did, for the records."""
-        return self.approvals.answer(question, allow, by)
-
     @property
     def random(self) -> Random:
         """The runtime's source of chance, made from *seed*."""
         return self._chance.random
 
-    @property
-    def dead_letters(self) -> list[DeadLetter]:
-        """The last events nobody could handle, oldest first."""
-        return list(self._services.dead_letters)
-
-    @property
-    def observers(self) -> Any:
-        """Where observers are attached."""
-        return self.bus.observers
-
     def statistics(self) -> Statistics:
         """A snapshot of everything that is counted."""
         from loom.runtime.statistics import snapshot
 
-        return snapshot(self._state, self._services, self._sources)
+        return snapshot(self._state, self._services, self._senses.runners)
 
     # --- inside --------------------------------------------------------------------------------------------------
 

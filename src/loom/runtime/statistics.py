@@ -11,7 +11,7 @@ from loom.bus import QueueStatistics
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loom.runtime._sources import SourceRunner
+    from loom.runtime._sources import SourceRunner, SourceStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,10 @@ class AgentStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts since the runtime was made; ``queues`` obey the law of the queue."""
+    """Counts since the runtime was made; ``queues`` obey the law of the queue.
+
+    ``sources`` says how many events each published, ``senses`` what else is known of them.
+    """
 
     state: str
     steps: int
@@ -43,6 +46,7 @@ class Statistics:
     actions: dict[str, int]
     actions_pending: int
     sources: dict[str, int]
+    senses: dict[str, SourceStatistics]
 
 
 def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]) -> Statistics:
@@ -67,4 +71,5 @@ def snapshot(state: str, services: Services, sources: Mapping[str, SourceRunner]
         len(services.timers), agents, services.bus.statistics(), dict(services.executor.counts),
         services.executor.pending,
         {name: runner.published for name, runner in sources.items()},
+        {name: runner.statistics() for name, runner in sources.items()},
     )  # fmt: skip
