@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _EXPORTS: dict[str, str] = {
     "Agent": "loom.agent",
     "Approval": "loom.actions",
+    "Audio": "loom.adapters.audio",
     "Bus": "loom.bus",
     "Confidentiality": "loom.event",
     "Context": "loom.agent",
@@ -27,23 +28,25 @@ _EXPORTS: dict[str, str] = {
     "at": "loom.agent",
     "cron": "loom.agent",
     "every": "loom.agent",
+    "local_model": "loom.runtime",
     "on": "loom.agent",
     "source": "loom.adapters",
 }
 
 __all__ = [
-    "Agent", "Approval", "Bus", "Confidentiality", "Context", "Event", "Label", "Loom", "LoomError", "Observer", "QoS",
-    "Restart", "Retry", "Subscription", "action", "at", "cron", "every", "on", "source",
+    "Agent", "Approval", "Audio", "Bus", "Confidentiality", "Context", "Event", "Label", "Loom", "LoomError", "Observer",
+    "QoS", "Restart", "Retry", "Subscription", "action", "at", "cron", "every", "local_model", "on", "source",
 ]  # fmt: skip
 
 if _TYPE_CHECKING:
     from loom.actions import Approval, action
     from loom.adapters import source
+    from loom.adapters.audio import Audio
     from loom.agent import Agent, Context, Restart, Retry, at, cron, every, on
     from loom.bus import Bus, Subscription
     from loom.errors import LoomError
     from loom.event import Confidentiality, Event, Label, QoS
-    from loom.runtime import Loom
+    from loom.runtime import Loom, local_model
     from loom.telemetry import Observer
 
 

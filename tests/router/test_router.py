@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,10 @@ class Fake:
 
     async def infer(self, request: ModelRequest) -> ModelReply:
         return ModelReply(request.input, self.name, 0.0, 1.0)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        for item in range(3):
+            yield item
 
     async def close(self) -> None:
         self.closed = True
@@ -47,9 +52,9 @@ def test_the_first_local_backend_that_can_do_it_or_no_backend(task: str, models:
 
 
 def test_the_message_names_the_task_what_is_installed_and_the_nearest() -> None:
-    with pytest.raises(NoBackend, match=r"'face'.*did you mean 'faces'.*installed: faces, text"):
+    with pytest.raises(NoBackend, match=r"'face'.*did you mean 'faces'.*added: faces, text"):
         pick("face", [Fake("a", "text"), Fake("b", "faces")])
-    with pytest.raises(NoBackend, match="installed: none"):
+    with pytest.raises(NoBackend, match="added: none"):
         pick("faces", [])
     with pytest.raises(NoBackend, match=r"only far \(cloud\) can do it"):
         pick("faces", [Fake("far", "faces", location="cloud")])

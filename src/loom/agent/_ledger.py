@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from loom.agent._durable import Durable
     from loom.agent._ledger_recovery import Recovery
     from loom.agent._services import Services
+    from loom.agent._step import Step
     from loom.agent.context import Context
 
 log = logging.getLogger("loom.agent")
@@ -209,7 +210,7 @@ class Ledger:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def records(self, ctx: Context) -> Records:
+    def records(self, ctx: Step) -> Records:
         """The records of a step that asks for the first time."""
         prefix = prefix_of(ctx)
         if self._stash and (found := self._stash.pop(prefix, None)) is not None:

@@ -17,12 +17,12 @@ from loom.store.text import dump
 
 if TYPE_CHECKING:
     from loom.agent._ledger import Ledger
-    from loom.agent.context import Context
+    from loom.agent._step import Step
 
 log = logging.getLogger("loom.agent")
 
 
-def prefix_of(ctx: Context) -> bytes:
+def prefix_of(ctx: Step) -> bytes:
     """Where the records of a step are kept."""
     return join(ctx.agent, ctx._event.id, ctx.door.handler.name.rpartition(".")[2])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.actions import Executor
@@ -39,7 +39,7 @@ class DeadLetter(NamedTuple):
 class Services:
     """Bus, scheduler, executor, timers and the rest, handed to each agent.
 
-    ``ask`` and ``run`` reach models and workers, ``spawn`` keeps a task of the runtime until it ends.
+    ``ask``, ``stream`` and ``run`` reach models and workers, ``spawn`` keeps a task of the runtime until it ends.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Services:
         executor: Executor,
         scheduler: Scheduler,
         ask: Callable[..., Awaitable[Any]],
+        stream: Callable[..., AsyncGenerator[Any, None]],
         run: Callable[..., Awaitable[Any]],
         spawn: Callable[[Any], None],
         durable: Durable | None = None,
@@ -67,6 +68,7 @@ class Services:
         self.requests = Requests()
         self.observers: Observers = bus.observers
         self.ask = ask
+        self.stream = stream
         self.run = run
         self.spawn = spawn
         self.cancelled = CancelledScopes()

@@ -3,86 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Invocation
 from loom.actions.registry import granted
 from loom.agent._asking import ask_agents
 from loom.agent._effects import Effects
-from loom.agent._records import Record, Records, fingerprint
-from loom.errors import ActionDenied, ConfigError, Diverged, Overloaded, ScopeCancelled
-from loom.event import Event, Label, Origin, QoS
+from loom.agent._records import fingerprint
+from loom.agent._step import Step
+from loom.errors import ActionDenied, ConfigError, Overloaded
+from loom.event import Event, QoS
 from loom.event.topic import check_topic
 
 if TYPE_CHECKING:
     import datetime as dt
     from random import Random
 
-    from loom.agent._cell import Cell
-    from loom.agent._lane import Door
+    from loom.models import Stream
 
 log = logging.getLogger("loom.agent")
 
 
-class Context:
+class Context(Step):
     """What a handler may do. Buffered until commit: ``publish``, ``act``, ``after``, ``every``, ``at``, ``reply``.
 
     At once, and recorded so that a retry of the step reuses the result: ``await call``, ``ask``, ``request``,
-    ``gather``, ``run``. ``emit`` goes out at once and is not taken back.
+    ``gather``, ``run``, ``stream``. ``emit`` goes out at once and is not taken back.
     """
 
-    __slots__ = (
-        "_calls",
-        "_cell",
-        "_event",
-        "_label",
-        "_origin",
-        "_under_way",
-        "arrival",
-        "attempt",
-        "doomed",
-        "door",
-        "effects",
-        "finished",
-        "records",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        cell: Cell,
-        door: Door,
-        event: Event,
-        attempt: int = 1,
-        records: Records | None = None,
-        arrival: int = 0,
-    ) -> None:
-        self._cell = cell
-        self._event = event
-        self._label: Label | None = None
-        self._origin: Origin | None = None
-        self._calls = 0
-        self._under_way = 0
-        self.door = door
-        self.attempt = attempt
-        """1 for the first attempt at this event, 2 for the first retry."""
-        self.records = records
-        self.arrival = arrival
-        self.effects: Effects | None = None
-        self.doomed = False
-        self.finished = False
+    __slots__ = ()
 
     # --- what is -------------------------------------------------------------------------------------------------
-
-    @property
-    def agent(self) -> str:
-        """The agent's name."""
-        return self._cell.name
-
-    @property
-    def event(self) -> Event:
-        """The event being handled."""
-        return self._event
 
     @property
     def recent(self) -> Sequence[Event]:
@@ -97,12 +49,6 @@ class Context:
     def now_ms(self) -> int:
         """The runtime's time, Unix milliseconds."""
         return self._cell.services.clock.now_ms()
-
-    @property
-    def label(self) -> Label:
-        """The label of what this step derives: of the event, the state, and the results awaited so far."""
-        base = self._event._origin[0].join(self._cell.label)
-        return base if self._label is None else base.join(self._label)
 
     # --- buffered ------------------------------------------------------------------------------------------------
 
@@ -216,6 +162,16 @@ class Context:
             lambda: services.ask(task, input, label=self.label, timeout=timeout, qos=qos, options=options),
         )
 
+    def stream(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Stream:
+        """Let a model do *task* (``"chat"``) and get its output in pieces: ``async with ctx.stream(...) as items``.
+
+        Leaving the ``async with`` cancels the model's work. What had arrived whole is given again when the step is
+        retried; see docs/how-to/models.md. Inherits and raises like ``ask``.
+        """
+        from loom.agent._stream import open_stream
+
+        return open_stream(self, task, input, timeout, options)
+
     async def request(self, topic: str, payload: Any = None, *, timeout: float = 5.0, **fields: Any) -> Event:
         """Publish a request and wait for the first reply.
 
@@ -267,28 +223,6 @@ class Context:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _derive(self, topic: str, payload: Any, fields: dict[str, Any]) -> Event:
-        event = self._event
-        origin = self._origin
-        if event._metadata is not None and "subject" in event._metadata:  # whose data it is goes along
-            metadata = {"subject": event._metadata["subject"], **fields.get("metadata", {})}
-            fields = {**fields, "metadata": metadata}
-        if origin is None or self._label is not None:
-            parent = event._origin
-            label = self.label
-            trail = (*parent.trail, (event._topic, event.id))
-            origin = self._origin = Origin(
-                label, parent.thread, parent.scope, event.id, parent.hop + 1, parent.trace, trail
-            )
-        if not fields:
-            return Event(
-                topic[topic.rfind(".") + 1 :], payload, topic=topic, source=self._cell.name, origin=origin
-            )
-        fields = {"type": topic[topic.rfind(".") + 1 :], "source": self.agent, **fields}
-        if "label" in fields:
-            fields["label"] = origin.label.join(fields["label"])
-        return Event(payload=payload, topic=topic, origin=origin, **fields)
-
     def _later(self, topic: str, payload: Any, fields: dict[str, Any], later: bool = True) -> Event:
         """The event of a timer. Time ends a cascade: what happens *later* begins a chain of its own."""
         event = self._derive(check_topic(topic), payload, {"scope": None, **self._cell.address(fields)})
@@ -326,72 +260,6 @@ class Context:
         handler = self.door.handler.name.rpartition(".")[2]  # a class may move
         key = f"{cell.name}/{handler}/{self._event.id}/{number}"
         return Invocation(action, arguments, key, cell.name, self._event.scope)
-
-    async def _recorded(
-        self, what: tuple[Any, ...], make: Callable[[], Awaitable[Any]], mark: str | None = None
-    ) -> Any:
-        """The result of *make*, or the one recorded when an earlier attempt of this step asked for the same."""
-        self._check_open()
-        if self.doomed:
-            raise ScopeCancelled(f"{self.agent!r} has cancelled the scope it works in, {self._event.scope!r}")
-        mark = mark or fingerprint(what)
-        if self.records is None:
-            durable = self._cell.durable
-            self.records = Records() if durable is None else durable.ledger.records(self)
-        elif not self._calls:
-            self.records.rewind()
-        records, number = self.records, self._calls
-        self._calls += 1
-        try:
-            known = records.find(number, mark)
-        except LookupError:
-            raise Diverged(
-                f"{self.agent!r} ran again for event {self._event.id} and its call {number + 1} is now "
-                f"{what[:2]!r:.120}; make what the step asks for depend on the event, the state and ctx alone"
-            ) from None
-        if known is not None and known.error is not None:
-            raise known.error
-        return known.result if known is not None else await self._record(number, mark, make)
-
-    async def _record(self, number: int, mark: str, make: Callable[[], Awaitable[Any]]) -> Any:
-        alone = not self._under_way
-        self._under_way += 1
-        try:
-            result, error = await make(), None
-        except Exception as failure:  # noqa: BLE001 - recorded, then raised
-            result, error = None, failure
-        finally:
-            self._under_way -= 1
-        alone = alone and self._calls == number + 1
-        if self.records is not None:
-            label = self.label if type(result) is not list else self._label_of(result)
-            self.records.keep(number, Record(mark, result, error, self._calls, alone), label)
-        if error is not None:
-            raise error
-        return result
-
-    def _label_of(self, result: list[Any]) -> Label:
-        """The label of what came back: replies bring theirs."""
-        label = self.label
-        for reply in result:
-            if type(reply) is Event:
-                label = label.join(reply.label)
-        return label
-
-    def _take_in(self, replies: list[Event]) -> list[Event]:
-        for reply in replies:
-            if reply.label != self._event.label:
-                self._label = reply.label if self._label is None else self._label.join(reply.label)
-        return replies
-
-    def _open_effects(self) -> Effects:
-        self._check_open()
-        self.effects = Effects()
-        return self.effects
-
-    def _check_open(self) -> None:
-        if self.finished:
-            raise RuntimeError(f"ctx of {self.agent!r} was used after its step had ended; do not keep it")
 
 
 __all__ = ["Context", "Effects", "QoS"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from loom.event import PUBLIC, Label, QoS
 
@@ -35,7 +35,10 @@ class ModelReply:
 class Model(Protocol):
     """A backend: which tasks it can do, where it runs ("local" or the name of a place), and how to ask it.
 
-    `infer` raises ModelError for what the model did, WorkerError for what became of its process.
+    `infer` and `stream` raise ModelError for what the model did, WorkerError for what became of its process. `stream`
+    gives the output in pieces, for a task that has pieces; closing it ends the model's work on it. Two more methods are
+    used where a backend has them: `streams`, the tasks that `stream` can do (all of them, unless said), and
+    `async warm()`, which loads what the first request would have to wait for.
     """
 
     @property
@@ -48,6 +51,8 @@ class Model(Protocol):
     def location(self) -> str: ...
 
     async def infer(self, request: ModelRequest) -> ModelReply: ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]: ...
 
     async def close(self) -> None: ...
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from difflib import get_close_matches
+from typing import Any
 
 from loom.errors import ConfigError, NoBackend
 from loom.models import Model, ModelReply, ModelRequest
+from loom.models.catalog import advice
 
 
-def pick(task: str, models: Sequence[Model]) -> Model:
-    """The backend for *task*: the first local one that can do it. Raises NoBackend naming what there is."""
-    able = [model for model in models if task in model.tasks]
+def pick(task: str, models: Sequence[Model], stream: bool = False) -> Model:
+    """The backend for *task*: the first local one that can do it, in pieces if *stream*.
+
+    Raises NoBackend naming what there is, or what would bring it.
+    """
+    able = [model for model in models if task in (streams_of(model) if stream else model.tasks)]
     for model in able:
         if model.location == "local":
             return model
     if able:
         places = ", ".join(f"{model.name} ({model.location})" for model in able)
         raise NoBackend(f"task {task!r}: only {places} can do it, and this router uses local backends")
+    if stream and (whole := [model.name for model in models if task in model.tasks]):
+        raise NoBackend(
+            f"{', '.join(whole)} can do {task!r}, but not in pieces; use ask() instead of stream()"
+        )
     known = sorted({name for model in models for name in model.tasks})
     near = get_close_matches(task, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise NoBackend(f"no model can do {task!r}{hint} (installed: {', '.join(known) or 'none'})")
+    brings = advice(task)
+    raise NoBackend(f"no model can do {task!r}{hint} (added: {', '.join(known) or 'none'}){brings}")
+
+
+def streams_of(model: Model) -> frozenset[str]:
+    """The tasks that *model* can do in pieces."""
+    found: frozenset[str] = getattr(model, "streams", model.tasks)
+    return found
 
 
 class Router:
@@ -46,6 +63,18 @@ class Router:
     async def ask(self, request: ModelRequest) -> ModelReply:
         """The reply of the chosen backend, with its times; raises NoBackend and what the backend raises."""
         return await pick(request.task, self._models).infer(request)
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        """The pieces of the chosen backend's answer; raises like ``ask``."""
+        async with aclosing(pick(request.task, self._models, True).stream(request)) as items:
+            async for item in items:
+                yield item
+
+    async def warm(self, task: str) -> None:
+        """Have the backend that would be asked for *task* load its model; raises NoBackend and what it raises."""
+        warm = getattr(pick(task, self._models), "warm", None)
+        if warm is not None:
+            await warm()
 
     async def close(self) -> None:
         """End every backend."""

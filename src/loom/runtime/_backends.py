@@ -9,6 +9,8 @@ from loom.errors import MissingExtra
 
 LATE = {
     "router": ("loom.router", "Router", "worker"),
+    "worker": ("loom.worker", "Worker", "worker"),
+    "worker_limits": ("loom.worker", "WorkerLimits", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "faces": ("loom.runtime._devices", "faces", "vision"),

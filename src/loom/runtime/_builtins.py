@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from loom.models.catalog import BACKENDS
 from loom.runtime._backends import load
+from loom.runtime._model_making import factory
 
 BUILTINS: dict[str, dict[str, str]] = {
     "sources": {
         "camera": "camera",
         "folder": "folder",
     },
-    "models": {"faces": "faces"},
+    "models": {name: f"catalog:{name}" for name in BACKENDS},
 }
 
 
 def load_builtin(row: str) -> Any:
     """The factory behind a row; raises MissingExtra when its package is not installed."""
-    return load(row)
+    kind, _, name = row.rpartition(":")
+    return factory(name) if kind == "catalog" else load(row)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from loom.errors import Closed, ConfigError, NoBackend
@@ -43,17 +44,45 @@ class Models:
         options: Mapping[str, Any] | None = None,
     ) -> Any:
         """The output of whichever backend the router picks."""
-        if not self._models:
-            raise NoBackend(f"no model can do {task!r}: none is added; loom.add_model(...) adds one")
         from loom.models import ModelRequest
 
+        request = ModelRequest(task, input, label or Label(), timeout, qos, options or {})
+        reply = await self._chosen(task).ask(request)
+        return reply.output
+
+    async def stream(
+        self,
+        task: str,
+        input: Any,
+        *,
+        label: Label | None = None,
+        timeout: float | None = None,
+        qos: QoS = QoS.BATCHED,
+        options: Mapping[str, Any] | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """The pieces of the output of whichever backend the router picks."""
+        from loom.models import ModelRequest
+
+        request = ModelRequest(task, input, label or Label(), timeout, qos, options or {})
+        async with aclosing(self._chosen(task).stream(request)) as items:
+            async for item in items:
+                yield item
+
+    async def warm(self, task: str) -> None:
+        """Have the backend that would be asked for *task* get ready."""
+        await self._chosen(task).warm(task)
+
+    def _chosen(self, task: str) -> Any:
+        """The router; raises NoBackend when there is nothing to choose from."""
+        if not self._models:
+            from loom.models.catalog import advice
+
+            raise NoBackend(
+                f"no model can do {task!r}: none is added; loom.add_model(...) adds one{advice(task)}"
+            )
         if self._router is None:
             self._router = load("router")(self._models)
-        request = ModelRequest(
-            task, input, label=label or Label(), timeout=timeout, qos=qos, options=options or {}
-        )
-        reply = await self._router.ask(request)
-        return reply.output
+        return self._router
 
     async def run(
         self, function: Callable[..., Any], arguments: Sequence[Any], *, where: str, timeout: float | None

@@ -193,6 +193,11 @@ class CallContext:
         self.refresh()
         return self._cancelled
 
+    def check(self) -> None:
+        """Raise Cancelled if nobody waits any more: call it in long loops, some ten times a second."""
+        if self.cancelled:
+            raise Cancelled("nobody waits for this call any more")
+
     @property
     def credit(self) -> int:
         """Items of a stream that may be sent at once; a source with none sheds."""

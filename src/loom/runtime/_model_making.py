@@ -1,0 +1,92 @@
+"""Models from the catalog: a worker process and the model that stands for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from loom.actions.registry import nearest
+from loom.errors import ConfigError
+from loom.models import WorkerModel
+from loom.models.catalog import BACKENDS, Backend
+from loom.runtime._backends import load
+
+if TYPE_CHECKING:
+    from loom.worker import Arena
+
+IDLE = 600.0
+"""Seconds without a request after which the worker of a local model sleeps, unless it is told otherwise."""
+
+
+def local_model(
+    use: str,
+    name: str | None = None,
+    *,
+    arenas: Sequence[Arena] = (),
+    memory_limit: int | None = None,
+    idle: float | None = IDLE,
+    **config: Any,
+) -> WorkerModel:
+    """The backend *use* of the catalog (``loom models`` lists them), in a worker process of its own.
+
+    The process starts with the first request, or with ``warm()``, and ends after *idle* seconds without one (None:
+    never). It may use *memory_limit* bytes of private memory (None: what the catalog says, 0: any amount). *config* is
+    the backend's. Raises ConfigError for a name or a setting that does not exist.
+    """
+    backend = find(use)
+    _check_settings(backend, config)
+    worker_class, limits_class = load("worker"), load("worker_limits")
+    limit = backend.memory_limit if memory_limit is None else memory_limit
+    limits = limits_class(cancel_grace=3.0)
+    worker = worker_class(
+        name or use, backend.spec, config, memory_limit=limit, arenas=tuple(arenas), limits=limits
+    )
+    return WorkerModel(name or use, worker, backend.tasks, backend.streams)
+
+
+def find(use: str) -> Backend:
+    """The row of the catalog called *use*; raises ConfigError with the nearest name."""
+    backend = BACKENDS.get(use)
+    if backend is None:
+        near = nearest(use, sorted(BACKENDS))
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(BACKENDS))}"
+        raise ConfigError(f"no model {use!r} in the catalog; {hint}")
+    return backend
+
+
+def factory(use: str) -> Callable[..., WorkerModel]:
+    """What a project file calls for `use = "NAME"`: its parameters are the backend's settings."""
+    backend = find(use)
+    made = partial(local_model, use)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    types: dict[str, Any] = {
+        "name": str,
+        "arenas": Any,
+        "memory_limit": int,
+        "idle": float,
+        **backend.settings,
+    }
+    parameters = [
+        inspect.Parameter(
+            key, kind, default=None if key != "name" else inspect.Parameter.empty, annotation=each
+        )
+        for key, each in types.items()
+    ]
+
+    def make(**values: Any) -> WorkerModel:
+        return made(**values)
+
+    make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    make.__annotations__ = types
+    return make
+
+
+def _check_settings(backend: Backend, config: dict[str, Any]) -> None:
+    for key in config:
+        if key not in backend.settings:
+            near = nearest(key, sorted(backend.settings))
+            known = ", ".join(backend.settings) or "none"
+            hint = f"did you mean {near}?" if near else f"it has {known}"
+            raise ConfigError(f"model {backend.name!r} has no setting {key!r}; {hint}")
