@@ -33,12 +33,15 @@ def passages(text: str, longest: int = LONGEST) -> list[Passage]:
     size = 0
     for piece in _pieces(text, longest):
         opens = not piece.text or _HEADING.match(piece.text) is not None
-        if gathered and (size + len(piece.text) + 1 > longest or (opens and size > longest // 3)):
+        if gathered and (
+            size + (piece.first - gathered[-1].last or 1) + len(piece.text) > longest
+            or (opens and size > longest // 3)
+        ):
             found.append(_joined(gathered))
             gathered, size = [], 0
         if piece.text:
+            size += len(piece.text) + (piece.first - gathered[-1].last or 1 if gathered else 0)
             gathered.append(piece)
-            size += len(piece.text) + 1
     return [*found, _joined(gathered)] if gathered else found
 
 
@@ -82,4 +85,8 @@ def _parts(line: str, longest: int) -> Iterator[str]:
 
 
 def _joined(pieces: list[Passage]) -> Passage:
-    return Passage(pieces[0].first, pieces[-1].last, "\n".join(piece.text for piece in pieces))
+    """One passage, with as many line ends between its pieces as there were: its third line is the third from its first."""
+    text = pieces[0].text
+    for before, piece in zip(pieces, pieces[1:], strict=False):
+        text += ("\n" * (piece.first - before.last) or " ") + piece.text
+    return Passage(pieces[0].first, pieces[-1].last, text)

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 MOST_BYTES = 2_000_000  # of one file
 MOST_CHARACTERS = 200_000  # of one text; what comes after is told, and not filed
-_CODE = frozenset(
-    ".py .pyi .js .mjs .ts .tsx .jsx .c .h .cc .cpp .hpp .rs .go .java .kt .swift .rb .sh .bash .sql .lua .pl .r "
-    ".cs .scala .zig .css .toml .ini .cfg .yaml .yml .make .mk .cmake .gradle .tf".split()
-)
+_CODE = frozenset({
+    ".py", ".pyi", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".java",
+    ".kt", ".swift", ".rb", ".sh", ".bash", ".sql", ".lua", ".pl", ".r", ".cs", ".scala", ".zig", ".css", ".toml", ".ini",
+    ".cfg", ".yaml", ".yml", ".make", ".mk", ".cmake", ".gradle", ".tf",
+})  # fmt: skip
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF: nothing installed here reads these"),
     (b"PK\x03\x04", "an archive or an office document: nothing here reads these"),
@@ -34,9 +35,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 _PICTURES: tuple[bytes, ...] = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_BLOCKS = frozenset(
-    "p div br li tr h1 h2 h3 h4 h5 h6 section article table ul ol pre blockquote title".split()
-)
+_BLOCKS = frozenset({
+    "p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "ul", "ol", "pre",
+    "blockquote", "title",
+})  # fmt: skip
 _SILENT = frozenset({"script", "style", "template", "noscript", "svg"})
 
 
