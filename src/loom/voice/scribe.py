@@ -1,0 +1,63 @@
+"""The scribe: writes down what was said."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import Any
+
+from loom.agent import Agent, Context, on
+from loom.errors import LoomError
+from loom.event import Event
+
+ALIKE = 0.7
+_WORD = re.compile(r"[\w']+")
+
+
+class Scribe(Agent, name="scribe"):
+    """Publishes ``voice.heard`` for each ``voice.utterance``, without words if they could not be understood."""
+
+    phrases: tuple[str, ...] = ("okay nabu", "hey jarvis", "alexa", "hey mycroft")
+    sure: float = 0.2
+    troubles: int = 0
+
+    @on("voice.utterance", durable=False)
+    async def write(self, event: Event, ctx: Context) -> None:
+        """What was said, as text."""
+        said: dict[str, Any] = event.payload
+        text, confidence = await self._understood(said["pcm"], ctx)
+        if confidence < self.sure:
+            text = ""
+        known = {name: said[name] for name in ("speech", "woken", "ended_ms")}
+        ctx.publish("voice.heard", {**known, "text": without(text, self.phrases), "confidence": confidence})
+
+    async def _understood(self, pcm: bytes, ctx: Context) -> tuple[str, float]:
+        for last in (False, True):  # a worker that died is there again for the second try
+            try:
+                heard: Any = await ctx.ask("transcribe", pcm, timeout=30.0)
+            except LoomError as error:
+                self.troubles += 1
+                trouble = {
+                    "stage": "transcribe",
+                    "error": f"{type(error).__name__}: {error}",
+                    "again": not last,
+                }
+                ctx.publish("voice.trouble", trouble)
+            else:
+                return heard["text"], float(heard["confidence"])
+        return "", 0.0
+
+
+def without(text: str, phrases: tuple[str, ...]) -> str:
+    """*text* without a wake phrase, or the tail of one, at its beginning, however recognition spelled it."""
+    words = list(_WORD.finditer(text))
+    best, cut = ALIKE, 0
+    for phrase in phrases:
+        parts = phrase.split()
+        for tail in (parts[n:] for n in range(len(parts))):
+            for count in (len(tail), len(tail) + 1):
+                spoken = "".join(word.group().lower() for word in words[:count])
+                likeness = SequenceMatcher(None, spoken, "".join(tail)).ratio()
+                if count <= len(words) and likeness > best:
+                    best, cut = likeness, words[count - 1].end()
+    return text[cut:].lstrip(" ,.!?;:-…") if cut else text.strip()
