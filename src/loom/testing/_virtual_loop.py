@@ -107,8 +107,9 @@ class _Gate(selectors.DefaultSelector):
         if timeout is not None:
             loop.jump(timeout)
             return []
-        if threading.active_count() > 1:
-            events = super().select(PATIENCE)
+        events = super().select(
+            PATIENCE if threading.active_count() > 1 else 0
+        )  # a thread's last word counts
         if not events:
             raise Stalled(f"no task can go on and no timer is set:\n{loop.report()}")
         return events
