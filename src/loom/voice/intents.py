@@ -69,7 +69,7 @@ KEYS: Mapping[str, frozenset[str]] = {
 
 
 def choose(text: str, ranked: Sequence[Mapping[str, object]]) -> str:
-    """The intent of *text*: the first of *ranked* ({"label", "score"}) that is alike enough and has its key word; or ""."""
+    """The intent of *text*: the first of *ranked* ({"label", "score"}) alike enough, with its key word; or ""."""
     words = {word.strip(".,!?;:") for word in text.lower().split()}
     for each in ranked:
         label, score = str(each["label"]), float(each["score"])  # type: ignore[arg-type]
