@@ -20,6 +20,10 @@ IDLE = 600.0
 """Seconds without a request after which the worker of a local model sleeps, unless it is told otherwise."""
 
 
+GRACE = 3.0
+"""Seconds that a model has to notice that nobody waits any more, before its process is killed and loads anew."""
+
+
 def local_model(
     use: str,
     name: str | None = None,
@@ -39,7 +43,7 @@ def local_model(
     _check_settings(backend, config)
     worker_class, limits_class = load("worker"), load("worker_limits")
     limit = backend.memory_limit if memory_limit is None else memory_limit
-    limits = limits_class(cancel_grace=3.0)
+    limits = limits_class(cancel_grace=GRACE, idle=idle)
     worker = worker_class(
         name or use, backend.spec, config, memory_limit=limit, arenas=tuple(arenas), limits=limits
     )

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from loom.event import QoS
+
+COUNTED = (
+    "calls", "answered", "failures", "timeouts", "cancelled", "refused", "items", "starts", "sleeps", "deaths",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,16 @@ class Job:
                 self.answer.set_result(result)
         if self.items is not None:
             self.items.wake()
+
+    def timed(self, value: object, now: float) -> Answer:
+        """Its *value* that came at *now*, with how long it waited and took."""
+        started = self.started if self.started is not None else now
+        return Answer(value, (started - self.enqueued) * 1000, (now - self.enqueued) * 1000)
+
+    def stranger_to(self, methods: Sequence[str]) -> str:
+        """What to say of a worker that has other *methods*."""
+        near = get_close_matches(self.method, methods, 1) or methods
+        return f"has no method {self.method!r}; it has {', '.join(near)}"
 
     def message(self, now: float) -> dict[str, Any]:
         """The Call that the worker gets at *now*; a deadline leaves at least a millisecond."""

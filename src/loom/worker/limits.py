@@ -23,6 +23,8 @@ class WorkerLimits:
     """From Cancel to the answer; then the process is killed."""
     stop_grace: float = 2.0
     """From Shutdown to the exit; then the process is killed."""
+    idle: float | None = None
+    """Without a call for so long, the process ends; the next call starts it again. None: it stays."""
     heartbeat: float = 1.0
     heartbeat_timeout: float = 15.0
     """Silence of a busy worker that means it is stopped or gone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
@@ -21,9 +20,10 @@ from loom.errors import (
 )
 from loom.event import QoS
 from loom.worker import _wire
-from loom.worker._job import Answer, Items, Job
+from loom.worker._job import COUNTED, Answer, Items, Job
 from loom.worker._output import OutputRing
 from loom.worker._pending import PendingCalls
+from loom.worker._rest import Rest
 from loom.worker._session import Plan, Session, failed
 from loom.worker._vigilance import restart_delay
 from loom.worker.arena import Arena
@@ -35,10 +35,11 @@ __all__ = ["Answer", "Worker"]
 class Worker:
     """A process that runs `spec` ("package.module:factory") and answers calls one at a time, urgent ones first.
 
-    The factory gets a `Host` and returns the methods by name. The process starts with the first call, and
-    after a death with the next one, with growing pauses. It maps *arenas*, and writes frames into those
-    named in *produces* (which need not be repeated in *arenas*). It sees few environment variables: PATH, LANG, HOME,
-    PYTHONPATH, VIRTUAL_ENV, TMPDIR and those named in *environment*. *memory_limit* counts its private memory, bytes.
+    The factory gets a `Host` and returns the methods by name. The process starts with the first call, and after a
+    death with the next one, with growing pauses; with `limits.idle` it sleeps while nobody needs it. It maps *arenas*,
+    and writes frames into those named in *produces* (which need not be repeated in *arenas*). It sees few environment
+    variables: PATH, LANG, HOME, PYTHONPATH, VIRTUAL_ENV, TMPDIR and those named in *environment*. *memory_limit*
+    counts its private memory, bytes.
     `spec` and `config` are the host's own; never take them from an event or a file of somebody else.
     """
 
@@ -78,20 +79,9 @@ class Worker:
         self._abandoned: asyncio.TimerHandle | None = None
         self._closed = False
         self._deaths = 0  # in a row
-        self._counts = dict.fromkeys(
-            (
-                "calls",
-                "answered",
-                "failures",
-                "timeouts",
-                "cancelled",
-                "refused",
-                "items",
-                "starts",
-                "deaths",
-            ),
-            0,
-        )
+        self._rest = Rest(self.limits.idle, self._doze)
+        self._dozing: asyncio.Task[None] | None = None
+        self._counts = dict.fromkeys(COUNTED, 0)
 
     async def call(
         self, method: str, body: object = None, *, timeout: float | None = None, qos: QoS = QoS.BATCHED
@@ -117,9 +107,7 @@ class Worker:
             raise
         finally:
             self._abandon(job)
-        now = asyncio.get_running_loop().time()
-        started = job.started if job.started is not None else now
-        return Answer(value, (started - job.enqueued) * 1000, (now - job.enqueued) * 1000)
+        return job.timed(value, asyncio.get_running_loop().time())
 
     async def stream(
         self,
@@ -154,22 +142,28 @@ class Worker:
     async def start(self) -> None:
         """Start the process now rather than with the first call; raises what the start failed with."""
         self._check_open()
+        while self._dozing is not None:
+            await asyncio.wait({self._dozing})
         if self._session is None:
             self._begin_start()
         if self._starting is not None:
             error = await asyncio.shield(self._starting)
             if error is not None:
                 raise error
+        self._advance()
 
     async def close(self) -> None:
         """End the process: asked, then killed. Whoever waits gets Closed. May be called twice."""
         self._closed = True
+        self._rest.end()
         waiting = self._pending.drain() + ([self._current] if self._current else [])
         for job in waiting:
             job.finish(error=Closed(f"worker {self.name!r} is closed"))
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait({self._starting})
+        if self._dozing is not None:
+            await asyncio.wait({self._dozing})
         if self._session is not None:
             await self._session.stop()
         self._forget_abandoned()
@@ -205,18 +199,8 @@ class Worker:
         now = loop.time()
         value = _wire.to_value(body, self._plan.handle_for, self.limits.max_frame, f"worker {self.name!r}")
         deadline = None if timeout is None else now + timeout
-        job = Job(
-            next(self._ids),
-            method,
-            body,
-            value,
-            qos,
-            value.ByteSize(),
-            now,
-            deadline,
-            loop.create_future(),
-            items,
-        )
+        nbytes, answer = value.ByteSize(), loop.create_future()
+        job = Job(next(self._ids), method, body, value, qos, nbytes, now, deadline, answer, items)
         why = self._pending.refuses(job)
         if why is not None:
             self._counts["refused"] += 1
@@ -229,23 +213,24 @@ class Worker:
         return job
 
     def _advance(self) -> None:
-        """Do what can be done now: send the next call, or start the process it needs."""
+        """Do what can be done now: send the next call, or start the process it needs, or let it rest."""
+        self._rest.end()
         while self._current is None and not self._closed and len(self._pending):
             session = self._session
             if session is None:
                 self._begin_start()
                 return
-            if not session.ready:
+            if not session.ready or self._dozing is not None:
                 return
             job = self._pending.pop()
             if job is not None and not job.answer.done():
                 self._send(session, job)
+        if self._current is None and not self._closed:
+            self._rest.begin()
 
     def _send(self, session: Session, job: Job) -> None:
         if job.method not in session.methods:
-            near = get_close_matches(job.method, session.methods, 1) or session.methods
-            hint = f"worker {self.name!r} has no method {job.method!r}; it has {', '.join(near)}"
-            job.finish(error=WorkerRefused(hint))
+            job.finish(error=WorkerRefused(f"worker {self.name!r} {job.stranger_to(session.methods)}"))
             return
         now = asyncio.get_running_loop().time()
         try:
@@ -378,8 +363,22 @@ class Worker:
             return WorkerDied(f"worker {self.name!r} could not be started: {type(error).__name__}: {error}")
         return None
 
+    def _doze(self) -> None:
+        """Nobody needed the process for long: it may end. A call that comes meanwhile waits, and starts it again."""
+        session = self._session
+        if session is not None and session.ready and self._dozing is None:
+            self._counts["sleeps"] += 1
+            self._dozing = asyncio.get_running_loop().create_task(self._sleep(session))
+
+    async def _sleep(self, session: Session) -> None:
+        try:
+            await session.stop()
+        finally:
+            self._dozing = None
+            self._advance()
+
     def _lost(self, error: WorkerError) -> None:
-        if self._closed:
+        if self._closed or self._dozing is not None:
             self._session = None
             return
         self._counts["deaths"] += 1
