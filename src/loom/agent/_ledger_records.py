@@ -102,7 +102,9 @@ class KeptRecords(Records):
         if label != PUBLIC:
             row["l"] = [int(label.confidentiality), int(label.untrusted)]
         if record.error is not None:
-            return dump({**row, "error": write_error(record.error)}).encode()
+            row["error"] = write_error(record.error)
+            if record.result is None:
+                return dump(row).encode()
         events = write_events(record.result)
         if events is not None:
             return dump({**row, "events": events}).encode()
@@ -113,8 +115,8 @@ class KeptRecords(Records):
         result, error = None, None
         if "error" in row:
             error = read_error(row["error"])
-        elif "events" in row:
+        if "events" in row:
             result = read_events(row["events"])
-        else:
+        elif "result" in row or error is None:
             result = self._ledger.values.read(row["result"])
         return Record(row["mark"], result, error, row["asked"], row["alone"])

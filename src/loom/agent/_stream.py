@@ -73,13 +73,13 @@ class Kept:
 
     __slots__ = ("_left", "items")
 
-    def __init__(self, most: int = KEPT) -> None:
+    def __init__(self, most: int | None = None) -> None:
         self.items: list[Any] = []
-        self._left = most
+        self._left = KEPT if most is None else most
 
     def add(self, item: Any) -> bool:
         """Add one; False when it is too much, and then nothing is kept any more."""
-        self._left -= weight(item)
+        self._left -= weight(item, self._left)
         if self._left < 0:
             self.items = []
             return False
@@ -87,10 +87,10 @@ class Kept:
         return True
 
 
-def weight(item: Any) -> int:
-    """About how many bytes of memory *item* takes, what it contains included."""
+def weight(item: Any, most: int = KEPT) -> int:
+    """About how many bytes of memory *item* takes, what it contains included; counted until it is over *most*."""
     total, left = 0, [item]
-    while left:
+    while left and total <= most:
         each = left.pop()
         total += 64
         if isinstance(each, dict):
