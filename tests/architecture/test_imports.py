@@ -34,6 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rich": {"loom.cli._live"},
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
+    "httpx2": {"loom.adapters._http_client"},
+    "httpx": {"loom.adapters._http_client"},
+    "anyio": {"loom.adapters._http_client"},
     "watchdog": {"loom.adapters._folder_watch"},
     "keyring": {"loom.store._master_key"},
     "rocksdict": {

@@ -14,6 +14,7 @@ LATE = {
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "faces": ("loom.runtime._devices", "faces", "vision"),
+    "http_request": ("loom.adapters.http_request", "http_request", "http"),
     "folder": ("loom.adapters.folder", "folder", "desktop"),
 }
 

@@ -13,6 +13,9 @@ BUILTINS: dict[str, dict[str, str]] = {
         "camera": "camera",
         "folder": "folder",
     },
+    "actions": {
+        "http_request": "http_request",
+    },
     "models": {name: f"catalog:{name}" for name in BACKENDS},
 }
 
