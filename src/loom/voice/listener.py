@@ -112,14 +112,14 @@ class Listener:
 
     def _spoke(self, mark: Ended) -> Spoke:
         start, woke = mark.start - self.habits.before, self._woke
+        wanted = self._wanted == self.number
+        if woke is not None and mark.end - max(woke, mark.start) < self.habits.shortest:
+            woke = None  # the phrase alone: the question comes yet
+        else:
+            self._woke = None
         if woke is not None:
             start = max(start, woke - self.habits.after)
-            if mark.end - max(woke, mark.start) < self.habits.shortest and self._wanted != self.number:
-                return Spoke(
-                    self.number, start, mark.end, b"", False
-                )  # the phrase alone: the question comes yet
-        self._woke = None
-        if woke is None and self._wanted != self.number:
+        if woke is None and not wanted:
             return Spoke(self.number, start, mark.end, b"", False)
         pcm = self._recording.cut(start, mark.end + self.habits.after)
         return Spoke(self.number, start, mark.end, pcm, woke is not None)

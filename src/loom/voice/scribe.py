@@ -10,7 +10,7 @@ from loom.agent import Agent, Context, on
 from loom.errors import LoomError
 from loom.event import Event
 
-ALIKE = 0.7
+ALIKE = (0.8, 0.65)  # for one word, and for more
 _WORD = re.compile(r"[\w']+")
 
 
@@ -51,13 +51,13 @@ class Scribe(Agent, name="scribe"):
 def without(text: str, phrases: tuple[str, ...]) -> str:
     """*text* without a wake phrase, or the tail of one, at its beginning, however recognition spelled it."""
     words = list(_WORD.finditer(text))
-    best, cut = ALIKE, 0
+    best, cut = 0.0, 0
     for phrase in phrases:
         parts = phrase.split()
         for tail in (parts[n:] for n in range(len(parts))):
             for count in (len(tail), len(tail) + 1):
                 spoken = "".join(word.group().lower() for word in words[:count])
                 likeness = SequenceMatcher(None, spoken, "".join(tail)).ratio()
-                if count <= len(words) and likeness > best:
+                if count <= len(words) and likeness > max(best, ALIKE[len(tail) > 1]):
                     best, cut = likeness, words[count - 1].end()
     return text[cut:].lstrip(" ,.!?;:-…") if cut else text.strip()

@@ -32,6 +32,8 @@ class Sentences:
 
     def _first_end(self) -> int | None:
         for found in _END.finditer(self._rest):
+            if found.end() > self._longest:
+                break
             if not _ABBREVIATION.search(self._rest[: found.end()]):
                 return found.end()
         if len(self._rest) <= self._longest:

@@ -1,0 +1,160 @@
+"""What happened in `loom demo voice`, turn by turn, and when: taken from the assistant's own events."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from loom.event import Event
+
+MOST = 1000
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn: what was asked and said, and its moments, Unix milliseconds; *phrase* is when they had finished asking.
+
+    A turn that nobody asked for, as when a timer rings, has no question.
+    """
+
+    turn: int
+    question: str = ""
+    intent: str = ""
+    reply: list[str] = field(default_factory=list)
+    end: str = ""
+    phrase: int = 0
+    transcript: int = 0
+    token: int = 0
+    sound: int = 0
+
+    def after_phrase(self, moment: int) -> int | None:
+        """Milliseconds from the end of the phrase; None where it does not apply."""
+        return moment - self.phrase if moment and self.phrase else None
+
+
+@dataclass(slots=True)
+class Woken:
+    """The wake phrase was noticed *at* seconds of its stream, which was told at *told*, Unix milliseconds."""
+
+    phrase: str
+    at: float
+    told: int
+
+
+class Timeline:
+    """Follows the assistant's events; *tell* gets a line for what a person wants to know at once."""
+
+    def __init__(self, tell: Callable[[str], None] = lambda line: None) -> None:
+        self.turns: dict[int, Turn] = {}
+        self.wakes: deque[Woken] = deque(maxlen=MOST)
+        self.troubles: deque[dict[str, Any]] = deque(maxlen=MOST)
+        self.ignored = 0
+        self.false_alarms = 0
+        self._tell = tell
+        self._pending: set[str] = set()  # what is being understood
+        self._open: set[int] = set()  # turns that are being answered
+        self._held: set[str] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for an answer, or it is being spoken."""
+        return bool(self._pending or self._open)
+
+    @property
+    def sounding(self) -> int:
+        """The turn whose sound is heard now; 0 for none."""
+        return max((turn for turn in self._open if self.turns[turn].sound), default=0)
+
+    def take(self, event: Event) -> None:
+        """One event of the assistant."""
+        handle = getattr(self, f"_on_{event.type}", None)
+        if handle is not None:
+            handle(event.payload, event.timestamp_ms)
+
+    def _on_wake(self, payload: dict[str, Any], now: int) -> None:
+        self.wakes.append(Woken(payload["phrase"], payload["at"], now))
+
+    def _on_utterance(self, payload: dict[str, Any], now: int) -> None:
+        self._pending.add(payload["speech"])
+
+    def _on_listen(self, payload: dict[str, Any], now: int) -> None:
+        self._held.add(payload["speech"])
+
+    def _on_faded(self, payload: dict[str, Any], now: int) -> None:
+        if payload["speech"] in self._held:
+            self._held.discard(payload["speech"])
+            self._tell("     (a noise, nothing more: it goes on)")
+            self.false_alarms += 1
+        else:
+            self.ignored += 1
+
+    def _on_heard(self, payload: dict[str, Any], now: int) -> None:
+        self._pending.discard(payload["speech"])
+        held = payload["speech"] in self._held
+        self._held.discard(payload["speech"])
+        if not payload["text"]:
+            self.false_alarms += held
+            self._tell("     (nothing that could be understood)")
+
+    def _on_question(self, payload: dict[str, Any], now: int) -> None:
+        turn = self._turn(payload["turn"])
+        turn.question, turn.phrase, turn.transcript = payload["text"], payload["asked_ms"], now
+        self._tell(f"  ?  {turn.question}")
+
+    def _on_intent(self, payload: dict[str, Any], now: int) -> None:
+        self._turn(payload["turn"]).intent = payload["intent"]
+
+    def _on_token(self, payload: dict[str, Any], now: int) -> None:
+        self._turn(payload["turn"]).token = now
+
+    def _on_say(self, payload: dict[str, Any], now: int) -> None:
+        turn = self._turn(payload["turn"])
+        turn.token = turn.token or now
+        if payload["text"]:
+            turn.reply.append(payload["text"])
+            self._tell(f"  >  {payload['text']}")
+
+    def _on_sounds(self, payload: dict[str, Any], now: int) -> None:
+        turn = self._turn(payload["turn"])
+        turn.sound = turn.sound or now
+
+    def _on_said(self, payload: dict[str, Any], now: int) -> None:
+        self._end(payload["turn"], "said")
+
+    def _on_interrupted(self, payload: dict[str, Any], now: int) -> None:
+        self._end(payload["turn"], "interrupted")
+        self._tell("     (interrupted)")
+
+    def _on_trouble(self, payload: dict[str, Any], now: int) -> None:
+        self.troubles.append(payload)
+        self._tell(f"  !  {payload['stage']}: {payload['error']}")
+
+    def _turn(self, number: int) -> Turn:
+        if number not in self.turns:
+            self.turns[number] = Turn(number)
+            self._open.add(number)
+            while len(self.turns) > MOST:
+                self._open.discard(oldest := next(iter(self.turns)))
+                del self.turns[oldest]
+        return self.turns[number]
+
+    def _end(self, number: int, how: str) -> None:
+        self._turn(number).end = how
+        self._open.discard(number)
+
+
+def table(turns: list[Turn]) -> list[str]:
+    """The turns as lines: milliseconds after the end of the phrase."""
+    lines = ["  turn  transcript  first token  first sound  ms after the end of the phrase; what was asked"]
+    for turn in turns:
+        moments = [turn.after_phrase(moment) for moment in (turn.transcript, turn.token, turn.sound)]
+        cells = "  ".join(
+            f"{'-' if moment is None else f'{moment:,}':>{width}}"
+            for moment, width in zip(moments, (10, 11, 11), strict=True)
+        )
+        what = (turn.question or f"({' '.join(turn.reply)})")[:44]
+        cut = " (interrupted)" if turn.end == "interrupted" else ""
+        lines.append(f"  {turn.turn:>4}  {cells}  {what}{cut}")
+    return lines
