@@ -65,7 +65,7 @@ def test_a_name_that_is_no_text_is_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone_or_another_one_is_lost_and_its_files_are_not_deleted(tmp_path: Path) -> None:
     root = tmp_path / "in"
-    with pytest.raises(DeviceLost, match="No such file.*make it, or name another"):
+    with pytest.raises(DeviceLost, match=r"No such file.*make it, or name another"):
         opened(root)
     root.mkdir()
     (root / "a.txt").write_text("x")

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from loom.adapters._folder_hints import Hints
 from loom.adapters._folder_settling import Change, Settling, Stamp
 from loom.adapters._folder_view import IGNORED, View
+from loom.adapters._texts import texts
 from loom.adapters.source import Out
 from loom.errors import ConfigError, DeviceLost, MissingExtra
 
@@ -70,10 +71,6 @@ class FolderOptions:
             raise ConfigError(
                 f"folder {str(self.path)!r}: max_size is {self.max_size}, most {self.most}; "
                 "use 0 bytes or more and 1 to 1000000 files"
-            )
-        if not all(isinstance(p, str) and p for p in (*self.patterns, *self.ignore)):
-            raise ConfigError(
-                f'folder {str(self.path)!r}: patterns and ignore are lists of texts, as in ["*.txt"]'
             )
 
 
@@ -262,8 +259,8 @@ def folder(
     options = FolderOptions(
         where,
         topic or f"folder.{name}",
-        tuple(patterns or ("*",)),
-        IGNORED if ignore is None else tuple(ignore),
+        texts("patterns", patterns, ("*",)),
+        texts("ignore", ignore, IGNORED),
         existing,
         recursive,
         settle,
