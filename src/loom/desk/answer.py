@@ -62,6 +62,13 @@ def best(hits: Sequence[Hit], most: int = MOST_HITS) -> list[Hit]:
     return [hit for hit in ranked if hit.score >= floor][:most]
 
 
+def is_heading(line: Hit) -> bool:
+    """Whether a line only names what follows: a poor thing to quote."""
+    return line.text.startswith("#") or (
+        line.first == 1 and len(line.text.split()) <= 7 and line.text[-1] not in ".!?"
+    )
+
+
 def lines(hit: Hit, most: int = 12) -> list[Hit]:
     """The sentences of a passage, each with the lines it stands on: what can be quoted."""
     found: list[Hit] = []

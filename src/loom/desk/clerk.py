@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loom.agent import Agent, Context, on
-from loom.desk.answer import WORDS, Hit, as_hits, best, grounded, lines, overlap, prompt, words
+from loom.desk.answer import WORDS, Hit, as_hits, best, grounded, is_heading, lines, overlap, prompt, words
 from loom.desk.topics import ANSWER, FOUND, PRIVATE, QUESTION, SEARCH
 from loom.desk.vectors import cosines, pack
 from loom.errors import LoomError, NoBackend
@@ -13,6 +13,7 @@ from loom.event import Event, QoS
 
 LONGEST = 1000  # characters of a question; the embedder reads no more
 CANDIDATES = 16  # sentences of which one is quoted
+HEADING = 0.25  # what a line loses that only names what follows
 PATIENCE = 60.0
 
 
@@ -39,9 +40,11 @@ class Clerk(Agent, name="clerk"):
         return said
 
     async def _answer(self, question: str, ctx: Context) -> dict[str, Any]:
+        if not question:
+            return {"question": "", "hits": []}
         vector = pack((await ctx.ask("embed", [question], timeout=PATIENCE))["vectors"])
         wanted = {"vector": vector, "words": words(question), "most": 12}
-        hits = best(as_hits((await ctx.request(SEARCH, wanted, label=PRIVATE)).payload)) if question else []
+        hits = best(as_hits((await ctx.request(SEARCH, wanted, label=PRIVATE)).payload))
         said: dict[str, Any] = {"question": question, "hits": [hit._asdict() for hit in hits]}
         if not hits:
             return said
@@ -69,7 +72,7 @@ async def _line(vector: bytes, hits: list[Hit], wanted: list[str], ctx: Context)
     packed = pack((await ctx.ask("embed", [line.text for line in sentences], timeout=PATIENCE))["vectors"])
     alone = cosines(vector, packed)
     scores = [
-        near + 0.5 * line.score + WORDS * overlap(wanted, line.text)
+        near + 0.5 * line.score + WORDS * overlap(wanted, line.text) - HEADING * is_heading(line)
         for near, line in zip(alone, sentences, strict=True)
     ]
     return sentences[max(range(len(sentences)), key=scores.__getitem__)]

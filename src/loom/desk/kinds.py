@@ -17,8 +17,8 @@ KINDS: dict[str, list[str]] = {
     ],
     "meeting notes": ["minutes of the meeting, present, agenda, decisions and action items for the team"],
     "contract": [
-        "agreement between the parties, term, notice period, liability, cancellation",
-        "terms and conditions",
+        "agreement between the parties, term, notice period, liability, termination in writing",
+        "membership or rental agreement: begins on, costs a month, cancelled with notice, nobody is liable",
     ],
     "article": [
         "researchers found in a new study that",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 LONGEST = 480  # characters of a passage: about 120 tokens, half of what the embedder reads
@@ -32,16 +33,15 @@ def passages(text: str, longest: int = LONGEST) -> list[Passage]:
     gathered: list[Passage] = []
     size = 0
     for piece in _pieces(text, longest):
+        gap = piece.first - gathered[-1].last or 1 if gathered else 0
         opens = not piece.text or _HEADING.match(piece.text) is not None
-        if gathered and (
-            size + (piece.first - gathered[-1].last or 1) + len(piece.text) > longest
-            or (opens and size > longest // 3)
-        ):
+        full = size + gap + len(piece.text) > longest
+        if gathered and (full or (opens and size > longest // 3)):
             found.append(_joined(gathered))
-            gathered, size = [], 0
+            gathered, size, gap = [], 0, 0
         if piece.text:
-            size += len(piece.text) + (piece.first - gathered[-1].last or 1 if gathered else 0)
             gathered.append(piece)
+            size += gap + len(piece.text)
     return [*found, _joined(gathered)] if gathered else found
 
 
@@ -85,8 +85,8 @@ def _parts(line: str, longest: int) -> Iterator[str]:
 
 
 def _joined(pieces: list[Passage]) -> Passage:
-    """One passage, with as many line ends between its pieces as there were: its third line is the third from its first."""
+    """One passage, with the line ends that were between its pieces: its third line is the third from its first."""
     text = pieces[0].text
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         text += ("\n" * (piece.first - before.last) or " ") + piece.text
     return Passage(pieces[0].first, pieces[-1].last, text)

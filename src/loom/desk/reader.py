@@ -19,6 +19,7 @@ from loom.event import Event, QoS
 MOST_FILES = 500
 MOST_IN_ALL = 4000  # passages of all files together: 2 MB of text and 1.5 MB of vectors
 BATCH = 8  # texts embedded in one call: a question waits for one call at most
+SURE = 0.2  # how near the best kind must be to be said at all
 PATIENCE = 60.0  # seconds for one call of a model, its start included
 
 
@@ -145,8 +146,8 @@ async def _kind(name: str, form: str, kept: list[Passage], ctx: Context) -> str:
     if form or not kept:
         return by_form(form)
     sample = f"{name}: {' '.join(passage.text for passage in kept)[:600]}"
-    scores = await ctx.ask("classify", sample, timeout=PATIENCE, labels=KINDS)
-    return str(scores[0]["label"]) if scores else "text"
+    scores = await ctx.ask("classify", sample, timeout=PATIENCE, labels=KINDS, threshold=SURE)
+    return str(scores[0]["label"] or by_form(""))
 
 
 async def _summary(name: str, form: str, text: str, ctx: Context) -> str:

@@ -17,8 +17,8 @@ MOST_BYTES = 2_000_000  # of one file
 MOST_CHARACTERS = 200_000  # of one text; what comes after is told, and not filed
 _CODE = frozenset({
     ".py", ".pyi", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".java",
-    ".kt", ".swift", ".rb", ".sh", ".bash", ".sql", ".lua", ".pl", ".r", ".cs", ".scala", ".zig", ".css", ".toml", ".ini",
-    ".cfg", ".yaml", ".yml", ".make", ".mk", ".cmake", ".gradle", ".tf",
+    ".kt", ".swift", ".rb", ".sh", ".bash", ".sql", ".lua", ".pl", ".r", ".cs", ".scala", ".zig", ".css", ".toml",
+    ".ini", ".cfg", ".yaml", ".yml", ".make", ".mk", ".cmake", ".gradle", ".tf",
 })  # fmt: skip
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF: nothing installed here reads these"),
