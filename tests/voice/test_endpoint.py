@@ -37,6 +37,10 @@ def test_a_pause_for_breath_does_not_end_it():
     assert found[1].end == pytest.approx(1.6)
 
 
+def test_a_click_right_after_the_end_is_no_speech_either():
+    assert len(marks([0.9] * 50 + [0.0] * 35 + [1.0] * 3 + [0.0] * 50)) == 2
+
+
 def test_what_lasts_too_long_is_cut_and_goes_on_as_the_next():
     found = marks([0.9] * 200)
     assert [type(each) for each in found] == [Started, Ended, Started, Ended]
