@@ -41,12 +41,10 @@ def local_model(
     """
     backend = find(use)
     _check_settings(backend, config)
-    worker_class, limits_class = load("worker"), load("worker_limits")
     limit = backend.memory_limit if memory_limit is None else memory_limit
-    limits = limits_class(cancel_grace=GRACE, idle=idle)
-    worker = worker_class(
-        name or use, backend.spec, config, memory_limit=limit, arenas=tuple(arenas), limits=limits
-    )
+    limits = load("worker_limits")(cancel_grace=GRACE, idle=idle)
+    options = {"memory_limit": limit, "arenas": tuple(arenas), "limits": limits}
+    worker = load("worker")(name or use, backend.spec, config, **options)
     return WorkerModel(name or use, worker, backend.tasks, backend.streams)
 
 
