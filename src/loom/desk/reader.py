@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +104,7 @@ class Reader(Agent, name="reader"):
         page = {
             "path": path, "name": name, "digest": found["digest"], "kind": kind, "summary": summary, "whole": whole,
             "texts": [p.text for p in kept], "firsts": [p.first for p in kept], "lasts": [p.last for p in kept],
-            "vectors": vectors,
+            "vectors": b64encode(vectors).decode(),  # an event is JSON
         }  # fmt: skip
         ctx.publish(PAGE, page, label=PRIVATE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class Shelf(Agent, name="shelf"):
         """Put a file on the shelf, in the place of what was there of it."""
         page = dict(event.payload)
         path = page.pop("path")
-        paper = Paper(filed_ms=ctx.now_ms(), **page)
+        paper = Paper(**{**page, "vectors": b64decode(page["vectors"]), "filed_ms": ctx.now_ms()})
         self.papers.pop(path, None)  # the newest one stands last
         self.papers[path] = paper
         told = {
