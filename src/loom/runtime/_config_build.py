@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from loom.actions import Action, Approval
-from loom.actions.action import ACTION
 from loom.actions.registry import granted
 from loom.adapters import Source
 from loom.agent import Agent, AgentSpec
@@ -18,19 +17,18 @@ from loom.errors import ConfigError, LoomError, MissingExtra
 from loom.runtime._assembly import sort_out
 from loom.runtime._config_uses import defined_in, find_use
 from loom.runtime._durability import look
-from loom.runtime.config import Part, Project, check_type, nearest_key
+from loom.runtime._switches import SWITCHES
+from loom.runtime.config import PARTS, Part, Project, check_type, nearest_key
 from loom.runtime.loom import Loom
 
 GIVEN = ("arenas", "home", "name")  # what the runtime knows and a project file cannot say
-KINDS = (("actions", Action), ("agents", AgentSpec), ("sources", Source))
+OWN = ("approval", "consent", "topics")  # what the runtime sees to itself, whatever is used
 
 
 def build(project: Project) -> Loom:
     """The runtime that *project* describes; imports the project's code, starts nothing. Raises ConfigError."""
-    actions = [
-        (part, _sorted_out(project, part, find_use(project, part), Action)) for part in project.of("actions")
-    ]
-    sources = [(part, _source(project, part)) for part in project.of("sources")]
+    actions = [(part, _ready(project, part)) for part in project.of("actions")]
+    sources = [(part, _ready(project, part)) for part in project.of("sources")]
     arenas = _arenas(sources)
     try:
         loom = Loom(**{"approvals": _approvals(actions), **project.settings})
@@ -48,7 +46,11 @@ def build(project: Project) -> Loom:
     for part in project.of("agents"):
         _add_agent(project, part, loom)
     for part, source in sources:
-        _add(project, part, loom, source, name=part.name)
+        values = part.values
+        granted = {"grants": values.get("topics"), "consent": values.get("consent", "given")}
+        _add(project, part, loom, source, name=part.name, **granted)
+    if "data" not in project.settings and sources:
+        loom.remember_switches(project.folder / SWITCHES)
     return loom
 
 
@@ -93,18 +95,31 @@ def _arenas(sources: list[tuple[Part, Any]]) -> tuple[Any, ...]:
 
 
 def _approvals(actions: list[tuple[Part, Any]]) -> dict[str, Approval]:
-    given = [(getattr(thing, ACTION, thing), part.values.get("approval")) for part, thing in actions]
-    return {action.name: Approval(word) for action, word in given if word is not None}
+    given = [(thing, part.values.get("approval")) for part, thing in actions]
+    return {name: Approval(word) for thing, word in given if word is not None for name in _names(thing)}
 
 
-def _sorted_out(project: Project, part: Part, thing: Any, wanted: type) -> Any:
+def _names(thing: Any) -> list[str]:
+    """The capabilities that an action or a sink brings."""
+    part = sort_out(thing)
+    return [part.name] if isinstance(part, Action) else [action.name for action in part.actions()]
+
+
+def _table_of(thing: Any) -> str:
+    """The table where *thing* belongs; raises SignatureError for what belongs in none."""
+    part = sort_out(thing)
+    if isinstance(part, AgentSpec):
+        return "agents"
+    return "sources" if isinstance(part, Source) else "actions"
+
+
+def _sorted_out(project: Project, part: Part, thing: Any) -> Any:
     """*thing* itself if it can be added as what its table says."""
     try:
-        kind = type(sort_out(thing))
+        table = _table_of(thing)
     except LoomError as error:
         raise project.wrong((part.kind, part.name, "use"), str(error)) from error
-    if not issubclass(kind, wanted):
-        table = next(name for name, each in KINDS if issubclass(kind, each))
+    if table != part.kind:
         raise project.wrong((part.kind, part.name, "use"), f"{part.use} belongs under [{table}.{part.name}]")
     return thing
 
@@ -120,7 +135,7 @@ def _add(project: Project, part: Part, loom: Loom, thing: Any, **options: Any) -
 
 def _add_agent(project: Project, part: Part, loom: Loom) -> None:
     """Agents of a project may use no action but those they are granted."""
-    thing = _sorted_out(project, part, find_use(project, part), AgentSpec)
+    thing = _sorted_out(project, part, find_use(project, part))
     state = part.values.get("state")
     if state is not None:
         if not (isinstance(thing, type) and issubclass(thing, Agent)):
@@ -135,21 +150,35 @@ def _add_agent(project: Project, part: Part, loom: Loom) -> None:
     _add(project, part, loom, thing, name=part.name, grants=part.values.get("grants", ()))
 
 
-def _source(project: Project, part: Part) -> Any:
+def _ready(project: Project, part: Part) -> Any:
+    """The source, action or sink that *part* uses: itself, or what its settings make."""
     thing = find_use(project, part)
     try:
-        ready = sort_out(thing)
+        is_ready = _table_of(thing) is not None
     except LoomError:
-        ready = None
-    if ready is None:
+        is_ready = False
+    if not is_ready:
         thing = _called(project, part, thing)
-    elif part.values:
-        key = next(iter(part.values))
+    else:
+        _check_bare(project, part)
+    return _sorted_out(project, part, thing)
+
+
+def _check_bare(project: Project, part: Part) -> None:
+    """Raise ConfigError for the first setting, as there is nothing that would take it."""
+    for key in _settings(part):
+        known = PARTS[part.kind]
+        near = nearest_key(key, {*known, "use"} - {"topic"})
         raise project.wrong(
             (part.kind, part.name, key),
-            f"{part.use} takes no {key!r}: it is a ready source, not a function that makes one",
+            f"{part.use} takes no {key!r}: it is a ready {part.kind.removesuffix('s')}, not a function that makes "
+            f"one; {near}",
         )
-    return _sorted_out(project, part, thing, Source)
+
+
+def _settings(part: Part) -> dict[str, Any]:
+    """What of a table is meant for what it uses."""
+    return {key: value for key, value in part.values.items() if key not in OWN or key not in PARTS[part.kind]}
 
 
 def _called(project: Project, part: Part, factory: Any, arenas: tuple[Any, ...] = ()) -> Any:
@@ -161,7 +190,7 @@ def _called(project: Project, part: Part, factory: Any, arenas: tuple[Any, ...] 
         raise project.wrong(
             where, f"{part.use} was imported into the project, not defined there; write a function around it"
         )
-    arguments = dict(part.values)
+    arguments = _settings(part)
     _check_arguments(project, part, factory)
     given = {"name": part.name, "home": project.folder.resolve(), "arenas": arenas}
     arguments |= {key: given[key] for key in GIVEN if key in inspect.signature(factory).parameters}
@@ -185,7 +214,7 @@ def _check_arguments(project: Project, part: Part, factory: Callable[..., Any]) 
         if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
     }
     open_ended = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
-    for key, value in part.values.items():
+    for key, value in _settings(part).items():
         if key in GIVEN or (key not in known and not open_ended):
             advice = nearest_key(key, {*known, "use"} - {*GIVEN})
             raise project.wrong((part.kind, part.name, key), f"no key {key!r} for {part.use!r}; {advice}")

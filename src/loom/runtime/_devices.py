@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,11 @@ def camera(
     device = Camera(CameraOptions(rate, width, height, where, hold, seed), name=name)
 
     async def shoot(out: Any) -> None:
-        try:
-            async for shot in device.shots():
+        async with aclosing(device.shots()) as shots:
+            async for shot in shots:
                 await out(topic, shot)
-        except asyncio.CancelledError:  # the runtime stops: nobody will ask for more
-            await device.close()
-            raise
 
-    made = CameraSource(name, shoot)
+    made = CameraSource(name, shoot, close=device.close)
     object.__setattr__(made, "arena", device.arena)
     return made
 

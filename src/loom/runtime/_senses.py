@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
-from loom.runtime._switches import ForgottenSwitches, Switch, Switches
+from loom.runtime._switches import FiledSwitches, ForgottenSwitches, Switch, Switches
 
 if TYPE_CHECKING:
     from loom.adapters import ActionSink, HostAdapter
@@ -127,6 +128,13 @@ class Sensing:
     def source(self, name: str) -> SourceRunner:
         """The source called *name*: its status, whether it is muted, what is counted. Raises ConfigError."""
         return self._senses.find(name)
+
+    def remember_switches(self, file: str | Path) -> None:
+        """Keep in *file* which sources are muted and allowed: for a runtime without a store, before it starts.
+
+        Raises ConfigError for a file that is there and cannot be read.
+        """
+        self._senses.remember(FiledSwitches(Path(file)))
 
     async def mute(self, name: str) -> None:
         """Silence the source *name* until ``unmute``, also after a restart.

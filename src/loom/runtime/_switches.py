@@ -14,6 +14,8 @@ from loom.errors import ConfigError, LoomError
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
 
+SWITCHES = ".loom/sources.json"
+"""Where a project without a store keeps them, below its folder."""
 KINDS = ("muted", "allowed")
 Switch = tuple[str, str]  # one of KINDS, and the source's name
 

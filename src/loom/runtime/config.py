@@ -10,20 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loom.errors import ConfigError
+from loom.errors import ConfigError, InvalidTopic
+from loom.event.topic import check_pattern
 from loom.runtime._config_places import Path as KeyPath
 from loom.runtime._config_places import line_of, places
 
 NUMBER = (int, float)
-# For each kind of table: the keys it may have, and the type of each. `state` and the settings of sources and models are
-# checked by what they are given to.
+# For each kind of table: the keys it may have, and the type of each. `state` and the settings of sources, sinks and
+# models are checked by what they are given to.
 SETTINGS: dict[str, type | tuple[type, ...]] = {
     "name": str, "drain": NUMBER, "watchdog": NUMBER, "concurrency": int, "seed": int, "approval_timeout": NUMBER,
     "data": str, "key": str, "backend": str,
 }  # fmt: skip
 AT_LEAST = {"drain": 0, "watchdog": 0.001, "concurrency": 1, "approval_timeout": 0}
 PARTS: dict[str, dict[str, type]] = {
-    "sources": {"use": str, "topic": str},
+    "sources": {"use": str, "topic": str, "topics": list, "consent": str},
     "agents": {"use": str, "grants": list, "state": dict},
     "actions": {"use": str, "approval": str},
     "models": {"use": str},
@@ -31,7 +32,7 @@ PARTS: dict[str, dict[str, type]] = {
 JOURNAL: dict[str, type | tuple[type, ...]] = {
     "keep": bool, "sync": bool, "age": NUMBER, "count": int, "size": int, "compact": bool,
 }  # fmt: skip
-OPEN = ("sources", "models")  # other keys are settings of what `use` names
+OPEN = ("sources", "models", "actions")  # other keys are settings of what `use` names
 WORDS = {
     str: "text in quotes",
     int: "a whole number",
@@ -41,6 +42,7 @@ WORDS = {
     bool: "true or false",
 }
 APPROVALS = ("allow", "ask", "deny")
+CONSENTS = ("given", "ask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,18 @@ def _part(project: Project, kind: str, name: str, values: object) -> Part:
 
 
 def _check_words(project: Project, path: KeyPath, values: Mapping[str, Any]) -> None:
-    for grant in values.get("grants", ()) if path[0] == "agents" else ():
-        check_type(project, (*path, "grants"), grant, str)
-    if path[0] == "actions" and values.get("approval", "allow") not in APPROVALS:
-        wrong = values["approval"]
-        raise project.wrong(
-            (*path, "approval"), f"approval is {shown(wrong)}; {nearest_key(wrong, APPROVALS)}"
-        )
+    for key in ("grants", "topics"):
+        for each in values.get(key, ()) if key in PARTS[path[0]] else ():
+            check_type(project, (*path, key), each, str)
+            if key == "topics":
+                _check_pattern(project, (*path, key), each)
+    for key, words in (("approval", APPROVALS), ("consent", CONSENTS)):
+        if key in PARTS[path[0]] and (word := values.get(key, words[0])) not in words:
+            raise project.wrong((*path, key), f"{key} is {shown(word)}; {nearest_key(word, words)}")
+
+
+def _check_pattern(project: Project, path: KeyPath, pattern: str) -> None:
+    try:
+        check_pattern(pattern)
+    except InvalidTopic as error:
+        raise project.wrong(path, str(error)) from None
