@@ -14,8 +14,16 @@ LATE = {
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "faces": ("loom.runtime._devices", "faces", "vision"),
+    "http_poll": ("loom.adapters.http_poll", "http_poll", "http"),
+    "sse": ("loom.adapters.sse", "sse", "http"),
+    "websocket": ("loom.adapters.websocket", "websocket", "http"),
     "http_request": ("loom.adapters.http_request", "http_request", "http"),
     "folder": ("loom.adapters.folder", "folder", "desktop"),
+    "console": ("loom.adapters.console", "console", ""),
+    "file": ("loom.adapters.file_sink", "file", ""),
+    "notify": ("loom.adapters.notify", "notify", ""),
+    "process": ("loom.adapters.process", "process", ""),
+    "ui": ("loom.adapters.show", "ui", ""),
 }
 
 

@@ -12,8 +12,16 @@ BUILTINS: dict[str, dict[str, str]] = {
     "sources": {
         "camera": "camera",
         "folder": "folder",
+        "http_poll": "http_poll",
+        "sse": "sse",
+        "websocket": "websocket",
     },
     "actions": {
+        "console": "console",
+        "file": "file",
+        "notify": "notify",
+        "process": "process",
+        "ui": "ui",
         "http_request": "http_request",
     },
     "models": {name: f"catalog:{name}" for name in BACKENDS},
