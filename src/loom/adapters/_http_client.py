@@ -239,5 +239,5 @@ def _httpx() -> Any:
         except ImportError:
             raise MissingExtra("http", "httpx") from None
     importlib.import_module("anyio._backends._asyncio")
-    module.AsyncHTTPTransport(verify=False, trust_env=False)  # noqa: S501 - made, never used
+    module.AsyncHTTPTransport(verify=False, trust_env=False)  # made, never used
     return module

@@ -1,0 +1,69 @@
+"""What sources that follow one URL have in common in their configuration: the URL, its grants, its credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loom.adapters._egress import Rules, Target, parse_rules, parse_url
+from loom.adapters._http_body import parse_json
+from loom.adapters._secrets import Credentials
+from loom.errors import ConfigError, EgressRefused, RemoteFailed
+
+FORMATS = ("auto", "json", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One URL that a configuration names, which grants its host; *allow* grants hosts it may redirect to."""
+
+    target: Target
+    rules: Rules
+    credentials: Credentials = field(repr=False)
+
+
+def make_feed(
+    url: str,
+    schemes: tuple[str, ...],
+    grants: Mapping[str, Any],
+    *,
+    home: Path | None = None,
+    secrets: Mapping[str, Any] | None = None,
+) -> Feed:
+    """The feed at *url*; *grants* has ``allow`` and ``private``, *secrets* ``headers`` and ``query``. ConfigError."""
+    try:
+        target = parse_url(url, schemes)
+    except EgressRefused as error:
+        raise ConfigError(f"url: {error}") from None
+    known = secrets or {}
+    own = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
+    rules = parse_rules([own, *(grants.get("allow") or ())], bool(grants.get("private")))
+    return Feed(target, rules, Credentials(known.get("headers"), known.get("query"), home))
+
+
+def check_format(word: str, allowed: tuple[str, ...] = FORMATS) -> str:
+    """*word* if it is a format; raises ConfigError."""
+    if word not in allowed:
+        raise ConfigError(f"format = {word!r}: use {' or '.join(map(repr, allowed))}")
+    return word
+
+
+def check_range(name: str, value: float, low: float, high: float) -> float:
+    """*value* if it lies between *low* and *high*; raises ConfigError."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} = {value!r}: use {low:g} to {high:g}")
+    return value
+
+
+def as_format(word: str, text: str) -> Any:
+    """*text* as a payload: parsed for ``json``, parsed if it can be for ``auto``; raises RemoteFailed."""
+    if word == "text":
+        return text
+    try:
+        return parse_json(text)
+    except RemoteFailed:
+        if word == "json":
+            raise
+        return text
