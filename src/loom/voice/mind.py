@@ -137,7 +137,7 @@ class Mind(Agent, name="mind"):
             *self.history,
             {"role": "user", "content": text},
         ]
-        sentences, said, begun = Sentences(), list[str](), False
+        sentences, said, begun, cut = Sentences(), list[str](), False, False
         try:
             async with ctx.stream("chat", messages, max_tokens=80, temperature=0.0, timeout=60.0) as stream:
                 async for item in stream:
@@ -147,7 +147,8 @@ class Mind(Agent, name="mind"):
                     for sentence in sentences.add(item.get("text", "")):
                         said.append(sentence)
                         ctx.emit("voice.say", {"turn": turn, "text": sentence, "last": False})
-            rest = sentences.finish()
+                    cut = item.get("stopped") == "length"
+            rest = [] if cut and said else sentences.finish()  # half a sentence says less than none
         except NoBackend:
             rest = ["I do not know that."]
         except LoomError as error:
