@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
 
 from loom.errors import InvalidEvent
+
+if TYPE_CHECKING:
+    from loom.event._codec_buffer import Buffer
 
 RATE = 16_000
 """Samples a second that sources publish unless told otherwise."""
@@ -19,6 +24,8 @@ class Audio:
     *rate* is samples a second. In its stream it is chunk *number* (from 0), which began *at* seconds; *captured_ms* is
     when it was recorded, Unix ms. *last* ends the stream: no chunk of it comes after. Raises InvalidEvent.
     """
+
+    __loom_audio__: ClassVar[bool] = True
 
     pcm: bytes
     rate: int = RATE
@@ -39,6 +46,16 @@ class Audio:
             raise InvalidEvent(
                 f"sound of {len(self.pcm)} bytes is not a whole number of {self.channels} x {self.width} bytes"
             )
+
+        if not isfinite(self.at):
+            raise InvalidEvent(f"sound that began {self.at} seconds after its stream")
+
+    def __loom_buffer__(self) -> Buffer:
+        """The samples as an array of one row for each moment, for models. Raises InvalidEvent for 3 bytes a sample."""
+        from loom.event._codec_buffer import Buffer
+
+        shape = None if self.channels == 1 else (len(self.pcm) // self.width // self.channels, self.channels)
+        return Buffer(self.pcm, f"int{8 * self.width}", shape, self.rate)
 
     @property
     def seconds(self) -> float:

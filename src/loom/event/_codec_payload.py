@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loom.errors import InvalidEvent, PayloadTooLarge
+from loom.event import _codec_audio as sound
 from loom.event import _codec_buffer as buffers
 from loom.event import _codec_json as strict_json
 
@@ -39,6 +40,8 @@ def decode_payload(data: bytes, content_type: str) -> object:
         return _text(data, content_type)
     if kind == buffers.CONTENT_TYPE:
         return buffers.parse(content_type, data)
+    if kind == sound.CONTENT_TYPE:
+        return sound.parse(content_type, data)
     if kind == PROTOBUF:
         return _message(data, content_type)
     return data
@@ -56,6 +59,8 @@ def _encode_by_value(payload: object, limit: int) -> tuple[str, bytes]:
     if _is_message(payload):
         name = payload.DESCRIPTOR.full_name  # type: ignore[attr-defined]
         return f"{PROTOBUF}; messageType={name}", _serialized(payload)
+    if sound.is_audio(payload):
+        return sound.describe(payload), _raw(payload.pcm, limit)  # type: ignore[arg-type,attr-defined]
     buffer = buffers.as_buffer(payload)
     if buffer is None:
         return JSON, strict_json.dump(payload)  # raises, naming the type
@@ -73,6 +78,8 @@ def _encode_as(payload: object, content_type: str, limit: int) -> tuple[str, byt
         return content_type, _serialized(payload)
     if payload is None:
         return content_type, b""
+    if kind == sound.CONTENT_TYPE and sound.is_audio(payload):
+        return sound.describe(payload), _raw(payload.pcm, limit)  # type: ignore[arg-type,attr-defined]
     buffer = None if isinstance(payload, str) else buffers.as_buffer(payload)
     if buffer is None:
         raise InvalidEvent(
