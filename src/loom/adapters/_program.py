@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from loom.errors import ActionFailed
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
-_PIECE = 65_536
 _LINGER = 1.0
 """Seconds that output may still come after the program has ended: somebody else may hold its pipes open."""
 
@@ -45,51 +46,65 @@ async def run_program(
     Of each of its two outputs the first *limit* bytes are kept. The whole group is killed when it has ended or when
     this is cancelled. Raises ActionFailed when it cannot be started.
     """
+    loop = asyncio.get_running_loop()
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, run = await loop.subprocess_exec(
+            lambda: _Run(limit),
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=nothing,
+            stdout=pipe,
+            stderr=pipe,
             env=dict(env),
             cwd=folder,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
         raise ActionFailed(f"{command[0]} cannot be started: {error}") from error
-    assert process.stdout is not None
-    assert process.stderr is not None
-    outputs = [_Kept(process.stdout, limit), _Kept(process.stderr, limit)]
-    readers = [asyncio.ensure_future(output.read()) for output in outputs]
+    group = transport.get_pid()
     try:
-        await process.wait()
-        _kill(process.pid)  # what it started and left in its group
-        await asyncio.wait(readers, timeout=_LINGER)
+        await run.exited.wait()
+        _kill(group)  # what it started and left in its group
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                await run.closed.wait()
     finally:
-        _kill(process.pid)
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
-        await process.wait()
-    out, err = (bytes(output.kept).decode("utf-8", "replace") for output in outputs)
-    assert process.returncode is not None
-    return Ended(process.returncode, out, err, sum(output.cut for output in outputs))
+        _kill(group)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                await run.exited.wait()  # so that nothing of it is left, not even its number
+        transport.close()
+    code = transport.get_returncode()
+    assert code is not None
+    out, err = (bytes(run.kept[number]).decode("utf-8", "replace") for number in (1, 2))
+    return Ended(code, out, err, run.cut)
 
 
-class _Kept:
-    """The beginning of a stream; the rest is read, so that nobody waits, and counted."""
+class _Run(asyncio.SubprocessProtocol):
+    """The beginnings of both outputs; the rest is read, so that nobody waits, and counted.
 
-    def __init__(self, stream: asyncio.StreamReader, limit: int) -> None:
-        self.kept = bytearray()
+    The end of the program is told apart from the end of its output, which others may hold open.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.kept = {1: bytearray(), 2: bytearray()}
         self.cut = 0
-        self._stream = stream
+        self.exited, self.closed = asyncio.Event(), asyncio.Event()
         self._limit = limit
+        self._open = {1, 2}
 
-    async def read(self) -> None:
-        while piece := await self._stream.read(_PIECE):
-            room = self._limit - len(self.kept)
-            self.kept += piece[:room]
-            self.cut += max(0, len(piece) - room)
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        room = self._limit - len(self.kept[fd])
+        self.kept[fd] += data[:room]
+        self.cut += max(0, len(data) - room)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open:
+            self.closed.set()
+
+    def process_exited(self) -> None:
+        self.exited.set()
 
 
 def _kill(group: int) -> None:
