@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from loom.cli import _models_cache as cache
 from loom.cli._models_inputs import RATE, Sample, hum, sample
 from loom.cli._models_measure import Cost, cost, each_once, measure
-from loom.cli._models_packages import Presence, look, name_of
+from loom.cli._models_packages import Presence, look
 from loom.cli._models_table import Row, figure, table
 from loom.cli.main import main
 from loom.errors import ModelFailed
@@ -108,11 +108,6 @@ def test_packages_of_which_only_files_are_used_are_installed_bare() -> None:
     both = look(backend(packages=("gone-package==2", "weights-here==1"), bare=("weights-here==1",)))
     assert " && " in both.install
     assert look(backend(packages=("protobuf",))).install == ""
-
-
-@pytest.mark.parametrize("text", ["numpy", "numpy==2.1", "numpy>=2 ; python_version > '3'", " numpy[x]"])
-def test_the_name_of_a_requirement(text: str) -> None:
-    assert name_of(text) == "numpy"
 
 
 # --- measuring -----

@@ -52,7 +52,7 @@ def test_the_first_local_backend_that_can_do_it_or_no_backend(task: str, models:
 
 
 def test_the_message_names_the_task_what_is_installed_and_the_nearest() -> None:
-    with pytest.raises(NoBackend, match=r"'face'.*did you mean 'faces'.*added: faces, text"):
+    with pytest.raises(NoBackend, match=r"'face' \(added: faces, text\); did you mean 'faces'"):
         pick("face", [Fake("a", "text"), Fake("b", "faces")])
     with pytest.raises(NoBackend, match="added: none"):
         pick("faces", [])

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -248,9 +249,14 @@ def test_a_built_in_thing_without_its_packages_says_how_to_get_them(
     folder: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "loom.runtime._devices", None)
+    monkeypatch.setattr("importlib.metadata.version", _not_installed)
     kind = "sources" if part == "camera" else "models"
     with pytest.raises(MissingExtra, match=r"pip install '.*\[vision\]'"):
         built(folder, f'[{kind}.x]\nuse = "{part}"')
+
+
+def _not_installed(package: str) -> str:
+    raise PackageNotFoundError(package)
 
 
 def test_a_camera_and_its_detector_share_memory(folder: Path) -> None:
@@ -258,7 +264,7 @@ def test_a_camera_and_its_detector_share_memory(folder: Path) -> None:
         folder,
         '[models.eyes]\nuse = "faces"\n[sources.front]\nuse = "camera"\nrate = 5\nfolder = "pictures"\n',
     )
-    assert [(model.name, model.tasks) for model in loom.models] == [("eyes", {"faces.detect"})]
+    assert [(model.name, model.tasks) for model in loom.models] == [("eyes", {"detect", "faces.detect"})]
     assert list(loom.statistics().sources) == ["front"]
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 
 from loom.errors import install_command
-from loom.models.catalog import Backend
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from loom.models.catalog import Backend, package_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ def look(backend: Backend) -> Presence:
     missing = []
     nbytes = 0
     for requirement in backend.packages:
-        name = name_of(requirement)
+        name = package_of(requirement)
         try:
             found = metadata.distribution(name)
         except metadata.PackageNotFoundError:
@@ -43,12 +40,6 @@ def look(backend: Backend) -> Presence:
         versions[name] = found.version
         nbytes += _size(found)
     return Presence(versions, tuple(missing), nbytes, command(backend, missing))
-
-
-def name_of(requirement: str) -> str:
-    """The package that a requirement is about."""
-    match = _NAME.match(requirement.strip())
-    return match[0] if match else requirement
 
 
 def command(backend: Backend, missing: list[str]) -> str:

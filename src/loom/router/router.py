@@ -30,9 +30,8 @@ def pick(task: str, models: Sequence[Model], stream: bool = False) -> Model:
         )
     known = sorted({name for model in models for name in model.tasks})
     near = get_close_matches(task, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    brings = advice(task)
-    raise NoBackend(f"no model can do {task!r}{hint} (added: {', '.join(known) or 'none'}){brings}")
+    hint = f"; did you mean {near[0]!r}?" if near else advice(task)
+    raise NoBackend(f"no model can do {task!r} (added: {', '.join(known) or 'none'}){hint}")
 
 
 def streams_of(model: Model) -> frozenset[str]:

@@ -13,7 +13,6 @@ LATE = {
     "worker_limits": ("loom.worker", "WorkerLimits", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
-    "faces": ("loom.runtime._devices", "faces", "vision"),
     "http_poll": ("loom.adapters.http_poll", "http_poll", "http"),
     "sse": ("loom.adapters.sse", "sse", "http"),
     "websocket": ("loom.adapters.websocket", "websocket", "http"),

@@ -1,16 +1,14 @@
-"""Built-in devices for project files: cameras and what looks at their pictures. A leaf: loaded by name."""
+"""Built-in devices for project files: cameras. A leaf: loaded by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from loom.adapters import Source
 from loom.adapters.camera import Camera, CameraOptions
-from loom.models import WorkerModel, face
-from loom.worker import Arena, Worker
+from loom.worker import Arena
 
 
 class CameraSource(Source):
@@ -42,11 +40,3 @@ def camera(
     made = CameraSource(name, shoot, close=device.close)
     object.__setattr__(made, "arena", device.arena)
     return made
-
-
-def faces(
-    name: str, arenas: Sequence[Arena], threshold: float = face.THRESHOLD, threads: int = 1
-) -> WorkerModel:
-    """The task ``faces.detect``, in a worker process of its own."""
-    worker = Worker(name, face.SPEC, {"threshold": threshold, "threads": threads}, arenas=arenas)
-    return WorkerModel(name, worker, {face.TASK: "detect"})

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loom.actions.registry import nearest
-from loom.errors import ConfigError
+from loom.errors import ConfigError, MissingExtra
 from loom.models import WorkerModel
-from loom.models.catalog import BACKENDS, Backend
+from loom.models.catalog import BACKENDS, Backend, package_of
 from loom.runtime._backends import load
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def local_model(
 
     The process starts with the first request, or with ``warm()``, and ends after *idle* seconds without one (None:
     never). It may use *memory_limit* bytes of private memory (None: what the catalog says, 0: any amount). *config* is
-    the backend's. Raises ConfigError for a name or a setting that does not exist.
+    the backend's. Raises ConfigError for a name or a setting that does not exist; the first request raises
+    MissingExtra for what is not installed.
     """
     backend = find(use)
     _check_settings(backend, config)
@@ -78,6 +79,7 @@ def factory(use: str) -> Callable[..., WorkerModel]:
     ]
 
     def make(**values: Any) -> WorkerModel:
+        _check_packages(backend)
         return made(**values)
 
     make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -92,3 +94,16 @@ def _check_settings(backend: Backend, config: dict[str, Any]) -> None:
             known = ", ".join(backend.settings) or "none"
             hint = f"did you mean {near}?" if near else f"it has {known}"
             raise ConfigError(f"model {backend.name!r} has no setting {key!r}; {hint}")
+
+
+def _check_packages(backend: Backend) -> None:
+    """Raise MissingExtra if a package is not there whose code is needed; the worker looks for files of models."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for requirement in backend.packages:
+        if requirement not in backend.bare:
+            package = package_of(requirement)
+            try:
+                version(package)
+            except PackageNotFoundError:
+                raise MissingExtra(backend.extra, package) from None

@@ -77,9 +77,7 @@ class Models:
         if not self._models:
             from loom.models.catalog import advice
 
-            raise NoBackend(
-                f"no model can do {task!r}: none is added; loom.add_model(...) adds one{advice(task)}"
-            )
+            raise NoBackend(f"no model can do {task!r}: none is added{advice(task)}")
         if self._router is None:
             self._router = load("router")(self._models)
         return self._router
