@@ -64,11 +64,10 @@ def test_it_knows_how_long_it_sounds_and_is_an_array_for_models() -> None:
 
 @virtual_time
 async def test_it_comes_back_from_the_journal(tmp_path: Path) -> None:
-    sound = Audio(b"\1\2" * 1280, number=7, at=0.56, captured_ms=1_700_000_000_000, last=True)
+    sounds = [Audio(b"\1\2" * 1280, number=n, at=0.08 * n, captured_ms=n, last=n == 2) for n in range(3)]
     async with new_loom(data=tmp_path) as loom:
-        loom.journal("mic.>")
-        await loom.publish("mic.kitchen", sound)
-        await loom.idle()
-    async with new_loom(data=tmp_path) as loom:
-        with loom.subscribe("mic.>", durable="ear", start="beginning") as heard:
-            assert (await heard.take()).payload == sound
+        loom.journal("mic.>", keep=True)
+        for sound in sounds:
+            await loom.publish("mic.kitchen", sound)
+        ear = loom.subscribe("mic.>", durable="ear", start="beginning")
+        assert [event.payload for event in await ear.take_batch(10, 1)] == sounds

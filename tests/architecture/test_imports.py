@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "faster_whisper": {"loom.models.whisper"},
     "hibari": {"loom.models.hibari"},
     "rich": {"loom.cli._live"},
+    "sounddevice": {"loom.adapters._sound_device"},
+    "soxr": {"loom.adapters.resample"},
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
     "websockets": {"loom.adapters.websocket"},

@@ -8,7 +8,7 @@ from loom.errors import InvalidEvent
 from loom.event._codec_buffer import parameters
 
 if TYPE_CHECKING:
-    from loom.adapters.audio import Audio
+    from loom.event.audio import Audio
 
 CONTENT_TYPE = "audio/x-loom-pcm"
 
@@ -27,7 +27,7 @@ def describe(audio: Audio) -> str:
 
 def parse(content_type: str, data: bytes) -> Audio:
     """The sound that *content_type* says *data* is; raises InvalidEvent when it says nothing usable."""
-    from loom.adapters.audio import Audio  # late: an event without sound needs no adapters
+    from loom.event.audio import Audio  # late: most programs know no sound
 
     fields = parameters(content_type)
     try:

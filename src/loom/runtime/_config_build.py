@@ -14,7 +14,7 @@ from loom.actions.registry import granted
 from loom.adapters import Source
 from loom.agent import Agent, AgentSpec
 from loom.errors import ConfigError, LoomError, MissingExtra
-from loom.runtime._assembly import sort_out
+from loom.runtime._assembly import sort_out, spread
 from loom.runtime._config_uses import defined_in, find_use
 from loom.runtime._durability import look
 from loom.runtime._switches import SWITCHES
@@ -101,8 +101,7 @@ def _approvals(actions: list[tuple[Part, Any]]) -> dict[str, Approval]:
 
 def _names(thing: Any) -> list[str]:
     """The capabilities that an action or a sink brings."""
-    part = sort_out(thing)
-    return [part.name] if isinstance(part, Action) else [action.name for action in part.actions()]
+    return [part.name for _, part in spread([thing]) if isinstance(part, Action)]
 
 
 def _table_of(thing: Any) -> str:
