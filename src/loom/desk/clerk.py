@@ -20,26 +20,26 @@ PATIENCE = 60.0
 class Clerk(Agent, name="clerk"):
     """Answers questions from the shelf: the passages at once, a line of them, and what a chat model makes of it.
 
-    *chat* says whether the model is asked at all. What it says is shown beside the passage, never in its place, and
-    only when every number and most words of it stand in the passages.
+    What the model says is shown beside the passage, never in its place, and only when every number and most words of
+    it stand in the passages. A question is a text, or ``{"text", "chat"}``: with *chat* false no model words it.
     """
 
     asked: int = 0
-    chat: bool = True
 
     @on(QUESTION, qos=QoS.REALTIME)
     async def answer(self, event: Event, ctx: Context) -> dict[str, Any]:
         """The answer: ``question``, ``hits`` (best first), ``line`` (the one to quote), ``model`` or ``refused``."""
-        question = " ".join(str(event.payload).split())[:LONGEST]
+        asked = event.payload if isinstance(event.payload, dict) else {"text": event.payload}
+        question = " ".join(str(asked.get("text", "")).split())[:LONGEST]
         self.asked += 1
         try:
-            said = await self._answer(question, ctx)
+            said = await self._answer(question, bool(asked.get("chat", True)), ctx)
         except LoomError as error:  # a model that died: said, and the next question works
             said = {"question": question, "hits": [], "error": str(error)}
         ctx.publish(ANSWER, said, label=PRIVATE)
         return said
 
-    async def _answer(self, question: str, ctx: Context) -> dict[str, Any]:
+    async def _answer(self, question: str, chat: bool, ctx: Context) -> dict[str, Any]:
         if not question:
             return {"question": "", "hits": []}
         vector = pack((await ctx.ask("embed", [question], timeout=PATIENCE))["vectors"])
@@ -51,7 +51,7 @@ class Clerk(Agent, name="clerk"):
         line = await _line(vector, hits, words(question), ctx)
         said["line"] = line._asdict()
         ctx.emit(FOUND, said, label=PRIVATE)
-        return {**said, **(await self._worded(question, hits, ctx) if self.chat else {})}
+        return {**said, **(await self._worded(question, hits, ctx) if chat else {})}
 
     async def _worded(self, question: str, hits: list[Hit], ctx: Context) -> dict[str, Any]:
         try:
