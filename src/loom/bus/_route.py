@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loom.bus._queue import Queue
 from loom.bus._topics import Topics
@@ -55,7 +55,8 @@ class Route(NamedTuple):
     """What the bus knows about one topic.
 
     ``only`` is the single plain queue, where there is nothing else to think of; ``direct`` all queues, the urgent ones
-    first, where no event needs a closer look.
+    first, where no event needs a closer look. ``fixed`` is where every event goes, urgent first, if no filter and no
+    group has a say in it, and ``places`` what the spool made of that.
     """
 
     only: Queue | None
@@ -64,6 +65,8 @@ class Route(NamedTuple):
     groups: tuple[tuple[Entry, ...], ...]
     retained: bool
     spooled: bool = False
+    fixed: tuple[Queue, ...] | None = None
+    places: Any = None
 
     def listeners(self) -> list[Queue]:
         """The queues that an event may go to, filters and groups aside."""
@@ -76,10 +79,12 @@ def compile_route(entries: Iterable[Entry], observed: bool, retained: bool, spoo
     plain = tuple(e for e in ordered if e.group is None)
     names = dict.fromkeys(e.group for e in ordered if e.group is not None)
     groups = tuple(tuple(e for e in ordered if e.group == name) for name in names)
-    direct = None
-    if not (groups or observed or retained or spooled or any(e.filtered for e in plain)):
-        direct = tuple(urgent_first([e.queue for e in plain]))
-    return Route(direct[0] if direct and len(direct) == 1 else None, direct, plain, groups, retained, spooled)
+    fixed = direct = None
+    if not (groups or any(e.filtered for e in plain)):
+        fixed = tuple(urgent_first([e.queue for e in plain]))
+        direct = None if observed or retained or spooled else fixed
+    only = direct[0] if direct and len(direct) == 1 else None
+    return Route(only, direct, plain, groups, retained, spooled, fixed)
 
 
 def urgent_first(queues: list[Queue]) -> list[Queue]:
@@ -87,8 +92,10 @@ def urgent_first(queues: list[Queue]) -> list[Queue]:
     return sorted(queues, key=lambda q: q.qos is not QoS.REALTIME)
 
 
-def choose(route: Route, event: Event) -> list[Queue]:
+def choose(route: Route, event: Event) -> Sequence[Queue]:
     """The queues *event* goes to, urgent first: every plain entry that wants it and one member of each group."""
+    if route.fixed is not None:
+        return route.fixed
     chosen = [e.queue for e in route.plain if not e.filtered or e.wants(event)]
     for group in route.groups:
         members = willing(group, event)
@@ -159,6 +166,8 @@ class Router:
         entries = self._trie.match(check_topic(topic))
         spooled = self.spool is not None and self.spool.keeps(topic, [e.queue for e in entries])
         route = compile_route(entries, self.observed, bool(self._retained.match(topic)), spooled)
+        if route.spooled and route.fixed is not None and self.spool is not None:
+            route = route._replace(places=self.spool.places(route.fixed))
         if len(self.cache) >= self._capacity:
             self._forget(next(iter(self.cache)))
         self.cache[topic] = route

@@ -295,7 +295,7 @@ class Bus:
         """Whether events on *topic* are kept on disk before they are seen."""
         return self.route(topic).spooled
 
-    def receivers(self, event: Event) -> list[Queue]:
+    def receivers(self, event: Event) -> Sequence[Queue]:
         """The queues *event* would go to now."""
         return choose(self._routes.get(event._topic) or self._find(event._topic), event)
 

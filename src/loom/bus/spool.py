@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loom.event import Event
 
@@ -16,6 +16,10 @@ class Spool(Protocol):
 
     def keeps(self, topic: str, queues: Iterable[Queue]) -> bool:
         """Whether events on *topic*, which lead to *queues*, are kept. Asked once for each route."""
+        ...
+
+    def places(self, queues: Iterable[Queue]) -> Any:
+        """What a publisher of an event that goes to *queues* needs a place in; its route remembers it."""
         ...
 
     async def publish(self, events: Sequence[Event], timeout: float | None) -> None:

@@ -4,12 +4,60 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from loom.bus import Line, Queue
 from loom.errors import StoreError
 from loom.event import Event
+from loom.journal.committer import Commit
 from loom.journal.cursor import Cursor
 from loom.store import Put
+
+if TYPE_CHECKING:
+    from loom.journal.journal import Journal
+
+
+class Single(Commit):
+    """One new event and its publisher: what nearly every call of publish is, in one object."""
+
+    __slots__ = ("_cursors", "_error", "_event", "_flying", "_journal", "_waiters", "line")
+
+    def __init__(self, journal: Journal, event: Event, puts: list[Put], cursors: Sequence[Cursor]) -> None:
+        self.puts = puts
+        self.sync = journal.rules.of(event._topic).sync
+        self.last = event._journal
+        self.settles = ()
+        self.line: Line | None = None
+        """Where its publisher has to wait for room although a place was promised: in queues that keep no place."""
+        self._journal = journal
+        self._event = event
+        self._cursors = cursors
+        self._error: StoreError | None = None
+        self._flying = True
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def landed(self, error: StoreError | None) -> None:
+        """Deliver the event, which is on disk, or note the error; its places are free for others then."""
+        journal, event = self._journal, self._event
+        journal.arrived(event, self._cursors, error)
+        self._flying, self._error = False, error
+        if error is None and (full := journal.deliver(event)):
+            self.line = Line(event, full)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        for cursor in self._cursors:
+            if cursor.waiters:
+                cursor.grant()
+
+    async def _on_disk(self) -> None:
+        if self._flying:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        error = self._error
+        if error is not None:
+            raise error
 
 
 class Part:
@@ -46,7 +94,7 @@ class Publication:
         self._error: StoreError | None = None
         self._part: Part | None = None
         self._lines: list[Line] = []
-        self._others: list[Publication] = []
+        self._others: list[Publication | Single] = []
         self._waiters: list[
             asyncio.Future[None]
         ] = []  # each its own: one that is cancelled disturbs no other
@@ -62,7 +110,7 @@ class Publication:
         part.sync = part.sync or sync
         part.last = event.seq
 
-    def join(self, other: Publication) -> None:
+    def join(self, other: Publication | Single) -> None:
         """Wait for *other* too: it has the same event."""
         if other is not self:
             self._others.append(other)

@@ -24,26 +24,30 @@ Landed = Callable[[StoreError | None], None]
 
 
 class Commit:
-    """What is kept together or not at all; ``landed`` hears once, in order, with the error if it is not kept.
+    """What is kept together or not at all; *told* hears once, in order, with the error if it is not kept.
 
     ``last`` is the greatest sequence number among its events, 0 if it has none; ``settles`` the inputs it ends.
     """
 
-    __slots__ = ("landed", "last", "puts", "settles", "sync")
+    __slots__ = ("_told", "last", "puts", "settles", "sync")
 
     def __init__(
         self,
         puts: list[Put],
-        landed: Landed,
+        told: Landed,
         sync: bool = True,
         last: int = 0,
         settles: tuple[tuple[Cursor, int], ...] = (),
     ) -> None:
         self.puts = puts
-        self.landed = landed
+        self._told = told
         self.sync = sync
         self.last = last
         self.settles = settles
+
+    def landed(self, error: StoreError | None) -> None:
+        """Hear what became of it."""
+        self._told(error)
 
 
 class Companion(Protocol):

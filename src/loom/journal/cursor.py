@@ -34,12 +34,13 @@ class Cursor:
     """
 
     __slots__ = (
-        "_staged", "_top", "admitted", "behind", "delivered", "fresh", "known", "more", "name", "outstanding",
+        "_staged", "_top", "admitted", "behind", "delivered", "fresh", "key", "known", "more", "name", "outstanding",
         "position", "queues", "serial", "waiters",
     )  # fmt: skip
 
     def __init__(self, name: str, position: int, known: Known | None = None, fresh: bool = False) -> None:
         self.name = name
+        self.key = name.encode()
         self.serial = _serials()
         self.position = self.delivered = position
         self.known = known or Known(position, frozenset())
@@ -79,12 +80,16 @@ class Cursor:
 
         It is short however long the first one takes: of what is settled beyond it, only the last is named.
         """
-        staged, top = self._staged, max(self._staged, default=0)
-        top = max(top, self._top)
-        first = next((seq for seq in self.outstanding if seq not in staged), None)
+        staged = self._staged
+        top = max(self._top, *staged) if staged else self._top
+        first = None
+        for seq in self.outstanding:
+            if seq not in staged:
+                first = seq
+                break
         position = self.delivered if first is None else first - 1
         if top <= position:
-            return str(position).encode()
+            return b"%d" % position
         left = [s for s in takewhile(top.__gt__, self.outstanding) if s not in staged]
         left += sorted(s for s in self.known.open if s > self.delivered)
         return json.dumps([position, top, *left], separators=(",", ":")).encode()
@@ -92,9 +97,11 @@ class Cursor:
     def landed(self, kept: bool) -> None:
         """The write with the staged events is kept, or it is not."""
         if kept:
-            for seq in self._staged:
-                self.outstanding.pop(seq, None)
-            self._top = max(self._top, max(self._staged, default=0))
+            staged, outstanding = self._staged, self.outstanding
+            for seq in staged:
+                outstanding.pop(seq, None)
+            if staged:
+                self._top = max(self._top, *staged)
             self.position = self.handled
             self.fresh = False
         self._staged.clear()
@@ -128,7 +135,10 @@ class Cursor:
     def _free(self) -> bool:
         if self.behind:
             return False
-        return any(len(q.items) + self.admitted < q.capacity for q in self.queues) or not self.queues
+        queues = self.queues
+        if len(queues) == 1:
+            return len(queues[0].items) + self.admitted < queues[0].capacity
+        return any(len(q.items) + self.admitted < q.capacity for q in queues) or not queues
 
     async def wait_for_room(self) -> None:
         """Return, in the order of asking, when an event may be admitted."""

@@ -11,7 +11,7 @@ from loom.bus import Bus, Queue
 from loom.bus._delivery import require_room
 from loom.errors import Overloaded, StoreError, WouldBlock
 from loom.event import Event, QoS
-from loom.journal._publication import Part, Publication
+from loom.journal._publication import Part, Publication, Single
 from loom.journal._reader import Reader
 from loom.journal.committer import Commit, Committer
 from loom.journal.cursor import Cursor, read_position
@@ -19,12 +19,19 @@ from loom.journal.queue import DurableQueue
 from loom.journal.row import decode_event, encode_event
 from loom.journal.rules import Rules
 from loom.store import Backend, Family, Put
-from loom.store.families import join, number, unnumber
+from loom.store.backend import row_put
+from loom.store.families import number, unnumber
 from loom.store.vault import Vault
 
 log = logging.getLogger("loom.journal")
 _AGAIN = 1.0  # seconds until what could not be kept is tried again
 _BREATH = 16  # events of one publish_many after which the loop gets its turn
+_JOURNAL, _IDS, _CAUSES, _POSITIONS = (
+    Family.JOURNAL,
+    Family.IDS,
+    Family.CAUSES,
+    Family.POSITIONS,
+)  # an Enum is slow
 _LAG = 1024  # how far a kept position may be behind; so much is looked at again after a crash
 
 
@@ -50,9 +57,8 @@ class Journal:
         self.duplicates = self.errors = 0
         self.reader = Reader(self)
         self.on_idle: Callable[[], None] = lambda: None
-        self._flying: dict[
-            str, Publication
-        ] = {}  # events with an id of somebody else's, until they have landed
+        # by the ids of their events, until these have landed
+        self._flying: dict[str, Publication | Single] = {}
         self._staged: list[Cursor] = []
         self._lagging: list[Cursor] = []
         self._swept = self.seq
@@ -65,17 +71,24 @@ class Journal:
         wanted = self.rules.of(topic).keep
         return any(queue.durable for queue in queues) if wanted is None else wanted
 
+    def places(self, queues: Iterable[Queue]) -> Sequence[Cursor]:
+        """The subscriptions behind *queues* in which a publisher needs a place, always in the same order."""
+        found = {q.cursor for q in queues if isinstance(q, DurableQueue) and q.qos is QoS.BATCHED}
+        return sorted(found, key=lambda c: c.serial) if len(found) > 1 else tuple(found)
+
     async def publish(self, events: Sequence[Event], timeout: float | None = None) -> None:
         """Wait for room, keep *events* and deliver them when they are on disk.
 
         Raises Overloaded when *timeout* seconds were not enough to find room (what was admitted before is kept),
         StoreError when they could not be kept: then none that was not delivered is.
         """
-        publication = Publication(self._deliver)
-        cursors: Sequence[Cursor] = ()
-        if len(events) == 1 and self._admit_now(events[0], publication):
-            await publication.wait(timeout)
+        if len(events) == 1 and (single := self._admit_now(events[0])) is not None:
+            await single._on_disk()
+            if single.line is not None:
+                await single.line.wait(timeout)
             return
+        publication = Publication(self.deliver)
+        cursors: Sequence[Cursor] = ()
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
@@ -99,19 +112,24 @@ class Journal:
             self._submit(publication)
         await publication.wait(timeout)
 
-    def _admit_now(self, event: Event, publication: Publication) -> bool:
-        """Send a single event off if there is room: nearly always, and cheaper than in company."""
+    def _admit_now(self, event: Event) -> Single | None:
+        """Send a single new event off if there is room: nearly always, and cheaper than in company."""
+        if event._id is not None or self.committer.full:
+            return None
         cursors = self._cursors(event)
-        if self.committer.full:
-            return False
         for cursor in cursors:
             if not cursor.has_room():
-                return False
+                return None
+        try:
+            single = Single(self, event, self.rows(event), cursors)
+            self.committer.add(single)
+        except BaseException:
+            self.vault.forget()  # leaves that are not written are not kept
+            raise
+        self._flying[event.id] = single  # it may be published again before it has landed
         for cursor in cursors:
             cursor.admitted += 1
-        self._prepare(event, publication, cursors)
-        self._submit(publication)
-        return True
+        return single
 
     def publish_nowait(self, event: Event) -> None:
         """Have *event* kept and delivered soon; raises WouldBlock, InvalidEvent."""
@@ -151,11 +169,26 @@ class Journal:
         row = encode_event(event, self.vault, puts)
         self.seq += 1
         event._journal = self.seq
-        puts += (Put(Family.JOURNAL, key, row), Put(Family.IDS, event.id.encode(), key))
-        cause = event._origin.cause
+        id = event.id
+        puts.append(row_put((_JOURNAL, key, row)))
+        puts.append(row_put((_IDS, id.encode(), key)))
+        cause = event._origin[3]
         if cause is not None:
-            puts.append(Put(Family.CAUSES, join(cause, "event", event.id), key))
+            puts.append(row_put((_CAUSES, f"{cause}\0event\0{id}".encode(), key)))
         return puts
+
+    def arrived(self, event: Event, cursors: Sequence[Cursor], error: StoreError | None) -> None:
+        """*event* is on disk, or could not be kept: it needs the places in *cursors* no longer."""
+        self.reached(event._journal)
+        self._flying.pop(event.id, None)
+        if error is not None:
+            event._journal = 0
+        for cursor in cursors:
+            cursor.admitted -= 1
+
+    def deliver(self, event: Event) -> list[list[Queue]]:
+        """Deliver *event*, which is on disk, to all that have room; the full queues as ``Bus.deliver`` gives them."""
+        return [] if self.bus.closed else self.bus.deliver(event)
 
     def drop(self, event: Event) -> None:
         """End *event*, which is on disk and was delivered to nobody: its scope was cancelled."""
@@ -165,7 +198,8 @@ class Journal:
 
     def reached(self, last: int) -> None:
         """Everything up to *last* is on disk and is delivered now."""
-        self.head = max(self.head, last)
+        if last > self.head:
+            self.head = last
 
     # --- subscriptions --------------------------------------------------------------------------------------------
 
@@ -247,7 +281,7 @@ class Journal:
             touched.update((c, None) for c in self._lagging)
             self._lagging = []
         self._staged = list(touched)
-        return [Put(Family.POSITIONS, c.name.encode(), c.row()) for c in touched]
+        return [row_put((_POSITIONS, c.key, c.row())) for c in touched]
 
     def landed(self, batch: Sequence[Commit], error: StoreError | None) -> None:
         """Bring the positions in memory up to those on disk."""
@@ -271,12 +305,8 @@ class Journal:
 
     def _cursors(self, event: Event) -> Sequence[Cursor]:
         """The subscriptions whose room a publisher of *event* has to wait for, always in the same order."""
-        found = {
-            q.cursor
-            for q in self.bus.receivers(event)
-            if isinstance(q, DurableQueue) and q.qos is QoS.BATCHED
-        }
-        return sorted(found, key=lambda c: c.serial) if len(found) > 1 else tuple(found)
+        places: Sequence[Cursor] | None = self.bus.route(event._topic).places
+        return self.places(self.bus.receivers(event)) if places is None else places
 
     async def _places(self, cursors: Sequence[Cursor]) -> None:
         """Wait for a place in each of *cursors* and in the store; who is not given all gives back the others."""
@@ -313,7 +343,7 @@ class Journal:
             self.duplicates += 1
             for cursor in cursors:
                 cursor.release()
-            if isinstance(twin, Publication):
+            if not isinstance(twin, int):
                 publication.join(twin)
             return
         if event._id is not None:
@@ -321,11 +351,11 @@ class Journal:
         publication.add(event, puts, cursors, self.rules.of(event._topic).sync)
 
     def _prepare_one(self, event: Event, cursors: Sequence[Cursor], overflow: str = "waits a little") -> None:
-        publication = Publication(self._deliver, overflow)
+        publication = Publication(self.deliver, overflow)
         self._prepare(event, publication, cursors)
         self._submit(publication)
 
-    def _twin(self, event: Event) -> Publication | int | None:
+    def _twin(self, event: Event) -> Publication | Single | int | None:
         """Where the same event (by its id) is kept or being kept already; None for a new one."""
         if event._id is None:
             return None
@@ -340,20 +370,14 @@ class Journal:
             self.committer.add(Commit(part.puts, partial(self._landed_part, part), part.sync, part.last))
 
     def _landed_part(self, part: Part, error: StoreError | None) -> None:
-        self.reached(part.last)
         for event in part.events:
-            self._flying.pop(event.id, None)
-            if error is not None:
-                event._journal = 0
+            self.arrived(event, (), error)
         for cursor in part.cursors:
             cursor.admitted -= 1
         part.landed(error)
         for cursor in part.cursors:
             if cursor.waiters:
                 cursor.grant()
-
-    def _deliver(self, event: Event) -> list[list[Queue]]:
-        return [] if self.bus.closed else self.bus.deliver(event)
 
 
 def _nothing(error: StoreError | None) -> None:

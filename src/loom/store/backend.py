@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from loom.store.families import Family
@@ -14,6 +15,10 @@ class Put(NamedTuple):
     family: Family
     key: bytes
     value: bytes | None
+
+
+row_put: Callable[[tuple[Family, bytes, bytes | None]], Put] = partial(tuple.__new__, Put)
+"""A Put of its parts at two thirds of its price: for the rows that every event has."""
 
 
 class Backend(Protocol):
