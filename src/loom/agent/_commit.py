@@ -146,9 +146,10 @@ class Outbox:
     def push(self, event: Event) -> None:
         """Deliver *event* to all who have room and stand in line before the others."""
         cell = self._cell
-        if self.too_far(event):
+        origin, cancelled = event._origin, cell.services.cancelled
+        if origin[4] > HOP_LIMIT and self.too_far(event):
             return
-        if event._origin.scope in cell.services.cancelled:
+        if cancelled.any and origin[2] in cancelled:
             if event.seq and cell.durable is not None:
                 cell.durable.journal.drop(event)
             return

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from loom.agent._causes import Causes, place_of
 from loom.agent._kept import States
@@ -22,6 +22,8 @@ from loom.journal import Commit, DurableQueue, Journal
 from loom.journal.queue import cursor_of
 from loom.journal.steps import StepRow, step_key, step_row
 from loom.store import Family, Put, StepCommit
+from loom.store.backend import row_put
+from loom.store.families import number
 from loom.store.vault import subject_of
 
 if TYPE_CHECKING:
@@ -31,18 +33,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("loom.agent")
 AHEAD = 64  # steps an agent may run ahead of its commit
+_STEPS = Family.STEPS
+_step = partial(tuple.__new__, StepRow)  # a third of the cost of the class's own __new__
 _FLUSH = 1.0  # seconds after which a state that only REALTIME steps changed is written
 
 
-class Step(NamedTuple):
+class Step(Commit):
     """A step on its way to disk, and what the agent was before it. ``waiter``: a hook that waits for it."""
 
-    ctx: Context
-    commit: Commit
-    state: tuple[Any, ...]
-    label: Label
-    recent: tuple[Event, ...]
-    waiter: asyncio.Future[None] | None
+    __slots__ = ("_durable", "cell", "ctx", "label", "recent", "state", "waiter")
+
+    def __init__(self, durable: Durable, ctx: Context, puts: list[Put], last: int) -> None:
+        self._durable = durable
+        self.puts, self.last, self.sync = puts, last, True
+        self.ctx = ctx
+        self.cell = cell = ctx._cell
+        self.state = cell.committed
+        self.label = cell.label
+        self.recent = () if cell.recent is None else tuple(cell.recent)
+        self.waiter: asyncio.Future[None] | None = None
+        seq = ctx._event.seq
+        cursor = cursor_of(ctx.door.queue) if seq else None
+        self.settles = () if cursor is None else ((cursor, seq),)
+
+    def landed(self, error: StoreError | None) -> None:
+        """Let the output leave, or have the step taken back."""
+        self._durable._landed(self.cell, error)
 
 
 class Durable:
@@ -70,42 +86,43 @@ class Durable:
         except BaseException:  # raised again, whatever it was
             self.vault.forget()  # leaves that are not written are not kept
             raise
-        cursor = cursor_of(ctx.door.queue)
-        settles = ((cursor, event.seq),) if cursor is not None and event.seq else ()
-        commit = Commit(puts, partial(self._landed, cell), last=last, settles=settles)
-        waiter = None
+        step = Step(self, ctx, puts, last)
         if ctx.door.hook:
-            waiter = asyncio.get_running_loop().create_future()
-        recent = () if cell.recent is None else tuple(cell.recent)
+            step.waiter = asyncio.get_running_loop().create_future()
         if cell.ahead is None:
             cell.ahead = deque()
-        cell.ahead.append(Step(ctx, commit, cell.committed, cell.label, recent, waiter))
+        cell.ahead.append(step)
         cell.committed, cell.label = state, label
         if cell.recent is not None:
             cell.recent.append(event)
         self.states.changed(cell)
         if len(cell.ahead) >= AHEAD:
             cell.blocked = True
-        self.journal.committer.add(commit)
+        self.journal.committer.add(step)
 
     def _rows(self, cell: Cell, ctx: Context, state: tuple[Any, ...]) -> tuple[list[Put], int]:
         """What keeps a step, and the number of its last output."""
-        journal, effects = self.journal, ctx.effects
-        history, before = self.causes.history, self.causes.history.before(cell)
+        journal, effects, causes = self.journal, ctx.effects, self.causes
+        bus, history = journal.bus, causes.history
+        before = history.before(cell)
         delta = cell.spec.codec.delta(before, state)  # first: a state that cannot be kept fails the step
         puts: list[Put] = []
         last = 0
         if effects is not None:
             for output in effects.outputs:
-                if journal.bus.spooled(output._topic) and self._may_leave(output):
+                if bus.route(output._topic).spooled and self._may_leave(output):
                     puts += journal.rows(output)
                     last = output.seq
             if effects.acts:
                 puts += self.ledger.intend(ctx)
         puts += self.ledger.settle(ctx)
         step = self._note(cell, ctx, delta, puts)
-        puts += (step, *history.base(cell, before, step.value or b""), *self.causes.of_step(cell, ctx))
-        if effects is not None:
+        puts.append(step)
+        puts += history.base(cell, before, step.value or b"")
+        timed = effects is not None and (effects.timers or effects.ended)
+        if timed or causes.retrying or not ctx._event.seq:
+            puts += causes.of_step(cell, ctx)
+        if timed and effects is not None:
             puts += cell.beats.puts(effects)
         return puts, last
 
@@ -159,8 +176,7 @@ class Durable:
         """Return when every step of *cell* so far has landed; raises StoreError if one could not be kept."""
         if cell.ahead:
             step = cell.ahead[-1]
-            waiter = step.waiter or asyncio.get_running_loop().create_future()
-            cell.ahead[-1] = step._replace(waiter=waiter)
+            step.waiter = waiter = step.waiter or asyncio.get_running_loop().create_future()
             await asyncio.shield(waiter)
 
     def queue(self, name: str, trigger: Trigger, options: dict[str, Any]) -> DurableQueue:
@@ -220,8 +236,8 @@ class Durable:
 
     def _may_leave(self, output: Event) -> bool:
         """Whether an output goes anywhere: one past the hop limit, or of a cancelled scope, ends when it is sent."""
-        origin = output._origin
-        return origin.hop <= HOP_LIMIT and origin.scope not in self.services.cancelled
+        origin, cancelled = output._origin, self.services.cancelled
+        return origin[4] <= HOP_LIMIT and not (cancelled.any and origin[2] in cancelled)
 
     def _note(self, cell: Cell, ctx: Context, delta: Any, puts: list[Put]) -> Put:
         """Write down how a step went and what it changed (see ``loom.journal.steps``)."""
@@ -229,15 +245,20 @@ class Durable:
         subject = subject_of(event)
         if delta is not None:
             cell.subject = subject if cell.subject in (None, subject) else ""
-        key = step_key(event, self.journal.seq, place_of(ctx.door.queue))
+        seq, queue = event.seq, ctx.door.queue
+        cursor = cursor_of(queue) if seq else None
+        if cursor is not None:
+            key = number(seq) + b"\0" + cursor.key
+        else:
+            key = step_key(event, self.journal.seq, place_of(queue))
         change = None
         label = PUBLIC
         if delta is not None:
             label = ctx.label
             change = self.vault.pack((subject, label), delta, puts)
         now = self.causes.history.moment(cell, event, self.services.clock.now_ms())
-        row = StepRow(event.seq, "", cell.name, event.id, ctx.attempt, now, subject, label, change)
-        return Put(Family.STEPS, key, step_row(row))
+        row = _step((seq, "", cell.name, event.id, ctx.attempt, now, subject, label, change))
+        return row_put((_STEPS, key, step_row(row)))
 
     def _landed(self, cell: Cell, error: StoreError | None) -> None:
         """The oldest step of *cell* that was on its way is kept, or could not be."""
@@ -249,7 +270,7 @@ class Durable:
             return
         step = ahead.popleft()
         cell.setbacks = 0
-        self.journal.reached(step.commit.last)
+        self.journal.reached(step.last)
         ctx = step.ctx
         queue = ctx.door.queue
         cell.outbox.send(ctx)
@@ -263,8 +284,6 @@ class Durable:
             cell.blocked = bool(cell.outbox)
             if not cell.busy:
                 cell.wake()
-        if not ahead:
-            self.services.scheduler.on_idle()
 
     def _failed(self, cell: Cell, error: StoreError) -> None:
         """Take back every step of *cell* that is not on disk, and handle their events again after a while."""
@@ -274,7 +293,7 @@ class Durable:
             cell.ahead.clear()
         first = steps[0]
         self.causes.history.forget(cell)
-        mine = {id(step.commit) for step in steps}
+        mine = set(map(id, steps))
         self.ringing.withdrawn(self.journal.committer.withdraw(lambda commit: id(commit) in mine))
         cell.committed, cell.label = first.state, first.label
         if cell.recent is not None:

@@ -13,14 +13,16 @@ from loom.event import PUBLIC, Label
 from loom.journal import Commit
 from loom.journal._why_facts import last_key
 from loom.store import Backend, Family, Put
+from loom.store.backend import row_put
 from loom.store.families import after, join, number, unnumber
-from loom.store.text import dump, load
-from loom.store.vault import Vault, read_label
+from loom.store.text import dump, load, quote
+from loom.store.vault import Vault, label_text, read_label
 
 if TYPE_CHECKING:
     from loom.agent._cell import Cell
     from loom.agent.agent import AgentSpec
 
+_STATES = Family.STATES
 _LARGE = 8192  # bytes of a snapshot from which on changes are written instead
 _MOST = 1000  # changes before the next snapshot, whatever their size
 State = tuple[Any, ...]
@@ -149,22 +151,22 @@ class States:
             rows = self._backend.scan(Family.CHANGES, name + b"\0", after(name + b"\0"), _MOST * 2)
             puts += [Put(Family.CHANGES, key, None) for key, _ in rows]
             first = unnumber(rows[-1][0][len(name) + 1 :]) + 1 if rows else 0
-        else:
+        elif kept.next > kept.first:
             puts += [Put(Family.CHANGES, join(name, number(n)), None) for n in range(kept.first, kept.next)]
-        facts: dict[str, Any] = {"v": cell.spec.version, "n": first}
+        facts = f'{{"v":{cell.spec.version:d},"n":{first}'
         last = self._history.last(cell)
         if last is not None:
-            facts["t"] = last
+            facts += f',"t":[{last[0]},{quote(last[1])}]'
         if kept is None or kept.size >= _LARGE:
             puts.append(Put(Family.CAUSES, last_key(cell.name), None))  # of the changes that go now
         if subject:
-            facts["u"] = subject
-        if label != PUBLIC:
-            facts["l"] = [int(label.confidentiality), int(label.untrusted)]
+            facts += f',"u":{quote(subject)}'
+        if label is not PUBLIC and label != PUBLIC:
+            facts += f',"l":{label_text(label)}'
         state_now = cell.spec.codec.encode(cell.committed)
         body = self._vault.pack((subject, label), state_now, puts)
-        row = dump(facts).encode() + b"\n" + body
-        puts.append(Put(Family.STATES, name, row))
+        row = f"{facts}}}\n".encode() + body
+        puts.append(row_put((_STATES, name, row)))
         return Kept(cell.committed, label, subject, len(row), first, first)
 
     def _changes(self, name: str, first: int, whose: tuple[str, Label]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from loom.errors import StoreCorrupt
 from loom.event import PUBLIC, Event, Label
 from loom.store.families import join, number, unnumber
-from loom.store.text import dump, load, quote
-from loom.store.vault import Vault, read_label
+from loom.store.text import load, quote
+from loom.store.vault import Vault, label_text, read_label
 
 
 class StepRow(NamedTuple):
@@ -38,11 +38,10 @@ def step_key(event: Event, last: int, place: str) -> bytes:
 def step_row(step: StepRow) -> bytes:
     """The value of a step row: facts on the first line, then the label and the change if there is one."""
     texts = f"{quote(step.event_id)},{quote(step.agent)},{quote(step.subject)}"
-    row = f"[{step.attempt},{step.at_ms},{texts}]".encode()  # half the time of dump
+    row = f"[{step.attempt},{step.at_ms},{texts}]"  # half the time of dump
     if step.change is None:
-        return row
-    label = dump([int(step.label.confidentiality), int(step.label.untrusted)]).encode()
-    return b"\n".join((row, label, step.change))
+        return row.encode()
+    return f"{row}\n{label_text(step.label)}\n".encode() + step.change
 
 
 def read_step(key: bytes, row: bytes) -> StepRow:

@@ -10,7 +10,7 @@ from loom.event import PUBLIC, Confidentiality, Event, Label
 from loom.store._squeeze import squeeze, unsqueeze
 from loom.store.backend import Backend, Put
 from loom.store.families import Family, join
-from loom.store.leaves import maybe_split, maybe_unite
+from loom.store.leaves import THRESHOLD, maybe_split, maybe_unite
 from loom.store.sealing import PlainSealer, Sealer, must_seal
 from loom.store.text import dump, load
 
@@ -29,6 +29,11 @@ def read_label(kept: Any) -> Label:
     return PUBLIC if kept is None else Label(Confidentiality(kept[0]), bool(kept[1]))
 
 
+def label_text(label: Label) -> str:
+    """The JSON that ``read_label`` reads again."""
+    return "[0,0]" if label is PUBLIC else dump([int(label[0]), int(label[1])])
+
+
 class Vault:
     """Writes and reads JSON-able values of one store; their large texts and bytes are kept once, per subject and label.
 
@@ -44,6 +49,8 @@ class Vault:
     def pack(self, whose: Whose, value: Any, puts: list[Put]) -> bytes:
         """The bytes to keep for *value*; its large leaves are among *puts*."""
         text = dump(value)
+        if len(text) < THRESHOLD and '$leaf"' not in text:
+            return text.encode()
         smaller, leaves = maybe_split(text, value)
         if leaves:
             puts += self.shelve(whose, leaves)
