@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loom.v1": {"loom.event.codec", "loom.worker._wire"},
     "numpy": {
         "loom.desk.vectors",
+        "loom.adapters.resample",
         "loom.event._codec_buffer",
         "loom.models._blazeface",
         "loom.models._pcm",
@@ -39,10 +40,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "soxr": {"loom.adapters.resample"},
     "cronsim": {"loom.agent._cron"},
     "cryptography": {"loom.store.crypto"},
+    "aiomqtt": {"loom.adapters._mqtt_client"},
     "websockets": {"loom.adapters.websocket"},
     "httpx2": {"loom.adapters._http_client"},
     "httpx": {"loom.adapters._http_client"},
     "anyio": {"loom.adapters._http_client"},
+    "psutil": {"loom.adapters._system_readings"},
     "watchdog": {"loom.adapters._folder_watch"},
     "keyring": {"loom.store._master_key"},
     "rocksdict": {
@@ -54,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 LEAVES = {
     "loom.adapters._folder_watch",
+    "loom.adapters._system_readings",
     "loom.agent._cron",
     "loom.cli._live",
     "loom.event.codec",

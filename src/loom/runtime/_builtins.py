@@ -11,8 +11,15 @@ from loom.runtime._model_making import factory
 BUILTINS: dict[str, dict[str, str]] = {
     "sources": {
         "camera": "camera",
+        "clipboard": "clipboard",
+        "clock": "clock",
         "folder": "folder",
+        "wav": "wav",
+        "stdin": "stdin",
+        "system": "system",
+        "touch": "touch",
         "http_poll": "http_poll",
+        "mqtt": "mqtt",
         "sse": "sse",
         "websocket": "websocket",
     },
@@ -23,6 +30,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "process": "process",
         "ui": "ui",
         "http_request": "http_request",
+        "mqtt": "mqtt_sink",
     },
     "models": {name: f"catalog:{name}" for name in BACKENDS},
 }
