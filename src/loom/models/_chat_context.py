@@ -1,0 +1,116 @@
+"""What of a conversation fits into a model's context, by a stated rule. Pure.
+
+The rule: the system message and the newest message stay. Whole older messages are left out, oldest first, and with
+them an answer whose question is gone. When the newest message alone does not fit, its beginning and its end stay and
+the middle is left out; a system message that takes more than half of the room is cut in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+GAP = " ... "
+LONGEST_TOKEN = 16  # characters; longer ones exist (runs of spaces), then a little more is cut than had to be
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: *role* is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+Count = Callable[[Sequence[Message]], int]
+"""How many tokens these messages are, with everything that the chat template adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What is asked: *cut* characters were left out, *cut_messages* messages left out whole."""
+
+    messages: tuple[Message, ...]
+    cut: int = 0
+    cut_messages: int = 0
+
+
+def fit(messages: Sequence[Message], room: int, count: Count) -> Fitted | None:
+    """The part of *messages* that is at most *room* tokens; None when not even a few characters fit.
+
+    *count* grows with its argument. Every message may be cut; their order stays.
+    """
+    most = room * LONGEST_TOKEN
+    kept = tuple(_shortened(each, most) for each in messages)
+    if count(kept) > room:
+        system = kept[: next((i for i, each in enumerate(kept) if each.role != "system"), len(kept) - 1)]
+        turns = _newest(system, kept[len(system) :], room, count)
+        if len(turns) == 1:
+            system = _small_system(system, turns[0], room, count)
+            turns = _middle_out(system, turns[0], room, count)
+        kept = (*system, *turns)
+        if count(kept) > room or not turns[-1].content:
+            return None
+    return Fitted(kept, _characters(messages) - _characters(kept), len(messages) - len(kept))
+
+
+def _newest(
+    system: tuple[Message, ...], turns: tuple[Message, ...], room: int, count: Count
+) -> tuple[Message, ...]:
+    """As many of the newest turns as fit, at least one."""
+    few, many = 1, len(turns)
+    while few < many:
+        half = (few + many + 1) // 2
+        if count((*system, *turns[-half:])) <= room:
+            few = half
+        else:
+            many = half - 1
+    kept = turns[-few:]
+    while len(kept) > 1 and kept[0].role == "assistant":
+        kept = kept[1:]
+    return kept
+
+
+def _small_system(
+    system: tuple[Message, ...], newest: Message, room: int, count: Count
+) -> tuple[Message, ...]:
+    """The system messages in at most half of the room; the first one is cut when they are more."""
+    rest = (*system[1:], replace(newest, content=""))
+    if not system or count((system[0], *rest)) <= room // 2:
+        return system
+    first = _longest(system[0], lambda each: count((each, *rest)) <= room // 2)
+    return (first, *system[1:])
+
+
+def _middle_out(
+    system: tuple[Message, ...], newest: Message, room: int, count: Count
+) -> tuple[Message, ...]:
+    return (_longest(newest, lambda each: count((*system, each)) <= room),)
+
+
+def _longest(message: Message, fits: Callable[[Message], bool]) -> Message:
+    """*message* with as many characters of its beginning and end as fit."""
+    if fits(message):
+        return message
+    few, many = 0, len(message.content)
+    while few < many:
+        half = (few + many + 1) // 2
+        if fits(_shortened(message, half)):
+            few = half
+        else:
+            many = half - 1
+    return _shortened(message, few)
+
+
+def _shortened(message: Message, most: int) -> Message:
+    text = message.content
+    if len(text) <= most:
+        return message
+    inside = most - len(GAP)
+    if inside < 2:
+        return replace(message, content=text[:most])
+    return replace(message, content=text[: inside - inside // 2] + GAP + text[len(text) - inside // 2 :])
+
+
+def _characters(messages: Sequence[Message]) -> int:
+    return sum(len(each.content) for each in messages)
