@@ -47,7 +47,10 @@ def build(project: Project) -> Loom:
         _add_agent(project, part, loom)
     for part, source in sources:
         values = part.values
-        granted = {"grants": values.get("topics"), "consent": values.get("consent", "given")}
+        granted = {
+            "grants": values.get("topics"),
+            "consent": values.get("consent", getattr(source, "consent", "given")),
+        }
         _add(project, part, loom, source, name=part.name, **granted)
     if "data" not in project.settings and sources:
         loom.remember_switches(project.folder / SWITCHES)
