@@ -73,6 +73,7 @@ def test_a_bound_that_makes_no_sense_is_a_config_error() -> None:
 
 
 PROGRAM = """
+import asyncio
 from pathlib import Path
 from loom import on
 from loom.runtime._config_build import build
