@@ -20,7 +20,7 @@ def checked_grammar(text: str) -> str:
 
     Raises ModelFailed saying what is wrong; imports and rules that contain themselves are refused.
     """
-    if len(text) > LONGEST or (not text.isprintable() and re.search(r"[^\s\x20-\x7e]", text)):
+    if len(text) > LONGEST or re.search(r"[^\t\r\n\x20-\x7e]", text):
         raise ModelFailed(f"a grammar is at most {LONGEST:,} printable ASCII characters, not {len(text):,}")
     if not re.match(r"\s*#JSGF\b", text, re.IGNORECASE):
         raise ModelFailed(
