@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loom.cli import _models_cache as cache
@@ -184,6 +184,11 @@ def test_costs_come_back_on_this_machine_only(tmp_path: Path) -> None:
         ).map(lambda value: json.dumps({"format": 1, "machine": "m", "models": {"a": value}}).encode()),
     )
 )
+@example(b'{"format":1,"machine":"m","models":{"a":{"load":1,"memory":1,"date":"","tasks":{"x":null}}}}')
+@example(
+    b'{"format":1,"machine":"m","models":{"a":{"load":1,"memory":1,"date":"","tasks":{"x":{"value":1}}}}}'
+)
+@example(b'{"format":1,"machine":"m","models":{"a":{"load":NaN,"memory":1,"date":"","tasks":{}}}}')
 def test_a_file_without_sense_is_as_good_as_none(tmp_path_factory: Any, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "odd.json"
     path.write_bytes(data)

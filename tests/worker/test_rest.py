@@ -45,10 +45,11 @@ async def test_calls_that_come_while_it_goes_to_sleep_are_answered() -> None:
 
 
 async def test_it_does_not_sleep_in_a_call_nor_while_a_stream_is_read_slowly() -> None:
-    async with sleepy() as worker:
+    async with sleepy(0.05) as worker:
+        await pid_of(worker)  # its rest has begun
         waiting = asyncio.ensure_future(worker.call("wait"))
         await running(worker)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         assert worker.statistics()["sleeps"] == 0
         waiting.cancel()
         async with aclosing(worker.stream("forever", timeout=LONG)) as items:
