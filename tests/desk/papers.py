@@ -12,6 +12,7 @@ from loom import Loom
 from loom.desk import Clerk, Reader, Shelf
 from loom.desk.answer import words
 from loom.desk.topics import FOLDER
+from loom.event._codec_buffer import Buffer
 from loom.models import ModelRequest
 from loom.testing import FakeBackend, new_loom
 
@@ -25,10 +26,12 @@ def embed(request: ModelRequest) -> dict[str, Any]:
     for row, text in enumerate(request.input):
         for word in words(text):
             vectors[row, zlib.crc32(word.encode()) % WIDTH] += 1.0
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    rows = np.ascontiguousarray(vectors / lengths, np.float32)
     return {
-        "vectors": vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9),
+        "vectors": Buffer(rows.data, "float32", rows.shape),
         "model": "fake",
-    }
+    }  # as it comes out of a worker
 
 
 def classify(request: ModelRequest) -> list[dict[str, Any]]:

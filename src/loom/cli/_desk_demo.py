@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
                 )
     elif not Path(options.folder).is_dir():
         raise ConfigError(f"loom demo desk: {options.folder!r} is not a folder; make it, or name another one")
+    else:
+        options.folder = Path(options.folder).absolute()
     with TemporaryDirectory(prefix="loom-desk-", ignore_cleanup_errors=True) as home:
         return asyncio.run(
             _play(options, Path(home)) if options.folder is None else _serve(options, Path(home))
@@ -101,14 +102,13 @@ async def _play(options: argparse.Namespace, home: Path) -> int:
 async def _serve(options: argparse.Namespace, home: Path) -> int:
     from loom.cli._desk_run import DeskRun, Plan
 
-    folder, data = os.path.abspath(options.folder), Path(options.data or home / "data")
-    plan = Plan(Path(folder), data, not options.no_chat, options.recursive, options.model)
+    data = Path(options.data or home / "data")
+    plan = Plan(Path(options.folder), data, not options.no_chat, options.recursive, options.model)
     quiet = options.json or options.events
     desk = DeskRun(plan, lambda event: _tell(event, desk, options))
     if not quiet:
-        say(
-            f"Reading {folder}; {'kept in ' + str(data) if options.data else 'nothing is kept: name --data DIR'}."
-        )
+        kept = f"what is read is kept in {data}" if options.data else "nothing is kept: --data DIR keeps it"
+        say(f"Reading {options.folder}; {kept}.")
     _end_on_signal()
     answers: list[dict[str, Any]] = []
     try:

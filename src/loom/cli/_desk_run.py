@@ -11,6 +11,7 @@ from typing import Any
 
 from loom import Event, Loom, local_model, on
 from loom.adapters import Source
+from loom.adapters._folder_view import View
 from loom.adapters.folder import Folder, folder
 from loom.desk import PRIVATE, Clerk, Reader, Shelf
 from loom.desk.topics import ANSWER, CENSUS, FILED, FOLDER, FOUND, GONE, PAGE, QUESTION, TROUBLE
@@ -52,6 +53,7 @@ class DeskRun:
         self._tell = tell
         self._waiting: dict[str, asyncio.Future[Event]] = {}
         self._loom = Loom("desk", data=plan.data, drain=DRAIN)
+        self._view = View(plan.folder, recursive=plan.recursive)
         self._folder: Folder = folder(
             "folder", Path(), str(plan.folder), FOLDER,
             existing=True, recursive=plan.recursive, settle=plan.settle, rescan=10.0,
@@ -60,6 +62,7 @@ class DeskRun:
     async def start(self) -> None:
         """Start everything and wait until the embedder works; raises what is missing."""
         loom = self._loom
+        self._view.open()
         loom.add_model(local_model("minilm", idle=None))
         if self.plan.chat:
             settings: dict[str, Any] = {"file": self.plan.model} if self.plan.model else {}
@@ -127,9 +130,9 @@ class DeskRun:
         return {event.payload["path"] for event in self.told if event.topic == TROUBLE}
 
     def _there(self) -> dict[str, int]:
-        found = self._folder.view.scan()
+        found = self._view.scan()
         stamps = {path: stamp.mtime_ns // 1_000_000 for path, stamp in found.items() if stamp is not None}
-        return {str(self._folder.options.path / path): mtime_ms for path, mtime_ms in stamps.items()}
+        return {str(self.plan.folder / path): mtime_ms for path, mtime_ms in stamps.items()}
 
     async def _quiet(self) -> bool:
         """Whether nothing is on its way between the folder and the shelf."""

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Script:
         self._chat = chat
         self._answered = answered
         self._say = say
-        self._run = DeskRun(Plan(self._folder, self._data, chat), self._note)
+        self._run: DeskRun
 
     async def play(self) -> Seen:
         """The whole of it; what was seen."""
@@ -69,6 +70,7 @@ class Script:
         for name in names[:6]:
             self._drop(name, PAPERS[name])
         self.seen.before = await self._first_life()
+        self._run = DeskRun(Plan(self._folder, self._data, self._chat), self._note)
         try:
             await self._run.start()
             await self._second_life(names)
@@ -121,16 +123,20 @@ class Script:
         assert child.stdout is not None
         filed: list[str] = []
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(LIMIT / 2):
                 while len(filed) < KILLED_AFTER and (line := await child.stdout.readline()):
                     told = json.loads(line)
                     filed += [told["name"]] if told["topic"] == FILED else []
         except TimeoutError:
-            raise LoomError(f"the first life of the desk filed {len(filed)} files in {LIMIT:.0f} s") from None
+            raise LoomError(
+                f"the first life of the desk filed {len(filed)} files in {LIMIT / 2:.0f} s"
+            ) from None
         finally:
-            if child.returncode is None:
+            with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
-            await child.wait()
+            code = await child.wait()
+        if len(filed) < KILLED_AFTER:
+            raise LoomError(f"the first life of the desk ended by itself, with code {code}")
         return filed
 
     async def _ask(self, known: Known) -> None:

@@ -12,10 +12,12 @@ SCALE = 127.0
 
 
 def pack(vectors: Any) -> bytes:
-    """*vectors* of length 1, an array (n, dimensions) or lists of numbers, as n * dimensions signed bytes."""
+    """*vectors*, a Buffer or array (n, dimensions) or lists of numbers, as n * dimensions signed bytes."""
     import numpy as np
 
-    rows = np.asarray(vectors, dtype=np.float32)
+    from loom.event._codec_buffer import Buffer
+
+    rows = np.asarray(vectors.numpy() if isinstance(vectors, Buffer) else vectors, dtype=np.float32)
     lengths = np.maximum(np.abs(rows).max(axis=-1, keepdims=True), 1e-9) if rows.size else 1.0
     packed: bytes = np.rint(rows / lengths * SCALE).astype(np.int8).tobytes()
     return packed
