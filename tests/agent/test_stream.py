@@ -8,42 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom import Agent, Confidentiality, Context, Event, Label, Loom, QoS, Retry, on
+from loom import Agent, Confidentiality, Context, Event, Label, QoS, Retry, on
 from loom.agent import _stream
 from loom.agent._stream import Kept, weight
 from loom.errors import ModelFailed, NoBackend
 from loom.event.codec import Buffer
-from loom.store import Family
 from loom.testing import FakeBackend, Probe, new_loom, run, run_until_idle, virtual_time
-from tests.agent.ledgers import Lives, lives
+from tests.agent.readers import RETRY, Careful, Reader
 from tests.agent.worlds import lawful, state
-
-__all__ = ["lives"]
-RETRY = Retry(attempts=3, base=1, jitter=0)
-
-
-class Reader(Agent, retry=RETRY):
-    """Reads a stream to its end; its first steps then fail as often as it is told."""
-
-    heard: list[Any] = []
-    _failures: int = 0
-
-    @on("read")
-    async def read(self, event: Event, ctx: Context) -> None:
-        async with ctx.stream("chat", event.payload, timeout=60, top=1) as items:
-            async for item in items:
-                self.heard.append(item)
-                await self._between()
-        if self._failures:
-            self._failures -= 1
-            raise ValueError("again")
-        await self._after()
-
-    async def _between(self) -> None:
-        pass
-
-    async def _after(self) -> None:
-        pass
 
 
 def failing(times: int) -> Reader:
@@ -84,29 +56,6 @@ async def test_a_stream_that_broke_off_is_asked_for_anew() -> None:
         await run_until_idle(loom, 20)
         assert state(loom, "Reader").heard == ["c", "d"]
         assert len(backend.requests) == 2
-
-
-class Careful(Agent, retry=RETRY):
-    """Deals with a stream that breaks off, and then asks for something else."""
-
-    heard: list[str] = []
-    _failures: int = 1
-
-    @on("read")
-    async def read(self, event: Event, ctx: Context) -> None:
-        try:
-            async for item in ctx.stream("chat"):
-                self.heard.append(item)
-        except ModelFailed as error:
-            self.heard.append(f"{type(error).__name__}: {error}")
-            self.heard.append(await ctx.ask("other"))
-        if self._failures:
-            self._failures -= 1
-            raise ValueError("again")
-        await self._after()
-
-    async def _after(self) -> None:
-        pass
 
 
 @virtual_time
@@ -345,79 +294,6 @@ def test_what_is_inside_counts() -> None:
     loop: list[Any] = []
     loop.append(loop)
     assert not Kept(1000).add(loop)
-
-
-# --- over a crash ----------------------------------------------------------------------------------------------------
-
-
-class Durable(Reader, name="Reader"):
-    """Waits for long before its step ends."""
-
-    async def _after(self) -> None:
-        await asyncio.sleep(1000)
-
-
-async def heard(loom: Loom) -> Any:
-    await loom.idle()
-    return loom.agent("Reader").instance.heard
-
-
-def dying(lives: Lives, backend: FakeBackend, seconds: float = 5) -> Any:
-    async def story(loom: Loom) -> None:
-        loom.add_model(backend)
-        await loom.publish("read", "hello")
-        await asyncio.sleep(seconds)
-        lives.die()
-
-    return story
-
-
-def test_a_whole_stream_outlives_the_process(lives: Lives) -> None:
-    backend = FakeBackend("chat", [["a", {"text": "b"}, b"c", 4.5]], delay=0.1)
-    lives.live(Durable, story=dying(lives, backend))
-    assert len(lives.rows(Family.RECORDS)) == 1
-    assert lives.live(Reader, story=heard) == ["a", {"text": "b"}, b"c", 4.5], (
-        "and no model is there to be asked"
-    )
-    assert len(backend.requests) == 1
-    assert lives.rows(Family.RECORDS) == {}
-
-
-def test_a_stream_that_a_crash_broke_off_is_asked_for_anew(lives: Lives) -> None:
-    lives.live(Reader, story=dying(lives, FakeBackend("chat", [list("abcdef")], delay=1), seconds=2.5))
-    backend = FakeBackend("chat", [["x", "y"]])
-
-    async def second(loom: Loom) -> Any:
-        loom.add_model(backend)
-        return await heard(loom)
-
-    assert lives.live(Reader, story=second) == ["x", "y"]
-    assert len(backend.requests) == 1
-
-
-def test_a_break_that_was_dealt_with_comes_again_after_a_crash(lives: Lives) -> None:
-    class Slow(Careful, name="Careful"):
-        _failures = 0
-
-        async def _after(self) -> None:
-            await asyncio.sleep(1000)
-
-    class Swift(Careful, name="Careful"):
-        _failures = 0
-
-    async def first(loom: Loom) -> None:
-        loom.add_model(FakeBackend("chat", [["a", ModelFailed("gone")]]))
-        loom.add_model(FakeBackend("other", ["b"], name="other"))
-        await loom.publish("read")
-        await asyncio.sleep(5)
-        lives.die()
-
-    async def second(loom: Loom) -> Any:
-        await loom.idle()
-        return loom.agent("Careful").instance.heard
-
-    lives.live(Slow, story=first)
-    assert lives.live(Swift, story=second) == ["a", "ModelFailed: gone", "b"]
 
 
 @virtual_time
