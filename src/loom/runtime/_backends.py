@@ -13,6 +13,8 @@ LATE = {
     "worker_limits": ("loom.worker", "WorkerLimits", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
+    "wyoming": ("loom.adapters.wyoming", "wyoming", "voice"),
+    "wyoming_sink": ("loom.adapters.wyoming", "wyoming_sink", "voice"),
     "mqtt": ("loom.adapters.mqtt", "mqtt", "mqtt"),
     "mqtt_sink": ("loom.adapters.mqtt", "mqtt_sink", "mqtt"),
     "http_poll": ("loom.adapters.http_poll", "http_poll", "http"),

@@ -20,6 +20,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "touch": "touch",
         "http_poll": "http_poll",
         "mqtt": "mqtt",
+        "wyoming": "wyoming",
         "sse": "sse",
         "websocket": "websocket",
     },
@@ -31,6 +32,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "ui": "ui",
         "http_request": "http_request",
         "mqtt": "mqtt_sink",
+        "wyoming": "wyoming_sink",
     },
     "models": {name: f"catalog:{name}" for name in BACKENDS},
 }
