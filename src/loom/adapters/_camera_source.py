@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loom.adapters._camera_capture import device_pictures, film_pictures
 from loom.adapters._camera_pictures import (
     Size,
     fit,
@@ -27,12 +28,19 @@ Picture = tuple[str, "int | None", "Callable[[], Image]"]
 
 
 def factory(host: Host) -> Mapping[str, Callable[[Any, CallContext], object]]:
-    """The stream `frames`. Config: "rate", "width", "height", "seed", "folder", "hold" (seconds per picture)."""
+    """The stream `frames`.
+
+    Config: "rate", "width", "height", "seed", "folder", "hold" (seconds per picture), "device", "file", "repeat".
+    """
     config = host.config
     size = (config["width"], config["height"])
     problems: list[str] = []
 
-    def open_source() -> Iterator[Picture]:
+    def open_source(pace: Pace) -> Iterator[Picture]:
+        if config.get("device") is not None:
+            return device_pictures(config["device"], size, config["rate"])
+        if config.get("file"):
+            return film_pictures(config["file"], size, pace.clock(config["rate"]), config["repeat"])
         if config.get("folder"):
             return folder_pictures(
                 config["folder"], size, max(1, round(config["hold"] * config["rate"])), problems
@@ -42,7 +50,9 @@ def factory(host: Host) -> Mapping[str, Callable[[Any, CallContext], object]]:
     def frames(body: Any, call: CallContext) -> Iterator[object]:
         """{"count": frames or None, "paced": bool}: items with the frame, its number, name, faces, time, losses."""
         pace = Pace(config["rate"] if body.get("paced", True) else None, time.monotonic())
-        return shoot(open_source(), host.writer(ARENA), call, Shoot(size, pace, body.get("count"), problems))
+        return shoot(
+            open_source(pace), host.writer(ARENA), call, Shoot(size, pace, body.get("count"), problems)
+        )
 
     return {"frames": frames}
 
@@ -66,6 +76,12 @@ class Pace:
             self.tick += behind
         return self._start + self.tick / self._rate - now
 
+    def clock(self, rate: float) -> Callable[[int], float]:
+        """When the frame with this number is shown, in seconds: by the schedule, or without one at *rate*."""
+        if self._rate is None:
+            return lambda number: number / rate
+        return lambda number: max(0, self.tick - 1) / rate
+
     @property
     def steady(self) -> bool:
         """Whether there is a schedule to keep, so that a full arena means to shed rather than to wait."""
@@ -84,6 +100,7 @@ def shoot(source: Iterator[Picture], writer: FrameWriter, call: CallContext, wha
     """Items at the pace of *what*; a frame without a free slot or credit is shed at a steady pace, else waited for."""
     width, height = what.size
     number = 0
+    picture: Picture | None = None
     while what.count is None or number < what.count:
         if call.wait(what.pace.due(time.monotonic())):
             return
@@ -94,11 +111,14 @@ def shoot(source: Iterator[Picture], writer: FrameWriter, call: CallContext, wha
             else:
                 call.listen(1.0)
             continue
+        picture = picture or next(source, None)
+        if picture is None:
+            return
         slot = writer.slot()
         if slot is None:
             continue
         captured_ms, captured = time.time_ns() // 1_000_000, time.monotonic()
-        name, faces, draw = next(source)
+        (name, faces, draw), picture = picture, None
         slot.view[: width * height * 3] = draw().tobytes()
         yield {
             "frame": slot.frame((height, width, 3), "uint8"),

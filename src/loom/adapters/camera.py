@@ -19,9 +19,11 @@ ARENA = "camera"
 
 @dataclass(frozen=True, slots=True)
 class CameraOptions:
-    """*rate* frames a second of *width* x *height* pixels; *folder* of pictures, each shown *hold* seconds.
+    """*rate* frames a second of *width* x *height* pixels, from one of three, and *slots* of them fit in memory.
 
-    Without a folder: scenes from packaged photographs, the same for the same *seed*. *slots* frames fit in memory.
+    *device*: the number of a real camera, 0 the first. *file*: a video or a GIF at its own speed, again and again with
+    *repeat*. *folder*: pictures, each shown *hold* seconds. With none of them: scenes from packaged photographs, the
+    same for the same *seed*.
     """
 
     rate: float = 30.0
@@ -31,11 +33,19 @@ class CameraOptions:
     hold: float = 1.0
     seed: int = 0
     slots: int = 8
+    device: int | None = None
+    file: str | None = None
+    repeat: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 1000 or not (16 <= self.width <= 7680 and 16 <= self.height <= 4320):
             raise ConfigError(
                 f"camera of {self.rate} frames/s, {self.width} x {self.height}: use 1..1000, 16..7680 x 16..4320"
+            )
+        named = [key for key in ("device", "file", "folder") if getattr(self, key) is not None]
+        if len(named) > 1 or (self.device is not None and not 0 <= self.device < 1000):
+            raise ConfigError(
+                f"camera of {' and '.join(named)} (device {self.device}): name one of them, devices from 0"
             )
 
 
@@ -63,8 +73,15 @@ class Camera:
         self.options = options or CameraOptions()
         o = self.options
         self.arena = Arena(ARENA, slots=o.slots, slot_bytes=o.width * o.height * 3)
-        config = {"rate": o.rate, "width": o.width, "height": o.height, "folder": o.folder, "hold": o.hold}
-        self.worker = Worker(name, SPEC, {**config, "seed": o.seed}, produces=(self.arena,))
+        config: dict[str, Any] = {
+            "rate": o.rate,
+            "width": o.width,
+            "height": o.height,
+            "folder": o.folder,
+            "hold": o.hold,
+        }
+        config |= {"seed": o.seed, "device": o.device, "file": o.file, "repeat": o.repeat}
+        self.worker = Worker(name, SPEC, config, produces=(self.arena,))
         self.unreadable: list[str] = []
         self._shots = self._shed = self._unreadable = 0
 
