@@ -34,7 +34,7 @@ def test_a_line_that_is_quoted_stands_where_it_is_said_to_stand(text: str) -> No
     source = text.split("\n")
     for each in passages(text):
         for line in lines(Hit("x", each.first, each.last, each.text, 1.0), most=1000):
-            assert ink(line.text) in ink(source[line.first - 1])
+            assert ink(line.text) in ink("".join(source[line.first - 1 : line.last]))
 
 
 def test_a_heading_begins_a_passage_of_its_own() -> None:
@@ -50,3 +50,10 @@ def test_sentences_say_something_and_run_over_lines() -> None:
         "And the last one follows!",
     ]
     assert len(sentences("One two three. " * 100, most=7)) == 7
+
+
+def test_a_sentence_that_runs_over_the_end_of_a_line_is_quoted_whole() -> None:
+    text = "The heating in the bedroom has not worked since the\nfirst frost in November. It is cold.\nmilk\nand tea"
+    found = lines(Hit("x", 4, 7, text, 1.0))
+    assert [(each.first, each.last) for each in found] == [(4, 5), (5, 5), (6, 6), (7, 7)]
+    assert found[0].text.endswith("since the first frost in November.")

@@ -85,6 +85,8 @@ def test_headings_are_known() -> None:
     assert is_heading(hit(1, "# Soup"))
     assert is_heading(hit(1, "Packing list for the hut"))
     assert not is_heading(hit(1, "The soup simmers.", first=3))
+    assert not is_heading(hit(1, "Total: 154.40"))
+    assert not is_heading(hit(1, "boots and a rain jacket"))
 
 
 def paper(name: str, *vectors: list[float]) -> Paper:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from loom.cli._desk_input import typed
 from loom.cli._desk_lines import answer_lines, event_lines
 from loom.cli._output import columns, complain, say
 from loom.cli._signals import on_first_signal
@@ -101,6 +102,7 @@ async def _play(options: argparse.Namespace, home: Path) -> int:
 
 async def _serve(options: argparse.Namespace, home: Path) -> int:
     from loom.cli._desk_run import DeskRun, Plan
+    from loom.desk.topics import FILED, TROUBLE
 
     data = Path(options.data or home / "data")
     plan = Plan(Path(options.folder), data, not options.no_chat, options.recursive, options.model)
@@ -115,6 +117,7 @@ async def _serve(options: argparse.Namespace, home: Path) -> int:
         await desk.start()
         answers += [await _asked(desk, question, quiet) async for question in _questions(options, desk)]
     except asyncio.CancelledError:  # a signal: end in order
+        _go_on()
         complain("ended; what was not read yet is read the next time" if options.data else "ended")
     finally:
         await desk.stop()
@@ -123,8 +126,11 @@ async def _serve(options: argparse.Namespace, home: Path) -> int:
             n: {"kind": p.kind, "summary": p.summary, "passages": len(p.texts)}
             for n, p in desk.papers().items()
         }
-        troubles = {e.payload["name"]: e.payload["reason"] for e in desk.told if e.topic == "desk.trouble"}
-        say(json.dumps({"files": papers, "not_filed": troubles, "answers": answers}, indent=2))
+        troubles = {e.payload["name"]: e.payload["reason"] for e in desk.told if e.topic == TROUBLE}
+        filed = [e.payload["name"] for e in desk.told if e.topic == FILED]
+        say(
+            json.dumps({"files": papers, "filed": filed, "not_filed": troubles, "answers": answers}, indent=2)
+        )
     return 1 if any(answer.get("error") for answer in answers) else 0
 
 
@@ -151,24 +157,18 @@ async def _questions(options: argparse.Namespace, desk: Any) -> Any:
         return
     if terminal:
         say("Ask what is in it; an empty line or Ctrl-D ends.")
-    reader = await _standard_input()
-    while line := await reader.readline():
-        text = line.decode(errors="replace").strip()
+    async for text in typed():
         if not text and terminal:
             return
         if text:
             yield text
 
 
-async def _standard_input() -> asyncio.StreamReader:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 20)
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (ValueError, OSError):  # a file: it can be read at once
-        reader.feed_data(sys.stdin.buffer.read(1 << 20))
-        reader.feed_eof()
-    return reader
+def _go_on() -> None:
+    """Forget the cancellation, which was a signal: what follows ends in order."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
 
 
 def _end_on_signal() -> None:

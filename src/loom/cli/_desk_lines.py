@@ -39,9 +39,9 @@ def answer_lines(answer: Mapping[str, Any], width: int) -> list[str]:
         [line] = as_hits([answer["line"]])
         lines += field("", f"“{shown(line.text)}” ({shown(line.place)})", width)
     if answer.get("model"):
-        lines += field("", f"in the small model's words: {shown(answer['model'])}", width)
+        lines += field("", f"in a small model's words, which may be wrong: {shown(answer['model'])}", width)
     elif answer.get("refused"):
-        lines += field("", "(the small model said something that does not stand there: left out)", width)
+        lines += field("", "(the chat model said something that does not stand there: left out)", width)
     for hit in hits:
         lines += field("", f"{hit.score:.2f} {shown(hit.place)}  {shown(hit.text)[:160]}", width)
     return lines

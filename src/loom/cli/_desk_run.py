@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -124,7 +125,11 @@ class DeskRun:
 
     def _seen(self) -> dict[str, int]:
         reader: Any = self._loom.agent("reader").instance
-        return {path: each.mtime_ms for path, each in reader.seen.items()}
+        there = self._there()
+        seen = {path: each.mtime_ms for path, each in reader.seen.items()}
+        return {
+            p: at for p, at in seen.items() if p in there or not os.path.isfile(p)
+        }  # not of other folders
 
     def _refused(self) -> set[str]:
         return {event.payload["path"] for event in self.told if event.topic == TROUBLE}

@@ -20,7 +20,7 @@ from loom.cli._desk_run import DeskRun, Plan
 from loom.desk.topics import FILED, TROUBLE
 from loom.errors import LoomError
 
-BALLAST = 20  # pages of Python's manual that are read while a question waits
+BALLAST = 12  # pages of Python's manual that are read while a question waits
 WORDED = 3  # of the answers, by the chat model too: it is slow
 KILLED_AFTER = 3  # files that the first life has filed when it is killed
 LIMIT = 120.0

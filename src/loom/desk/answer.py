@@ -11,6 +11,7 @@ THRESHOLD = 0.30
 NEAR = 0.15  # how far behind the best a passage may be and still be shown
 WORDS = 0.12  # what a passage gains that has all words of the question
 MOST_HITS = 3
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _COMMON = frozenset({
@@ -63,21 +64,31 @@ def best(hits: Sequence[Hit], most: int = MOST_HITS) -> list[Hit]:
 
 
 def is_heading(line: Hit) -> bool:
-    """Whether a line only names what follows: a poor thing to quote."""
-    return line.text.startswith("#") or (
-        line.first == 1 and len(line.text.split()) <= 7 and line.text[-1] not in ".!?"
+    """Whether a line only names what follows, as titles do: a poor thing to quote."""
+    text = line.text
+    title = (
+        text[:1].isupper() and len(text.split()) <= 7 and text[-1] not in ".!?:;," and not _DIGIT.search(text)
     )
+    return text.startswith("#") or title
 
 
 def lines(hit: Hit, most: int = 12) -> list[Hit]:
     """The sentences of a passage, each with the lines it stands on: what can be quoted."""
     found: list[Hit] = []
-    number = hit.first
-    for line in hit.text.split("\n"):
-        parts = (part.strip() for part in _SENTENCE.split(line))
-        found += [hit._replace(first=number, last=number, text=part) for part in parts if part]
-        number = min(number + 1, hit.last)
+    for number, line in enumerate(hit.text.split("\n"), hit.first):
+        for part in filter(None, (each.strip() for each in _SENTENCE.split(line))):
+            if found and _goes_on(found[-1], number, part):
+                before = found.pop()
+                found.append(before._replace(last=number, text=f"{before.text} {part}"))
+            else:
+                found.append(hit._replace(first=number, last=number, text=part))
     return found[:most]
+
+
+def _goes_on(before: Hit, number: int, text: str) -> bool:
+    """Whether *text* on line *number* is the rest of a sentence that was broken at the end of its line."""
+    broken = before.last == number - 1 and before.text[-1] not in ".!?:;}]," and len(before.text) > 40
+    return broken and text[:1].islower()
 
 
 def grounded(reply: str, hits: Sequence[Hit], question: str) -> bool:

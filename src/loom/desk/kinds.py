@@ -1,4 +1,4 @@
-"""The kinds of papers that a desk tells apart, each with examples of what such a paper says."""
+"""The kinds of papers that a desk tells apart: prose by examples of what it says, the others by their form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS: dict[str, list[str]] = {
     "meeting notes": ["minutes of the meeting, present, agenda, decisions and action items for the team"],
     "contract": [
         "agreement between the parties, term, notice period, liability, termination in writing",
-        "membership or rental agreement: begins on, costs a month, cancelled with notice, nobody is liable",
+        "membership agreement: begins on, costs a month, cancelled with notice, nobody is liable",
     ],
     "article": [
         "researchers found in a new study that",
@@ -28,16 +28,20 @@ KINDS: dict[str, list[str]] = {
         "how to repair it, step by step: first loosen the screw, then turn",
         "manual, set-up guide",
     ],
+    "documentation": [
+        "reference manual of a program or a programming language: statements, options, configuration, what is promised",
+        "design of software: modules, events, queues, protocols and how they work together",
+        "read me: how to install the software, what it does, its API and its limits",
+    ],
     "plan": [
         "plan for the next weeks: week 1, week 2, training schedule",
         "project schedule with milestones",
     ],
-    "list": ["packing list, shopping list, things to bring: socks, boots, passport", "to-do list"],
+    "list": ["packing list: socks, boots, passport, toothbrush", "shopping list: milk, eggs, bread, onions"],
     "appointment": [
         "your appointment at the doctor is on Thursday at 8:40",
         "invitation to an event, date and place",
     ],
-    "code": ["import os\ndef main(): return 0", "function(x) { return x + 1; }"],
     "log": ["2026-01-01 12:00:00 ERROR connection refused, retrying", "INFO started server on port 8080"],
 }
 _FORMS = {"table": "table", "data": "data", "code": "code", "picture": "picture"}
