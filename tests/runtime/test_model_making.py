@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,18 @@ async def test_a_name_makes_a_model_in_a_worker_of_its_own() -> None:
 
 
 async def test_it_sleeps_when_idle_unless_told_otherwise() -> None:
-    for given, expected in (({}, IDLE), ({"idle": None}, None), ({"idle": 5.0}, 5.0)):
+    for given, expected in (
+        ({}, IDLE),
+        ({"idle": None}, None),
+        ({"idle": float("inf")}, None),
+        ({"idle": 5.0}, 5.0),
+    ):
         model = loom.local_model("echo", **given)  # type: ignore[arg-type]
         assert model._worker.limits.idle == expected  # type: ignore[attr-defined]
         await model.close()
+    for idle in (0, -1, float("nan")):
+        with pytest.raises(ConfigError, match="idle is more than 0 seconds"):
+            loom.local_model("echo", idle=idle)
 
 
 def test_names_and_settings_that_do_not_exist_are_refused_with_the_nearest() -> None:
@@ -69,10 +78,21 @@ def test_a_package_that_is_missing_is_said_before_anything_starts(monkeypatch: p
 
 def test_a_project_file_checks_the_settings_of_a_backend() -> None:
     made = factory("echo")
-    names = ["name", "arenas", "memory_limit", "idle", "threads", "path"]
+    names = ["name", "home", "arenas", "memory_limit", "idle", "threads", "path"]
     assert list(inspect.signature(made).parameters) == names
     model = made(name="x", arenas=(), threads=3)
     assert model.name == "x"
+
+
+def test_files_are_looked_for_from_the_folder_of_the_project(tmp_path: Path) -> None:
+    for given, meant in (
+        ("a.bin", tmp_path / "a.bin"),
+        ("/b.bin", Path("/b.bin")),
+        ("~/c", Path.home() / "c"),
+    ):
+        model = factory("echo")(name="x", home=tmp_path, path=given, threads=1)
+        config = json.loads(model._worker._plan.config)  # type: ignore[attr-defined]
+        assert config == {"path": str(meant), "threads": 1}
 
 
 def _built(folder: Path, text: str) -> Any:

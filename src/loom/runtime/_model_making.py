@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loom.actions.registry import nearest
@@ -22,6 +24,9 @@ IDLE = 600.0
 
 GRACE = 3.0
 """Seconds that a model has to notice that nobody waits any more, before its process is killed and loads anew."""
+
+FILES = {"file", "model", "path", "tokenizer"}
+"""Settings that are the path of a file or folder."""
 
 
 def local_model(
@@ -43,7 +48,7 @@ def local_model(
     backend = find(use)
     _check_settings(backend, config)
     limit = backend.memory_limit if memory_limit is None else memory_limit
-    limits = load("worker_limits")(cancel_grace=GRACE, idle=idle)
+    limits = load("worker_limits")(cancel_grace=GRACE, idle=_checked(idle))
     options = {"memory_limit": limit, "arenas": tuple(arenas), "limits": limits}
     worker = load("worker")(name or use, backend.spec, config, **options)
     return WorkerModel(name or use, worker, backend.tasks, backend.streams)
@@ -60,12 +65,16 @@ def find(use: str) -> Backend:
 
 
 def factory(use: str) -> Callable[..., WorkerModel]:
-    """What a project file calls for `use = "NAME"`: its parameters are the backend's settings."""
+    """What a project file calls for `use = "NAME"`: its parameters are the backend's settings.
+
+    Files are looked for from the folder of the project, *home*.
+    """
     backend = find(use)
     made = partial(local_model, use)
     kind = inspect.Parameter.KEYWORD_ONLY
     types: dict[str, Any] = {
         "name": str,
+        "home": Path,
         "arenas": Any,
         "memory_limit": int,
         "idle": float,
@@ -78,8 +87,10 @@ def factory(use: str) -> Callable[..., WorkerModel]:
         for key, each in types.items()
     ]
 
-    def make(**values: Any) -> WorkerModel:
+    def make(home: Path | None = None, **values: Any) -> WorkerModel:
         _check_packages(backend)
+        for key in FILES & values.keys() if home is not None else ():
+            values[key] = str(home / Path(values[key]).expanduser())
         return made(**values)
 
     make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -94,6 +105,15 @@ def _check_settings(backend: Backend, config: dict[str, Any]) -> None:
             known = ", ".join(backend.settings) or "none"
             hint = f"did you mean {near}?" if near else f"it has {known}"
             raise ConfigError(f"model {backend.name!r} has no setting {key!r}; {hint}")
+
+
+def _checked(idle: float | None) -> float | None:
+    """*idle* as the worker takes it; raises ConfigError for what is no duration."""
+    if idle is None or idle == inf:
+        return None
+    if not idle > 0:
+        raise ConfigError(f"idle is more than 0 seconds, or inf for a model that never sleeps; not {idle!r}")
+    return idle
 
 
 def _check_packages(backend: Backend) -> None:
