@@ -82,9 +82,7 @@ def _small_system(
     return (first, *system[1:])
 
 
-def _middle_out(
-    system: tuple[Message, ...], newest: Message, room: int, count: Count
-) -> tuple[Message, ...]:
+def _middle_out(system: tuple[Message, ...], newest: Message, room: int, count: Count) -> tuple[Message, ...]:
     return (_longest(newest, lambda each: count((*system, each)) <= room),)
 
 

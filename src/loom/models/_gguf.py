@@ -117,7 +117,9 @@ def _read(reader: _Reader, path: str) -> Gguf:
         raise ModelFailed(f"{path} is no GGUF file ({reader.size:,} bytes); name a .gguf file in `file`")
     version = reader.number("I")
     if version not in VERSIONS:
-        raise ModelFailed(f"{path} is GGUF version {version}; versions {VERSIONS[0]} and {VERSIONS[1]} are read")
+        raise ModelFailed(
+            f"{path} is GGUF version {version}; versions {VERSIONS[0]} and {VERSIONS[1]} are read"
+        )
     tensors = reader.count(MOST_TENSORS, "tensors")
     pairs = reader.count(MOST_PAIRS, "settings")
     settings = {reader.text(): reader.value(reader.number("I")) for _ in range(pairs)}
@@ -125,7 +127,9 @@ def _read(reader: _Reader, path: str) -> Gguf:
     architecture = str(settings.get("general.architecture", ""))
     words, kinds = settings.get("tokenizer.ggml.tokens", []), settings.get("tokenizer.ggml.token_type", [])
     if not architecture or not words or not tensors:
-        raise ModelFailed(f"{path} holds no language model (no words or no weights); name another file in `file`")
+        raise ModelFailed(
+            f"{path} holds no language model (no words or no weights); name another file in `file`"
+        )
     return Gguf(
         str(settings.get("general.name", "") or os.path.basename(path)),
         architecture,
@@ -157,5 +161,3 @@ def _ends(reader: _Reader, tensors: int) -> Iterator[int]:
             elements *= reader.number("Q")
         block = BLOCKS.get(reader.number("I"), (1, 0))
         yield reader.number("Q") + -(-elements // block[0]) * block[1]
-
-

