@@ -1,4 +1,4 @@
-"""`loom demo desk`, as people run it: real models, its own papers or a folder of somebody, with or without a terminal."""
+"""`loom demo desk`, as people run it: real models, its own papers or somebody's, with and without a terminal."""
 
 from __future__ import annotations
 

@@ -102,6 +102,10 @@ def test_one_answer_to_every_question_is_told() -> None:
     assert "different questions gave 1 different answers" in failed(seen)
 
 
+def plain(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).split())
+
+
 def event(topic: str, **payload: Any) -> Event:
     return Event("x", {"path": "/a", "name": "a.txt", **payload}, topic=topic)
 
@@ -115,7 +119,7 @@ def test_every_line_fits_and_says_what_became_of_a_file(width: int) -> None:
         *event_lines(event(GONE), (3, 12), width),
     ]
     assert max(map(len, shown)) <= width
-    text = " ".join(" ".join(shown).split())
+    text = plain(shown)
     for words in ("filed", "[3/12] a.txt", "recipe", "the first pages only", "not filed", "binary", "gone"):
         assert words in text
     assert event_lines(event(FOUND), (0, 0), width) == []
@@ -130,7 +134,7 @@ def test_an_answer_shows_the_line_the_place_and_what_the_model_says_apart(width:
     }
     lines = answer_lines({**answer, "model": "It takes 20 minutes."}, width)
     assert max(map(len, lines)) <= width
-    text = " ".join(" ".join(lines).split())
+    text = plain(lines)
     for words in (
         "How long?",
         "“20 minutes” (soup.md:1-2)",
@@ -138,10 +142,11 @@ def test_an_answer_shows_the_line_the_place_and_what_the_model_says_apart(width:
         "0.50 soup.md:1-2",
     ):
         assert words in text
-    assert "left out" in " ".join(answer_lines({**answer, "refused": "95"}, width))
-    assert "95" not in " ".join(answer_lines({**answer, "refused": "95"}, width))
-    assert "nothing about that" in " ".join(answer_lines({"question": "?", "hits": []}, width))
-    assert "it fell over" in " ".join(
+    refused = plain(answer_lines({**answer, "refused": "95"}, width))
+    assert "left out" in refused
+    assert "95" not in refused
+    assert "nothing about that" in plain(answer_lines({"question": "?", "hits": []}, width))
+    assert "it fell over" in plain(
         answer_lines({"question": "?", "hits": [], "error": "it fell over"}, width)
     )
 
