@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from loom.event.codec import Buffer
+from loom.event._codec_buffer import Buffer
 
 RATE = 16_000
 TEXT = "The kitchen light is on, and somebody is at the door."

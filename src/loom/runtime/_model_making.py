@@ -89,8 +89,8 @@ def factory(use: str) -> Callable[..., WorkerModel]:
 
     def make(home: Path | None = None, **values: Any) -> WorkerModel:
         _check_packages(backend)
-        for key in FILES & values.keys() if home is not None else ():
-            values[key] = str(home / Path(values[key]).expanduser())
+        if home is not None:
+            values |= {key: str(home / Path(values[key]).expanduser()) for key in FILES & values.keys()}
         return made(**values)
 
     make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
