@@ -1,9 +1,9 @@
 """A desk: files are read, filed and found again by three agents; what is gone is forgotten (needs NumPy).
 
 It prints:
-    filed soup.txt: The soup simmers for twenty minutes.
-    filed train.txt: The train leaves at 9:12 from platform 7.
-    train.txt:1 says: The train leaves at 9:12 from platform 7.
+    filed soup.txt: The soup simmers for 20 minutes.
+    filed train.txt: The train leaves at 9:12.
+    train.txt:1 says: The train leaves at 9:12.
     nothing about that on the desk
 """
 
@@ -17,10 +17,7 @@ from loom.desk import Clerk, Reader, Shelf
 from loom.desk.answer import words
 from loom.testing import FakeBackend
 
-NOTES = {
-    "soup.txt": "The soup simmers for twenty minutes.",
-    "train.txt": "The train leaves at 9:12 from platform 7.",
-}
+NOTES = {"soup.txt": "The soup simmers for 20 minutes.", "train.txt": "The train leaves at 9:12."}
 
 
 def embed(request):
@@ -44,17 +41,16 @@ async def answer(event):
 
 async def main(home):
     async with Loom(data=f"{home}/data") as loom:
-        loom.add_model(FakeBackend("embed", embed))
-        loom.add_model(FakeBackend("classify", lambda request: [{"label": "note", "score": 1.0}]))
+        loom.add_model(FakeBackend("embed", embed, name="toy"))
+        loom.add_model(FakeBackend("classify", lambda request: [{"label": "note"}], name="toy too"))
         loom.add(Reader, Shelf, Clerk, filed, answer)
-        for name in NOTES:  # the source `folder` tells of such changes by itself
-            await loom.publish("desk.folder.created", {"path": f"{home}/{name}", "change": "created"})
-        await loom.idle()
-        for change in ("changed", "deleted"):
-            await loom.publish(f"desk.folder.{change}", {"path": f"{home}/train.txt", "change": change})
+        changes = [(name, "created") for name in NOTES] + [("train.txt", "deleted")]
+        for name, change in changes:  # the source `folder` tells of them by itself
+            await loom.publish(f"desk.folder.{change}", {"path": f"{home}/{name}", "change": change})
             await loom.idle()
-            await loom.publish("desk.question", "When does the train leave?")
-            await loom.idle()
+            if name == "train.txt":
+                await loom.publish("desk.question", "When does the train leave?")
+                await loom.idle()
 
 
 with tempfile.TemporaryDirectory() as folder:
