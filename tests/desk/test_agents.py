@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -318,3 +319,50 @@ async def test_a_folder_that_is_away_as_a_whole_is_not_forgotten(tmp_path: Path)
         await desk.loom.publish(CENSUS, {"root": str(folder)})
         await desk.loom.idle()
         assert set(desk.papers()) == {"soup.txt"}
+
+
+@virtual_time
+async def test_a_file_that_was_moved_is_there_once_under_its_new_name(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "data")
+    async with desk.loom:
+        path = write(tmp_path / "soup.txt", SOUP)
+        await desk.tell("created", path)
+        await desk.loom.idle()
+        await desk.tell("moved", path.rename(tmp_path / "lunch.txt"), before=str(path))
+        await desk.loom.idle()
+        assert desk.papers() == {"lunch.txt": [SOUP.strip()]}
+
+
+@virtual_time
+async def test_a_desk_that_is_full_says_so_and_takes_the_file_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loom.desk.reader.MOST_FILES", 2)
+    desk = Desk(tmp_path / "data")
+    probe = Probe(desk.loom.bus, TROUBLE)
+    async with desk.loom:
+        for name in ("a.txt", "b.txt", "c.txt"):
+            await desk.tell("created", write(tmp_path / name, SOUP))
+        await desk.loom.idle()
+        assert [told["name"] for told in probe.payloads] == ["c.txt"]
+        assert "the desk is full: 2 files" in probe.payloads[0]["reason"]
+        (tmp_path / "a.txt").unlink()
+        await desk.tell("deleted", tmp_path / "a.txt")
+        await desk.tell("changed", tmp_path / "c.txt")
+        await desk.loom.idle()
+        assert set(desk.papers()) == {"b.txt", "c.txt"}
+
+
+@virtual_time
+async def test_no_file_takes_more_passages_than_it_may_and_neither_do_all_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loom.desk.reader.MOST_IN_ALL", 60)
+    desk = Desk(tmp_path / "data")
+    filed, trouble = Probe(desk.loom.bus, FILED), Probe(desk.loom.bus, TROUBLE)
+    async with desk.loom:
+        for name in ("a.txt", "b.txt", "c.txt"):
+            await desk.tell("created", write(tmp_path / name, "Another line about many things.\n" * 2000))
+        await desk.loom.idle()
+        assert [(told["passages"], told["whole"]) for told in filed.payloads] == [(48, False), (12, False)]
+        assert [told["name"] for told in trouble.payloads] == ["c.txt"]
