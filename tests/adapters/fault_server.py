@@ -1,6 +1,7 @@
 """An HTTP server on loopback that behaves as badly as a test tells it to."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from loom import Loom
 from loom.adapters._http_client import _httpx
 from loom.runtime._config_build import build
 from loom.runtime.config import read_project
+from tests.adapters.brokers import certificate
 
 _httpx()  # imported before a test watches for calls that block
 
@@ -51,18 +53,27 @@ async def project(folder: Path, text: str) -> Loom:
     return await asyncio.to_thread(lambda: build(read_project(folder / "loom.toml")))
 
 
+def server_context(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS for the name ``broker.test``; ``cert.pem`` in the folder is what to trust."""
+    certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
 class FaultServer:
     """Serves on a free port while it is entered; ``requests`` holds what was asked, ``open`` how many are connected."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.behaviour = behaviour
+        self._tls = tls
         self.requests: list[Asked] = []
         self.open = 0
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "FaultServer":
-        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         return self

@@ -13,7 +13,7 @@ from loom.adapters._http_client import Http, Limits, Request
 from loom.adapters._secrets import Credentials
 from loom.adapters.http_request import HttpRequest, http_request
 from loom.errors import ActionDenied, ConfigError, EgressRefused, RemoteFailed, RemoteTooLarge
-from tests.adapters.fault_server import Asked, FaultServer, project, reply, says
+from tests.adapters.fault_server import Asked, FaultServer, project, reply, says, server_context
 
 OK = reply(200, '{"a": 1}', content_type="application/json")
 
@@ -325,3 +325,22 @@ async def test_an_agent_asks_through_one_block_of_a_project_file(tmp_path: Path)
             assert answer["body"] == {"a": 1}
             with pytest.raises(EgressRefused):
                 await loom.call("http.request", url="http://127.0.0.1:9/")
+
+
+async def test_tls_is_checked_against_the_name_and_never_left_by_a_redirect(tmp_path: Path) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    rules = parse_rules(["*.test"], private=True)
+    context = await asyncio.to_thread(server_context, tmp_path)
+    async with FaultServer(says(OK), context) as server:
+        trusting = Http(rules, ca=tmp_path / "cert.pem", resolve=resolve)
+        answer = await trusting.fetch(Request(f"https://broker.test:{server.port}/"))
+        assert answer.status == 200
+        assert server.requests[0].headers["host"] == f"broker.test:{server.port}"
+        for http, host in ((trusting, "other.test"), (Http(rules, resolve=resolve), "broker.test")):
+            with pytest.raises(RemoteFailed, match="ConnectError"):
+                await http.fetch(Request(f"https://{host}:{server.port}/"))
+        server.behaviour = says(reply(302, location=f"http://broker.test:{server.port}/"))
+        with pytest.raises(EgressRefused, match="scheme 'http'"):
+            await trusting.fetch(Request(f"https://broker.test:{server.port}/"))

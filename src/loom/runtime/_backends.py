@@ -20,6 +20,7 @@ LATE = {
     "http_poll": ("loom.adapters.http_poll", "http_poll", "http"),
     "sse": ("loom.adapters.sse", "sse", "http"),
     "websocket": ("loom.adapters.websocket", "websocket", "http"),
+    "openapi": ("loom.adapters.openapi", "openapi", "http"),
     "http_request": ("loom.adapters.http_request", "http_request", "http"),
     "folder": ("loom.adapters.folder", "folder", "desktop"),
     "clipboard": ("loom.adapters.clipboard", "clipboard", "desktop"),

@@ -31,6 +31,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "process": "process",
         "ui": "ui",
         "http_request": "http_request",
+        "openapi": "openapi",
         "mqtt": "mqtt_sink",
         "wyoming": "wyoming_sink",
     },
