@@ -17,12 +17,13 @@ PATIENCE = 30.0
 class Line(NamedTuple):
     """What somebody says: *text*, once the assistant is silent; or *over* it, when it has spoken for so many seconds.
 
-    Without a text it is a noise. Before it *first* is done.
+    Before it *first* is done, and after it nothing is said until *then*.
     """
 
     text: str
     over: float | None = None
     first: Callable[[], object] | None = None
+    then: Callable[[], object] | None = None
 
 
 class Pace:
@@ -63,7 +64,7 @@ async def converse(
     """Say *lines* one after the other in a room that is silent between them."""
     await _silence(pace, LONG_PAUSE)
     for line in lines:
-        pcm = await _while_silent(pace, speak(line.text)) if line.text else noise()
+        pcm = await _while_silent(pace, speak(line.text))
         over = line.over is not None
         await _until(pace, lambda over=over: timeline.sounding if over else not timeline.busy)  # type: ignore[misc]
         await _silence(pace, PAUSE if line.over is None else line.over)
@@ -73,6 +74,8 @@ async def converse(
         for chunk in chunks(pcm):
             await pace.give(chunk)
         await _silence(pace, LONG_PAUSE)
+        if line.then is not None:
+            await _until(pace, line.then)
     await _until(pace, lambda: not timeline.busy)
 
 
@@ -90,15 +93,6 @@ def chunks(pcm: bytes) -> list[bytes]:
     """*pcm* in pieces of 80 ms, the last one filled up with silence."""
     size = SAMPLES * 2
     return [pcm[start : start + size].ljust(size, b"\0") for start in range(0, len(pcm), size)]
-
-
-def noise(seconds: float = 0.6, seed: int = 1) -> bytes:
-    """Something falls: a loud noise that fades."""
-    from array import array
-    from random import Random
-
-    random, count = Random(seed), int(seconds * RATE)
-    return array("h", (int(random.gauss(0, 5000) * (1 - n / count)) for n in range(count))).tobytes()
 
 
 async def _silence(pace: Pace, seconds: float) -> None:

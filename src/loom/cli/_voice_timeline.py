@@ -67,6 +67,11 @@ class Timeline:
         """The turn whose sound is heard now; 0 for none."""
         return max((turn for turn in self._open if self.turns[turn].sound), default=0)
 
+    @property
+    def rung(self) -> bool:
+        """Whether the assistant has spoken up by itself."""
+        return any(turn.end and not turn.question for turn in self.turns.values())
+
     def take(self, event: Event) -> None:
         """One event of the assistant."""
         handle = getattr(self, f"_on_{event.type}", None)

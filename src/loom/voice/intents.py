@@ -54,17 +54,23 @@ INTENTS: Mapping[str, Sequence[str]] = {
     "thanks": ("thank you", "thanks a lot", "that was helpful", "great, thanks", "okay thank you"),
 }  # fmt: skip
 
-# What must be in a question for it to be meant: likeness alone takes "what is a kitchen" for a light.
-KEYS: Mapping[str, frozenset[str]] = {
-    "timer.set": frozenset({"timer", "timers", "remind", "wake", "countdown", "count", "alarm"}),
-    "timer.left": frozenset({"timer", "timers", "remind", "reminder", "alarm"}),
-    "timer.cancel": frozenset({"timer", "timers", "reminder", "alarm"}),
-    "time": frozenset({"time", "late", "clock"}),
-    "date": frozenset({"day", "date", "month", "year", "today", "today's", "weekday"}),
-    "door": frozenset({"door", "doorbell", "bell", "outside", "somebody", "someone", "anybody", "anyone", "visitor"}),
-    "folder": frozenset({"folder", "file", "files", "document", "documents", "inbox", "new", "arrived"}),
-    "light.on": frozenset({"light", "lights", "lamp", "lamps", "brighter"}),
-    "light.off": frozenset({"light", "lights", "lamp", "lamps", "dark"}),
+_TIMER = frozenset({"timer", "timers", "remind", "reminder", "wake", "countdown", "count", "alarm"})
+_LIGHT = frozenset({"light", "lights", "lamp", "lamps"})
+
+# A word of each of these sets must be in a question for it to be meant: likeness alone takes "turn up the heating"
+# for a lamp, and setting a timer for cancelling one.
+KEYS: Mapping[str, Sequence[frozenset[str]]] = {
+    "timer.set": (_TIMER,),
+    "timer.left": (_TIMER, frozenset({"left", "long", "when", "still", "running", "many", "remaining", "remain"})),
+    "timer.cancel": (_TIMER, frozenset({"cancel", "stop", "delete", "off", "need", "clear", "remove", "end", "kill"})),
+    "time": (frozenset({"time", "late", "clock"}),),
+    "date": (frozenset({"day", "date", "month", "year", "today", "today's", "weekday"}),),
+    "door": (frozenset({
+        "door", "doorbell", "bell", "outside", "somebody", "someone", "anybody", "anyone", "visitor", "front",
+    }),),
+    "folder": (frozenset({"folder", "file", "files", "document", "documents", "inbox", "new", "arrived"}),),
+    "light.on": (_LIGHT | {"brighter"}, frozenset({"on", "brighter", "make"})),
+    "light.off": (_LIGHT | {"dark"}, frozenset({"off", "out", "dark"})),
 }  # fmt: skip
 
 
@@ -77,6 +83,6 @@ def choose(text: str, ranked: Sequence[Mapping[str, object]]) -> str:
             return ""
         if label not in INTENTS:
             continue
-        if not (keys := KEYS.get(label)) or keys & words:
+        if all(keys & words for keys in KEYS.get(label, ())):
             return label
     return ""

@@ -15,10 +15,14 @@ _WORD = re.compile(r"[\w']+")
 
 
 class Scribe(Agent, name="scribe"):
-    """Publishes ``voice.heard`` for each ``voice.utterance``, without words if they could not be understood."""
+    """Publishes ``voice.heard`` for each ``voice.utterance``, without words if they could not be understood.
+
+    How *sure* recognition has to be: less after the wake phrase than (*surer*) where a hum might end an answer.
+    """
 
     phrases: tuple[str, ...] = ("okay nabu", "hey jarvis", "alexa", "hey mycroft")
     sure: float = 0.2
+    surer: float = 0.55
     troubles: int = 0
 
     @on("voice.utterance", durable=False)
@@ -26,7 +30,7 @@ class Scribe(Agent, name="scribe"):
         """What was said, as text."""
         said: dict[str, Any] = event.payload
         text, confidence = await self._understood(said["pcm"], ctx)
-        if confidence < self.sure:
+        if confidence < (self.sure if said["woken"] else self.surer):
             text = ""
         known = {name: said[name] for name in ("speech", "woken", "ended_ms")}
         ctx.publish("voice.heard", {**known, "text": without(text, self.phrases), "confidence": confidence})
