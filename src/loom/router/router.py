@@ -35,8 +35,10 @@ def pick(task: str, models: Sequence[Model], stream: bool = False) -> Model:
 
 
 def streams_of(model: Model) -> frozenset[str]:
-    """The tasks that *model* can do in pieces."""
-    found: frozenset[str] = getattr(model, "streams", model.tasks)
+    """The tasks that *model* can do in pieces; a model without `stream` has none."""
+    found: frozenset[str] = getattr(
+        model, "streams", model.tasks if hasattr(model, "stream") else frozenset()
+    )
     return found
 
 

@@ -60,6 +60,11 @@ class Job:
         started = self.started if self.started is not None else now
         return Answer(value, (started - self.enqueued) * 1000, (now - self.enqueued) * 1000)
 
+    def passed(self, now: float) -> str:
+        """What has become of its time."""
+        where = "in its queue" if self.started is None else "while it ran"
+        return f"{now - self.enqueued:.3g} s passed {where}"
+
     def stranger_to(self, methods: Sequence[str]) -> str:
         """What to say of a worker that has other *methods*."""
         near = get_close_matches(self.method, methods, 1) or methods

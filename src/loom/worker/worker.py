@@ -24,8 +24,8 @@ from loom.worker._job import COUNTED, Answer, Items, Job
 from loom.worker._output import OutputRing
 from loom.worker._pending import PendingCalls
 from loom.worker._rest import Rest
+from loom.worker._restarts import Restarts
 from loom.worker._session import Plan, Session, failed
-from loom.worker._vigilance import restart_delay
 from loom.worker.arena import Arena
 from loom.worker.limits import WorkerLimits
 
@@ -78,7 +78,7 @@ class Worker:
         self._current: Job | None = None
         self._abandoned: asyncio.TimerHandle | None = None
         self._closed = False
-        self._deaths = 0  # in a row
+        self._restarts = Restarts(self.limits)
         self._rest = Rest(self.limits.idle, self._doze)
         self._dozing: asyncio.Task[None] | None = None
         self._counts = dict.fromkeys(COUNTED, 0)
@@ -144,8 +144,8 @@ class Worker:
         self._check_open()
         while self._dozing is not None:
             await asyncio.wait({self._dozing})
-        if self._session is None:
-            self._begin_start()
+        if self._session is None and (refusal := self._begin_start()) is not None:
+            raise refusal
         if self._starting is not None:
             error = await asyncio.shield(self._starting)
             if error is not None:
@@ -245,12 +245,8 @@ class Worker:
 
     def _expire(self, job: Job) -> None:
         self._counts["timeouts"] += 1
-        loop = asyncio.get_running_loop()
-        where = "in its queue" if job.started is None else "while it ran"
-        seconds = loop.time() - job.enqueued
-        job.finish(
-            error=WorkerTimeout(f"{job.method!r} of worker {self.name!r}: {seconds:.3g} s passed {where}")
-        )
+        passed = job.passed(asyncio.get_running_loop().time())
+        job.finish(error=WorkerTimeout(f"{job.method!r} of worker {self.name!r}: {passed}"))
         self._abandon(job)
 
     def _abandon(self, job: Job) -> None:
@@ -299,7 +295,7 @@ class Worker:
             job.finish(error=failed(message, f"{job.method!r} of worker {self.name!r}"))
         else:
             self._counts["answered"] += 1
-            self._deaths = 0
+            self._restarts.worked()
             value = _wire.from_value(message.body, self._session.frame_from) if kind == "reply" else None
             job.finish(value)
         self._over()
@@ -309,7 +305,7 @@ class Worker:
         item = _wire.from_value(message.body, self._session.frame_from)
         if job.items is None or not job.items.put(item):
             raise WorkerGarbage(f"worker {self.name!r} sent an item without credit")
-        self._deaths = 0
+        self._restarts.worked()
         self._counts["items"] += 1
         if job.answer.done():
             job.items.ready.clear()
@@ -334,25 +330,32 @@ class Worker:
             self._abandoned = None
 
     # The process's way: started by need, lost, started again.
-    def _begin_start(self) -> None:
-        if self._starting is None:
-            self._starting = asyncio.get_running_loop().create_task(self._start())
+    def _begin_start(self) -> LoomError | None:
+        loop = asyncio.get_running_loop()
+        refusal = None if self._starting else self._restarts.refusal(loop.time())
+        if refusal is not None:
+            for job in self._pending.drain():
+                job.finish(error=refusal)
+        elif self._starting is None:
+            self._starting = loop.create_task(self._start())
+        return refusal
 
     async def _start(self) -> LoomError | None:
         try:
             error = await self._try_start()
-            if error is not None:
-                if self._session is not None:
-                    await self._session.stop()
-                for job in self._pending.drain():
-                    job.finish(error=error)
+            self._restarts.started(error)
+            if error is not None and self._session is not None:
+                await self._session.stop()
+                self._session = None
+            for job in self._pending.drain() if error is not None else ():
+                job.finish(error=error)
         finally:
             self._starting = None
         self._advance()
         return error
 
     async def _try_start(self) -> LoomError | None:
-        await asyncio.sleep(restart_delay(self._deaths, self.limits))
+        await asyncio.sleep(self._restarts.pause(asyncio.get_running_loop().time()))
         self._session = session = Session(self._plan, self._output, self._on_message, self._lost)
         self._counts["starts"] += 1
         try:
@@ -382,7 +385,7 @@ class Worker:
             self._session = None
             return
         self._counts["deaths"] += 1
-        self._deaths += 1
+        self._restarts.died(asyncio.get_running_loop().time())
         self._session = None
         job, self._current = self._current, None
         self._forget_abandoned()
