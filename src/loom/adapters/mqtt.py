@@ -12,12 +12,13 @@ from loom.actions import Action, action
 from loom.actions.action import ACTION
 from loom.adapters._feed import as_format, check_format, check_range
 from loom.adapters._mqtt_client import Broker, acknowledge, aiomqtt, connected, failed, make_broker
-from loom.adapters._mqtt_topics import check_filter, check_name, matches, to_loom
+from loom.adapters._mqtt_topics import check_filter, check_name, matches, to_loom, to_mqtt
 from loom.adapters._retrying import Link, Pauses, keep
 from loom.adapters.http_request import Content, encode
 from loom.adapters.source import Out
 from loom.errors import ActionFailed, ConfigError, EgressRefused, InvalidTopic, RemoteFailed, RemoteTooLarge
 
+__all__ = ["MqttSink", "MqttSource", "mqtt", "mqtt_sink", "to_loom", "to_mqtt"]
 FORMATS = ("auto", "json", "text", "bytes")
 
 
