@@ -72,6 +72,9 @@ def test_only_the_error_that_ended_the_step_is_forgotten() -> None:
         (b"1", "1", False),
         ({1: [2]}, {1: [3]}, False),
         (object(), object(), True),
+        (b"x" * 5000, bytes([120]) * 5000, True),
+        (b"x" * 5000, b"x" * 4999 + b"y", False),
+        ([b"x" * 5000, b"x" * 6000], [b"x" * 6000, b"x" * 5000], False),
     ],
 )
 def test_fingerprints_tell_values_apart_and_do_not_depend_on_addresses(

@@ -97,8 +97,7 @@ async def test_leaving_early_ends_the_model_and_a_retry_asks_anew() -> None:
 @virtual_time(seeds=5)
 async def test_a_cancelled_scope_takes_the_stream_down_and_leaves_nothing() -> None:
     class Speaker(Reader):
-        async def _between(self) -> None:
-            pass
+        pass
 
     backend = FakeBackend("chat", [list("abcdef")], delay=1)
     async with lawful(Speaker) as (loom, law):
@@ -114,6 +113,26 @@ async def test_a_cancelled_scope_takes_the_stream_down_and_leaves_nothing() -> N
         await loom.publish("read", scope="next")
         await run_until_idle(loom, 2)
         assert state(loom, "Speaker").heard == ["x"]
+
+
+@virtual_time(seeds=5)
+async def test_an_interrupted_stream_ends_and_the_step_asks_anew() -> None:
+    class Talker(Reader):
+        stops: int = 0
+
+        @on("stop", qos=QoS.REALTIME, interrupts=True)
+        async def stop(self, event: Event) -> None:
+            self.stops += 1
+
+    backend = FakeBackend("chat", [list("abc"), list("xyz")], delay=1)
+    async with lawful(Talker) as (loom, _):
+        loom.add_model(backend)
+        await loom.publish("read")
+        await asyncio.sleep(1.5)
+        await loom.publish("stop")
+        await run_until_idle(loom, 10)
+        assert (state(loom, "Talker").heard, state(loom, "Talker").stops) == (["x", "y", "z"], 1)
+        assert (len(backend.requests), backend.broken_off) == (2, 1)
 
 
 @virtual_time

@@ -95,11 +95,18 @@ def fingerprint(what: object) -> str:
     return hashlib.blake2b(_canonical(what).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
+_LONG = 4096  # bytes: longer ones count by their own hash, for their text would be four times as long
+
+
 def _canonical(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(sorted(f"{_canonical(k)}:{_canonical(v)}" for k, v in value.items())) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_canonical(v) for v in value) + "]"
+    if isinstance(value, bytes) and len(value) > _LONG:
+        import hashlib
+
+        return f"bytes {len(value)} {hashlib.blake2b(value, digest_size=16).hexdigest()}"
     if isinstance(value, Event):
         return f"event {value.topic} {_canonical(value.payload)}"
     if isinstance(value, str | int | float | bool | bytes | None) or type(value).__module__ == "datetime":
