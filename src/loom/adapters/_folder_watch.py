@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 
 from watchdog.events import (
@@ -28,6 +29,8 @@ class Watch(FileSystemEventHandler):
     def __init__(self, root: str, recursive: bool, hints: Hints, below: Callable[[str], str | None]) -> None:
         self._hints = hints
         self._below = below
+        # watchdog says so for each sub-folder that is renamed, and goes on
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, "watchdog")
         self._observer = Observer()
         try:
             self._observer.schedule(self, root, recursive=recursive)
