@@ -81,10 +81,10 @@ class Ears:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.shed = 0
 
-    async def __call__(self, topic: str, payload: Any = None, priority: int = 50, **fields: Any) -> Any:
+    async def __call__(self, topic: Any, payload: Any = None, *, priority: int = 50, **fields: Any) -> Any:
         self.events.append((topic, payload, priority))
 
-    def offer(self, topic: str, payload: Any = None, priority: int = 50, **fields: Any) -> bool:
+    def offer(self, topic: Any, payload: Any = None, *, priority: int = 50, **fields: Any) -> bool:
         if self.room <= 0:
             self.shed += 1
             return False

@@ -194,9 +194,9 @@ async def test_in_real_time_a_chunk_is_there_when_it_has_been_heard(tmp_path: Pa
     times: list[float] = []
 
     class Clocked(Ears):
-        def offer(self, topic: str, payload: Any = None, priority: int = 50, **fields: Any) -> bool:
+        def offer(self, topic: Any, payload: Any = None, *, priority: int = 50, **fields: Any) -> bool:
             times.append(asyncio.get_running_loop().time())
-            return super().offer(topic, payload, priority)
+            return super().offer(topic, payload, priority=priority)
 
     began = asyncio.get_running_loop().time()
     await Wav("mic", WavOptions(path)).run(Clocked())
@@ -311,4 +311,4 @@ def test_from_a_project_file_it_is_found_below_the_projects_folder(tmp_path: Pat
     assert made.topics == ("mic.file",)
     for wrong in ({"chunk": 0}, {"rate": 5}, {"chunk": float("nan")}):
         with pytest.raises(ConfigError):
-            wav("mic", tmp_path, "a.wav", **wrong)  # type: ignore[arg-type]
+            wav("mic", tmp_path, "a.wav", **wrong)
