@@ -6,10 +6,11 @@ Everything is s16le mono at 16 kHz, and the same in every run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soxr
@@ -37,7 +38,7 @@ def say(text: str, speed: float = 1.0, pitch: float = 1.0, volume: float = 1.0) 
 def resampled(pcm: bytes, rate: float, volume: float = 1.0) -> bytes:
     """*pcm* of *rate* at 16 kHz."""
     sound = soxr.resample(np.frombuffer(pcm, "<i2").astype(np.float32), rate, RATE) * volume
-    return np.clip(sound, -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(sound, -32768, 32767).astype("<i2").tobytes())
 
 
 def silence(seconds: float) -> bytes:
@@ -57,7 +58,7 @@ def noisy(pcm: bytes, snr: float, seed: int = 0) -> bytes:
     power = np.square(blocks).mean(axis=1)
     loud = power[power >= power.max() / 1000].mean()
     made = np.random.default_rng(seed).standard_normal(len(sound)) * np.sqrt(loud / 10 ** (snr / 10))
-    return np.clip(sound + made, -32768, 32767).astype("<i2").tobytes()
+    return bytes(np.clip(sound + made, -32768, 32767).astype("<i2").tobytes())
 
 
 def tone(seconds: float, frequency: float = 440.0, loudness: float = 8000.0) -> bytes:
@@ -110,3 +111,34 @@ def errors(said: str, heard: str) -> tuple[int, int]:
         for j, other in enumerate(got, 1):
             above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (word != other))
     return row[-1], len(wanted)
+
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def recording(name: str) -> bytes:
+    """A person saying something: go_forward ("go forward ten meters") or seven_of_clubs."""
+    return (RECORDINGS / f"{name}.raw").read_bytes()
+
+
+class Host(NamedTuple):
+    """What a factory needs of its worker."""
+
+    config: Mapping[str, Any] = {}
+
+
+class Call:
+    """A call that is given up after its host has been asked *patience* times."""
+
+    def __init__(self, patience: int) -> None:
+        self.asked = 0
+        self._patience = patience
+
+    @property
+    def cancelled(self) -> bool:
+        self.asked += 1
+        return self.asked > self._patience
+
+
+HOSTILE = [7, "sound", None, b"abc", [1, 2], {"a": 1}, True]
+"""Inputs that are no sound."""

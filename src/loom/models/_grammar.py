@@ -48,14 +48,16 @@ def _tokens(name: str, body: str) -> list[str]:
         deepest = max(deepest, depth)
     if depth or deepest > DEEPEST:
         raise ModelFailed(
-            f"rule <{name}> has {deepest} nested brackets, at most {DEEPEST}, or unbalanced ones"
+            f"the grammar's rule <{name}> has {deepest} nested brackets, at most {DEEPEST}, or unbalanced ones"
         )
     return tokens
 
 
 def _size(name: str, rules: Mapping[str, list[str]], inside: tuple[str, ...], known: dict[str, int]) -> int:
     if name in inside:
-        raise ModelFailed(f"rule <{name}> contains itself ({' > '.join((*inside, name))}); use * or +")
+        raise ModelFailed(
+            f"the grammar's rule <{name}> contains itself ({' > '.join((*inside, name))}); use * or +"
+        )
     if name not in known:
         known[name] = sum(_weight(token, rules, (*inside, name), known) for token in rules[name])
     return known[name]
@@ -72,5 +74,5 @@ def _weight(
     if named not in rules:
         raise ModelFailed(f"the grammar names rule <{named[:64]}>, which it does not define")
     if len(inside) > DEEPEST:
-        raise ModelFailed(f"rule <{inside[0]}> leads through more than {DEEPEST} rules")
+        raise ModelFailed(f"the grammar's rule <{inside[0]}> leads through more than {DEEPEST} rules")
     return _size(named, rules, inside, known)

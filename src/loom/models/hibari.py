@@ -47,7 +47,6 @@ class Voice:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._speed = number(config, "speed", 1.0, 0.5, 2.0)
         self._model = _load(config)
-        self.say("Hello.", 1.0)  # the dictionaries are read when the first word is said
 
     def read(self, asked: Asked) -> tuple[str, float]:
         """The text and the speed that are asked for; raises ModelFailed for what is no text or another voice."""
@@ -111,6 +110,8 @@ def _load(config: Mapping[str, Any]) -> Any:
         else packaged_file(PACKAGE, "assets/hibari.onnx", PINNED)
     )
     try:
-        return Hibari(VOICE, str(path), threads=int(number(config, "threads", 1, 1, 64)))
+        voice = Hibari(VOICE, str(path), threads=int(number(config, "threads", 1, 1, 64)))
+        voice("Hello.")  # the dictionaries are read when the first word is said
     except Exception as error:  # noqa: BLE001 - the runtime has its own error types, and a bad file raises many
         raise ModelFailed(f"{path} cannot be loaded as a voice: {error}; run: {command}") from None
+    return voice

@@ -91,7 +91,7 @@ class Listener:
         score = max((part.prob for part in self._decoder.seg()), default=0.0)
         self._start()
         at = round(self._heard / BYTES_PER_SECOND, 3)
-        return [{"phrase": self._phrase, "score": round(min(1.0, score), 4), "at": at}]
+        return [{"phrase": self._phrase, "score": round(min(1.0, score), 2), "at": at}]
 
     def _start(self) -> None:
         if self._running:

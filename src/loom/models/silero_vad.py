@@ -21,25 +21,26 @@ MODEL_BYTES = 885_098  # the runtime reads a file that is cut short near its end
 FRAME = 1024  # bytes: 32 ms
 SECONDS = 0.032
 CHECK_EVERY = 100  # frames
+MOST_SESSIONS = 4  # each reserves 90 MB of address space, and uses 3
 
 
 def factory(host: WorkerHost) -> Mapping[str, Callable[[Any, object], object]]:
     """The method `vad`: pcm to {"speech": [probability of each 32 ms], "seconds": 0.032}.
 
-    Options: "session" (a name: the sound goes on where the last call ended; without one each call stands alone) and
-    "reset". What does not fill a frame waits for the next call of its session. Config: "model" (another file).
+    Options: "session" (a name: the sound goes on where the last call ended, at most 4 are kept; without one each call
+    stands alone) and "reset". What does not fill a frame waits for the next call of its session. Config: "model"
+    (another file).
     """
     path = _model(host.config)
-    sessions = Sessions(lambda: Ear(path))
-    sessions.get("")  # what cannot be loaded is told now
+    sessions = Sessions(lambda: Ear(path), MOST_SESSIONS)
+    once = Ear(path)  # what cannot be loaded is told now
 
     def vad(body: Any, call: object) -> object:
         asked = Asked.from_body(body)
         pcm = pcm_of(asked.input)
-        return {
-            "speech": sessions.get(asked.text("session"), asked.flag("reset")).hear(pcm, call),
-            "seconds": SECONDS,
-        }
+        name, reset = asked.text("session"), asked.flag("reset")
+        ear = sessions.get(name, reset) if name else once.anew()
+        return {"speech": ear.hear(pcm, call), "seconds": SECONDS}
 
     return {"vad": vad}
 
@@ -58,6 +59,12 @@ class Ear:
         except (OSError, RuntimeError, ValueError) as error:
             raise ModelFailed(f"{path} cannot be loaded: {error}; {_again()}") from None
         self._rest = b""
+
+    def anew(self) -> Ear:
+        """It, without what was heard before."""
+        self._vad.reset()
+        self._rest = b""
+        return self
 
     def hear(self, pcm: bytes, call: object = None) -> list[float]:
         """The probability of speech in each whole frame of *pcm*, which continues what was heard before."""

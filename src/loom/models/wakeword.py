@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 from array import array
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -23,10 +24,16 @@ from loom.models._sessions import Sessions
 SPEC = "loom.models.wakeword:factory"
 PACKAGE = "pymicro-wakeword"
 PINNED = f"{PACKAGE}==2.5.0"
-PHRASES = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
+CUTOFFS = {
+    "okay_nabu": 0.6,
+    "hey_jarvis": 0.9,
+    "hey_mycroft": 0.9,
+    "alexa": 0.6,
+}  # docs/adr/023: late or false
+PHRASES = tuple(CUTOFFS)
 FRAME = 320  # bytes: 10 ms
 PRIME, HUM = 1.0, 10  # seconds of a quiet room, and its loudness, that a network wants to have heard first
-REST = 1.0  # seconds after a hit in which the same phrase is not told again
+REST = 1.0  # seconds after a hit in which no phrase is told: one call is one hit, whoever feels called
 CHECK_EVERY = 200  # frames
 
 
@@ -62,11 +69,11 @@ class Listener:
         self._spotters = spotters
         self._rest = b""
         self._heard = 0  # bytes
+        self._quiet_until = 0.0
         room = _quiet_room()
         for at in range(0, len(room), FRAME):
             self._frame(room[at : at + FRAME], 0.0)
-        for spotter in spotters:
-            spotter.wake_up()
+        self._quiet_until = 0.0  # what was heard so far was no sound of the session
 
     def hear(self, pcm: bytes, call: object = None) -> list[dict[str, object]]:
         """The phrases that end in *pcm*, which continues what was heard before."""
@@ -82,12 +89,17 @@ class Listener:
         return hits
 
     def _frame(self, frame: bytes, now: float) -> list[dict[str, object]]:
-        return [
-            {"phrase": spotter.phrase, "score": round(score, 4), "at": round(now, 3)}
+        called = [
+            (score, spotter.phrase)
             for features in self._features.process_streaming(frame)
             for spotter in self._spotters
-            if (score := spotter.step(features, now)) is not None
+            if (score := spotter.step(features)) is not None
         ]
+        if not called or now < self._quiet_until:
+            return []
+        self._quiet_until = now + REST
+        score, phrase = max(called)
+        return [{"phrase": phrase, "score": round(score, 4), "at": round(now, 3)}]
 
 
 class _Spotter:
@@ -97,19 +109,19 @@ class _Spotter:
         self.phrase = network.phrase
         self._run = network.load()
         self._cutoff = network.cutoff if threshold is None else float(threshold)
-        self._quiet_until = 0.0
+        self._told = False
+        self._recent: deque[float] = deque(maxlen=self._run.stride)  # it has a score in one of so many frames
 
-    def wake_up(self) -> None:
-        """What was heard so far was no sound of the session."""
-        self._quiet_until = 0.0
-
-    def step(self, features: Any, now: float) -> float | None:
-        """The score when the phrase has just been heard, at *now* seconds."""
-        score = self._run.process_streaming_prob(features)
-        if score is None or score <= self._cutoff or now < self._quiet_until:
+    def step(self, features: Any) -> float | None:
+        """The score when the phrase has just been heard; once, until the network is sure that it is over."""
+        self._recent.append(float(self._run.process_streaming_prob(features) or 0.0))
+        score = max(self._recent)
+        if score < self._cutoff / 2:
+            self._told = False
+        if score <= self._cutoff or self._told:
             return None
-        self._quiet_until = now + REST
-        return float(score)
+        self._told = True
+        return score
 
 
 class _Network:
@@ -133,7 +145,9 @@ class _Network:
         _package()
         if phrase in PHRASES:
             settings = packaged_file(PACKAGE, f"models/{phrase}.json", PINNED)
-            return cls(settings, packaged_file(PACKAGE, f"models/{phrase}.tflite", PINNED))
+            network = cls(settings, packaged_file(PACKAGE, f"models/{phrase}.tflite", PINNED))
+            network.cutoff = CUTOFFS[phrase]
+            return network
         if not phrase.endswith(".json"):
             known = ", ".join(PHRASES)
             raise ModelFailed(f"wake phrase {phrase!r}: {known}, or the path of a microWakeWord .json file")
