@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from loom.runtime import Loom
 from loom.runtime._config_build import build
 from loom.runtime.config import parse_project
 from loom.testing import new_loom, virtual_time
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """What was imported from a project is forgotten afterwards."""
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    for name in {"agents"} & (set(sys.modules) - modules):
+        del sys.modules[name]
+    sys.path[:] = path
 
 
 @pytest.fixture
