@@ -84,6 +84,11 @@ def test_each_claim_that_did_not_hold_is_told(change: dict[str, Any], said: str)
             {"hits": [hit(KNOWN[0].name, "something else")]},
             "questions that the right file answered: 11 of 12",
         ),
+        (
+            0,
+            {"hits": [hit("other.txt", "x"), hit(KNOWN[0].name, KNOWN[0].word)]},
+            "questions that the right file answered: 11 of 12",
+        ),
         (-1, {"hits": [hit("a.txt", "anything")]}, "questions that no file answers: 2 of 3"),
         (-1, {"hits": [], "error": "it fell over"}, "questions that no file answers: 2 of 3"),
         (0, {"label": "public"}, "answers are labelled: private, untrusted, public"),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from loom.desk.topics import ANSWER, CENSUS, FILED, FOUND, QUESTION, TROUBLE
 from loom.errors import ModelFailed
-from loom.event import Confidentiality
+from loom.event import Confidentiality, QoS
 from loom.testing import FakeBackend, Probe, virtual_time
 from tests.desk.papers import Desk
 
@@ -139,13 +140,13 @@ async def test_a_file_that_was_touched_is_not_embedded_again_and_one_that_was_wr
         await desk.tell("changed", tmp_path / "a.txt")
         await desk.loom.idle()
         assert desk.papers() == {"a.txt": [SOUP.strip()]}  # nothing else can be told of such a change
-        await desk.tell("changed", write(tmp_path / "a.txt", TRAIN, age=0))
-        await desk.loom.idle()
-        assert desk.papers() == {"a.txt": [TRAIN.strip()]}
-        write(tmp_path / "a.txt", TRAIN.replace("nine", "five"), age=0)  # within the same moment as the last
-        await desk.tell("changed", tmp_path / "a.txt")
-        await desk.loom.idle()
-        assert desk.papers() == {"a.txt": [TRAIN.replace("nine", "five").strip()]}
+        now = time.time_ns()
+        for text in (TRAIN, TRAIN.replace("nine", "five")):  # of one size, within one moment
+            (tmp_path / "a.txt").write_text(text)
+            os.utime(tmp_path / "a.txt", ns=(now, now))
+            await desk.tell("changed", tmp_path / "a.txt")
+            await desk.loom.idle()
+            assert desk.papers() == {"a.txt": [text.strip()]}
 
 
 @virtual_time
@@ -162,6 +163,9 @@ async def test_a_question_overtakes_the_files_that_are_being_read(tmp_path: Path
         await asyncio.sleep(4.5)  # two calls of a second, each behind one that had begun
         assert len(answers.payloads) == 1
         assert answers.payloads[0]["hits"]
+        asked = [request for request in desk.embedder.requests if "How long" in str(request.input)]
+        assert [request.qos for request in asked] == [QoS.REALTIME]  # and so first in a worker's queue
+        assert desk.embedder.requests[0].qos == QoS.BACKGROUND
         assert before < len(filed.payloads) < 20
         await desk.loom.idle()
         assert len(filed.payloads) == 20

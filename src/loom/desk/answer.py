@@ -57,7 +57,7 @@ def overlap(wanted: Sequence[str], text: str) -> float:
 def best(hits: Sequence[Hit], most: int = MOST_HITS) -> list[Hit]:
     """The hits worth showing, best first; none when even the best is not about the question."""
     ranked = sorted(hits, key=lambda hit: (-hit.score, hit.name, hit.first))
-    if not ranked or ranked[0].score < THRESHOLD:
+    if not ranked:
         return []
     floor = max(THRESHOLD, ranked[0].score - NEAR)
     return [hit for hit in ranked if hit.score >= floor][:most]
