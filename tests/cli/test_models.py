@@ -121,7 +121,7 @@ def test_costs_are_of_sound_of_tokens_or_of_items() -> None:
 
 
 def test_every_task_of_the_catalog_has_an_input() -> None:
-    for each in BACKENDS.values():
+    for each in (row for row in BACKENDS.values() if not row.needs):
         assert [task for task in each_once(each) if sample(task) is None] == []
     assert sample("paint") is None
     spoken = sample("transcribe", bytes(RATE * 2))
@@ -248,6 +248,18 @@ def test_a_model_that_does_not_load_is_said_and_the_others_are_measured(
     assert "broken: failed: /models/x.bin is no model; give another file" in said.err
     assert "voice: loaded in " in said.err
     assert "it did not work on" in said.out
+
+
+@pytest.mark.usefixtures("two")
+def test_a_backend_for_models_of_ones_own_is_shown_and_not_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = backend("any", packages=("protobuf",), settings={"file": str}, needs=("file",))
+    monkeypatch.setattr("loom.cli.models.BACKENDS", {"any": row})
+    assert main(["models", "--measure"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "any: runs a model of yours (file); nothing to measure without\n"
+    assert "installed; runs a model of yours, which it needs to be told: file" in said.out
 
 
 def test_an_unknown_name_is_a_usage_error_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,7 @@ def test_it_says_what_it_is(row: Backend) -> None:
     assert row.extra in EXTRAS
     assert row.memory_limit >= 64 << 20
     assert set(row.bare) <= set(row.packages)
+    assert set(row.needs) <= set(row.settings)
     assert set(row.streams) <= set(row.tasks), "what can be had in pieces can be had whole"
 
 

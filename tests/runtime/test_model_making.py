@@ -13,6 +13,7 @@ import loom
 from loom.errors import ConfigError, MissingExtra, ModelFailed, NoBackend
 from loom.models import Model, WorkerModel
 from loom.models.catalog import BACKENDS, Backend
+from loom.runtime._builtins import BUILTINS
 from loom.runtime._config_build import build
 from loom.runtime._model_making import IDLE, factory
 from loom.runtime.config import read_project
@@ -67,6 +68,18 @@ def test_names_and_settings_that_do_not_exist_are_refused_with_the_nearest() -> 
         loom.local_model("echo", thread=2)
     with pytest.raises(ConfigError, match="has no setting 'xyz'; it has threads, path"):
         loom.local_model("echo", xyz=2)
+
+
+def test_what_a_backend_needs_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    row = Backend("any", ROW.spec, ROW.tasks, settings={"file": str}, needs=("file",))
+    monkeypatch.setitem(BACKENDS, "any", row)
+    monkeypatch.setitem(BUILTINS["models"], "any", "catalog:any")
+    with pytest.raises(ConfigError, match=r"model 'any' needs file = \.\.\."):
+        loom.local_model("any")
+    with pytest.raises(ConfigError, match=r"loom\.toml:1.*'any' needs file"):
+        _built(tmp_path, '[models.x]\nuse = "any"\n')
+    (model,) = _built(tmp_path, '[models.x]\nuse = "any"\nfile = "net.bin"\n').models
+    assert json.loads(model._worker._plan.config) == {"file": str(tmp_path / "net.bin")}
 
 
 def test_a_package_that_is_missing_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:

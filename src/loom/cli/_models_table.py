@@ -50,6 +50,8 @@ def tasks(backend: Backend) -> str:
 def costs(row: Row) -> str:
     """What was measured, or how to."""
     cost = row.cost
+    if row.backend.needs:
+        return f"installed; runs a model of yours, which it needs to be told: {', '.join(row.backend.needs)}"
     if cost is None:
         return f"installed, not measured yet: loom models --measure {row.backend.name}"
     if "error" in cost:

@@ -90,6 +90,11 @@ def _measure_all(chosen: Iterable[Backend], named: bool) -> tuple[dict[str, Any]
             if named:
                 complain(f"loom models: {backend.name} is not installed; run: {there.install}")
             continue
+        if backend.needs:
+            complain(
+                f"{backend.name}: runs a model of yours ({', '.join(backend.needs)}); nothing to measure without"
+            )
+            continue
         row = _measured(backend, there.versions, speech)
         failed = failed or "error" in row
         fresh[backend.name] = row

@@ -80,9 +80,10 @@ def factory(use: str) -> Callable[..., WorkerModel]:
         "idle": float,
         **backend.settings,
     }
+    needed = ("name", *backend.needs)
     parameters = [
         inspect.Parameter(
-            key, kind, default=None if key != "name" else inspect.Parameter.empty, annotation=each
+            key, kind, default=inspect.Parameter.empty if key in needed else None, annotation=each
         )
         for key, each in types.items()
     ]
@@ -105,6 +106,8 @@ def _check_settings(backend: Backend, config: dict[str, Any]) -> None:
             known = ", ".join(backend.settings) or "none"
             hint = f"did you mean {near}?" if near else f"it has {known}"
             raise ConfigError(f"model {backend.name!r} has no setting {key!r}; {hint}")
+    if missing := [key for key in backend.needs if key not in config]:
+        raise ConfigError(f"model {backend.name!r} needs {missing[0]} = ...; it has no model of its own")
 
 
 def _checked(idle: float | None) -> float | None:
