@@ -98,6 +98,19 @@ def test_no_text_makes_it_stumble(text: str) -> None:
     assert speak(text)["seconds"] >= 0.0
 
 
+def test_what_the_voice_stumbles_over_is_said_in_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    voice = speech._voice()
+    say = voice._sound
+
+    def stumbles(part: str, speed: float) -> bytes:
+        if "*" in part or "9" * 9 in part:
+            raise IndexError("list index out of range")
+        return say(part, speed)
+
+    monkeypatch.setattr(voice, "_sound", stumbles)
+    assert voice.say("Call 999999999 now", 1.0) == say("Call 9 9 9 9 9 9 9 9 9 now", 1.0)
+
+
 @pytest.mark.parametrize("wrong", [7, None, b"bytes", ["a"], {"a": "b"}, True])
 def test_what_is_no_text_is_refused_and_the_next_call_works(wrong: object) -> None:
     with pytest.raises(ModelFailed, match="is text, not"):

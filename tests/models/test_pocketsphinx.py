@@ -108,6 +108,17 @@ def test_a_grammar_that_cannot_be_used_is_refused_and_the_next_call_works(method
     assert ask(methods, speech.recording("seven_of_clubs"), grammar=CARDS)["text"] == "seven of clubs"
 
 
+def test_old_grammars_are_forgotten(methods: Any) -> None:
+    sphinx = pocketsphinx.Sphinx({})
+    for number in range(20):
+        search = sphinx._search(f"{HEAD} public <x> = {'five ' * (number + 1)};")
+    with pytest.raises(KeyError):
+        sphinx._decoder.activate_search("gone")
+    kept = [name for name in sphinx._grammars if sphinx._decoder.get_fsg(name) is not None]
+    assert len(kept) == pocketsphinx.MOST_GRAMMARS
+    assert search in kept
+
+
 @pytest.mark.parametrize("wrong", speech.HOSTILE)
 def test_what_is_no_sound_is_refused(methods: Any, wrong: object) -> None:
     with pytest.raises(ModelFailed, match="s16le"):

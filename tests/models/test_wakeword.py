@@ -53,6 +53,11 @@ def test_a_phrase_said_twice_is_two_hits(wake: Any) -> None:
     assert [hit["phrase"] for hit in hits] == ["alexa", "alexa"]
 
 
+def test_one_call_is_one_hit_even_where_noise_makes_two_networks_feel_called(wake: Any) -> None:
+    pcm = speech.noisy(speech.silence(1.0) + speech.say("Hey Mycroft.") + speech.silence(0.7), 10)
+    assert len(ask(wake, pcm)) == 1
+
+
 @pytest.mark.parametrize("text", ["What time is it?", "Good morning everybody.", "The carpet is red."])
 def test_other_sentences_are_no_wake_word(wake: Any, text: str) -> None:
     assert ask(wake, speech.say(text) + speech.silence(0.5)) == []
