@@ -231,6 +231,13 @@ def test_redirects_are_judged_anew() -> None:
     assert redirected(plain, "https://api.example.org/", RULES).scheme == "https"
 
 
+def test_no_password_is_shown() -> None:
+    why = judge("http://user:pa55@api.example.org/", [PUBLIC], RULES)
+    assert why is not None
+    assert "user name" in why
+    assert "pa55" not in why
+
+
 def test_no_query_is_shown() -> None:
     target = parse_url("https://api.example.org/path?token=secret")
     assert "secret" not in str(target) + repr(target)

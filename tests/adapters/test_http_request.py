@@ -145,6 +145,9 @@ async def test_answers_over_the_limit_are_cut_whether_they_say_so_or_not() -> No
         adapter = sink(server, response_limit=1000)
         with pytest.raises(RemoteTooLarge, match="1,001 bytes"):
             await ask(adapter, server.url)
+        server.behaviour = says(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001)
+        with pytest.raises(RemoteTooLarge, match="more than the limit of 1,000"):
+            await ask(adapter, server.url)
         server.behaviour = endless
         with pytest.raises(RemoteTooLarge, match="more than the limit of 1,000"):
             await ask(adapter, server.url)

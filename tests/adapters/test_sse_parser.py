@@ -66,6 +66,7 @@ def test_any_chunking_reads_like_the_standard_over_the_whole(text: str, sizes: l
         chunks.append(content[:size])
         content = content[size:]
     assert read(*chunks, content) == oracle(text)
+    assert read(*(bytes([byte]) for byte in text.encode())) == oracle(text)
 
 
 @given(st.binary(max_size=60), st.integers(1, 7))
@@ -91,6 +92,10 @@ def test_a_message_is_told_with_its_last_byte_even_if_that_is_half_a_line_end() 
     assert parser.feed(b"\ndata: y\n\n") == [Message("message", "y", "")]
 
 
+def test_a_line_end_in_two_chunks_is_one() -> None:
+    assert read(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [Message("message", "a\nb", "")]
+
+
 def test_retry_and_last_id_are_kept_across_messages() -> None:
     parser = SseParser(last_id="5")
     assert parser.feed(b"data: a\n\n")[0].id == "5"
@@ -113,3 +118,8 @@ def test_comments_without_end_are_no_message() -> None:
     parser = SseParser(limit=100)
     for _ in range(1000):
         assert parser.feed(b": still here\n") == []
+
+
+def test_a_message_that_comes_whole_is_cut_too() -> None:
+    with pytest.raises(RemoteTooLarge, match="1,000"):
+        SseParser(limit=1000).feed(b"data: " + b"x" * 1000 + b"\n\n")
