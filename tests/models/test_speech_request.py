@@ -75,9 +75,9 @@ def test_a_cancelled_call_stops() -> None:
         check(SimpleNamespace(cancelled=True))
 
 
-@given(st.lists(st.tuples(st.integers(0, 100).map(str), st.booleans()), max_size=300))
+@given(st.lists(st.tuples(st.integers(0, 6).map(str), st.booleans()), max_size=40))
 def test_sessions_are_bounded_and_the_one_unused_for_longest_goes(asked: list[tuple[str, bool]]) -> None:
-    sessions: Sessions[list[str]] = Sessions(list)
+    sessions: Sessions[list[str]] = Sessions(list, 3)
     order: dict[str, list[str]] = {}
     for name, reset in asked:
         got = sessions.get(name, reset)
@@ -85,9 +85,16 @@ def test_sessions_are_bounded_and_the_one_unused_for_longest_goes(asked: list[tu
         order.pop(name, None)
         assert kept is None or got is kept
         order[name] = got
-        if len(order) > MOST:
+        if len(order) > 3:
             del order[next(iter(order))]
         assert len(sessions) == len(order)
+
+
+def test_sixty_four_sessions_are_kept() -> None:
+    sessions: Sessions[list[str]] = Sessions(list)
+    for name in range(200):
+        sessions.get(str(name))
+    assert len(sessions) == MOST == 64
 
 
 def test_a_call_without_a_session_stands_alone() -> None:
