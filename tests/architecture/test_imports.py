@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cv2": {"loom.adapters._camera_capture"},
     "PIL": {
+        "loom.desk.pictures",
         "loom.adapters._camera_capture",
         "loom.adapters._camera_pictures",
         "loom.adapters._camera_scenes",

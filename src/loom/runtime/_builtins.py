@@ -14,6 +14,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "clipboard": "clipboard",
         "clock": "clock",
         "folder": "folder",
+        "microphone": "microphone",
         "wav": "wav",
         "stdin": "stdin",
         "system": "system",
@@ -25,6 +26,8 @@ BUILTINS: dict[str, dict[str, str]] = {
         "websocket": "websocket",
     },
     "actions": {
+        "speaker": "speaker",
+        "wav_speaker": "wav_speaker",
         "console": "console",
         "file": "file",
         "notify": "notify",
