@@ -82,10 +82,11 @@ def test_a_gif_shows_each_frame_as_long_as_it_says(gif: Path) -> None:
 def test_frames_that_were_shed_are_skipped_so_that_the_film_keeps_its_time(video: Path) -> None:
     pace = Pace(10.0, 0.0)
     film = film_pictures(str(video), SIZE, pace.clock(10.0), False)
-    pace.tick = 1
-    first = next(film)
-    pace.tick += 3  # two ticks without a frame
-    assert greys([first, next(film)]) == [GREY[0], GREY[3]]
+    frames = []
+    for tick in (1, 40, 41, 44):  # what opening takes is not missed, two ticks without a frame are
+        pace.tick = tick
+        frames.append(next(film))
+    assert greys(frames) == [GREY[0], GREY[1], GREY[2], GREY[5]]
 
 
 @pytest.mark.parametrize("content", ["missing", "text", "empty", "truncated gif", "playlist", "folder"])
@@ -175,7 +176,7 @@ async def test_one_block_of_a_project_file_plays_a_film_and_a_missing_device_is_
     project = await asyncio.to_thread(parse_project, text, video.parent / "loom.toml")
     async with await asyncio.to_thread(build, project) as loom:
         frames, health = Probe(loom.bus, "film.frame"), Probe(loom.bus, "loom.adapter.eye.>")
-        await frames.wait(6)
+        await frames.wait()  # how many more there are depends on how busy the machine is
         assert {shot.name for shot in frames.payloads} == {"six.avi"}
         await health.wait()
         assert health.topics == ["loom.adapter.eye.lost"]

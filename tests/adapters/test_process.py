@@ -81,8 +81,11 @@ async def gone(file: Path) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_run_that_takes_too_long_is_killed_with_all_it_started(tmp_path: Path) -> None:
-    with pytest.raises(ActionTimeout):
-        await run(python(tmp_path, timeout=1.5), FORKS, str(tmp_path / "pid"), "stay")
+    sink = Processes("process", ProcessOptions({"sh": "/bin/sh"}, tmp_path, timeout=2.0))
+    script = "sleep 600 & echo $! > pid; wait"  # a shell is there at once, even on a busy machine
+    async with Loom().add(sink) as loom:
+        with pytest.raises(ActionTimeout):
+            await loom.call("process.run", program="sh", arguments=["-c", script])
     assert await gone(tmp_path / "pid")
 
 

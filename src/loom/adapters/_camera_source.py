@@ -77,10 +77,19 @@ class Pace:
         return self._start + self.tick / self._rate - now
 
     def clock(self, rate: float) -> Callable[[int], float]:
-        """When the frame with this number is shown, in seconds: by the schedule, or without one at *rate*."""
-        if self._rate is None:
-            return lambda number: number / rate
-        return lambda number: max(0, self.tick - 1) / rate
+        """When the frame with this number is shown, in seconds: by the schedule, or without one at *rate*.
+
+        The schedule counts from the second frame on: the first one comes when everything has been opened.
+        """
+        began = 0
+
+        def shown(number: int) -> float:
+            nonlocal began
+            if number <= 1 or self._rate is None:
+                began = self.tick - number
+            return (self.tick - began) / rate
+
+        return shown
 
     @property
     def steady(self) -> bool:
