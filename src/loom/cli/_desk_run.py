@@ -14,8 +14,9 @@ from loom import Event, Loom, local_model, on
 from loom.adapters import Source
 from loom.adapters._folder_view import View
 from loom.adapters.folder import Folder, folder
-from loom.desk import PRIVATE, Clerk, Reader, Shelf
-from loom.desk.topics import ANSWER, CENSUS, FILED, FOLDER, FOUND, GONE, PAGE, QUESTION, TROUBLE
+from loom.cli._extras import missing
+from loom.desk import PRIVATE, Clerk, Private, Reader, Shelf
+from loom.desk.topics import ANSWER, CENSUS, FILE, FILED, FOLDER, FOUND, GONE, PAGE, QUESTION, TROUBLE
 from loom.errors import LoomError
 
 PATIENCE = 120.0  # seconds for one answer, the models' start included
@@ -68,15 +69,12 @@ class DeskRun:
         if self.plan.chat:
             settings: dict[str, Any] = {"file": self.plan.model} if self.plan.model else {}
             loom.add_model(local_model("llama", idle=None, **settings))
-        for topic in (
-            FOLDER + ".*",
-            "desk.file",
-            PAGE,
-            GONE,
-        ):  # what is forgotten shall not stay in the journal
-            loom.journal(topic, age=HOUR)
+        if not missing("vision"):
+            loom.add_model(local_model("faces"))
+        for topic in (f"{FOLDER}.*", FILE, PAGE, GONE):
+            loom.journal(topic, age=HOUR)  # what is forgotten shall not stay there
         loom.add(Reader, Shelf, Clerk, self._witness(), self._postman())
-        loom.add(self._folder, Source("census", self._census, (CENSUS,)))
+        loom.add(Private(self._folder), Source("census", self._census, (CENSUS,)))
         await loom.ask("embed", ["hello"], timeout=PATIENCE)
         await loom.start()
 

@@ -11,10 +11,12 @@ from loom.agent import Agent, Context, on
 from loom.desk.kinds import KINDS, by_form
 from loom.desk.looking import look, missing
 from loom.desk.passages import MOST_PASSAGES, Passage, passages, sentences
+from loom.desk.pictures import described, frame, open_picture
 from loom.desk.reading import MOST_CHARACTERS
 from loom.desk.summary import cut, outline, summarise
 from loom.desk.topics import CENSUS, FILE, FOLDER, GONE, PAGE, PRIVATE, TROUBLE
 from loom.desk.vectors import centrality, pack
+from loom.errors import NoBackend
 from loom.event import Event, QoS
 
 MOST_FILES = 500
@@ -90,15 +92,17 @@ class Reader(Agent, name="reader"):
 
     async def _file(self, path: str, found: dict[str, Any], ctx: Context) -> None:
         name = os.path.basename(path)
-        text = found["text"][:MOST_CHARACTERS]
-        every = passages(text) if found["form"] != "picture" else [Passage(1, 1, f"a picture called {name}")]
+        if found["form"] == "picture":
+            found = {**found, **await _picture(path, name, ctx)}
+        text = found.get("text", "")[:MOST_CHARACTERS]
+        every = passages(text)
         if not every:
-            self._refuse(path, {**found, "reason": "nothing in it that can be read"}, ctx)
+            self._refuse(path, {"reason": "nothing in it that can be read", **found}, ctx)
             return
         kept = every[: min(MOST_PASSAGES, MOST_IN_ALL - self._filed(path))]
         vectors = await _embedded([passage.text for passage in kept], ctx)
         kind = await _kind(name, found["form"], kept, ctx)
-        summary = await _summary(name, found["form"], text, ctx)
+        summary = await _summary(found["form"], text, ctx)
         self.seen[path] = Seen(found["size"], found["mtime_ms"], found["sure"], found["digest"], len(kept))
         whole = len(kept) == len(every) and len(text) == len(found["text"])
         page = {
@@ -151,11 +155,25 @@ async def _kind(name: str, form: str, kept: list[Passage], ctx: Context) -> str:
     return str(scores[0]["label"] or by_form(""))
 
 
-async def _summary(name: str, form: str, text: str, ctx: Context) -> str:
+async def _summary(form: str, text: str, ctx: Context) -> str:
     said = outline(form, text)
-    if said or form == "picture":
-        return said or f"a picture called {name}"
+    if said:
+        return said
     found = sentences(text)
     if len(found) < 3:
         return cut(" ".join(found) or text)
     return summarise(found, centrality(await _embedded(found, ctx), len(found)))
+
+
+async def _picture(path: str, name: str, ctx: Context) -> dict[str, Any]:
+    """``text``, or ``reason``: what a picture shows as far as there is a model that can say it."""
+    seen = await ctx.run(open_picture, path, timeout=PATIENCE)
+    if "reason" in seen:
+        return {"reason": seen["reason"], "text": ""}
+    faces = None
+    if "pixels" in seen:
+        try:
+            faces = len(await ctx.ask("faces.detect", frame(seen), timeout=PATIENCE))
+        except NoBackend:  # then it is known by its name and size
+            pass
+    return {"text": described(name, seen, faces)}
