@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loom.adapters._egress import parse_rules
-from loom.adapters._http_client import Http, Limits, Request
+from loom.adapters._http_client import Http, Limits, Request, _httpx
 from loom.adapters._secrets import Credentials
 from loom.adapters.http_request import HttpRequest, http_request
-from loom.errors import ActionDenied, ConfigError, EgressRefused, RemoteFailed, RemoteTooLarge
+from loom.errors import ActionDenied, ConfigError, EgressRefused, MissingExtra, RemoteFailed, RemoteTooLarge
 from tests.adapters.fault_server import Asked, FaultServer, project, reply, says, server_context
 
 OK = reply(200, '{"a": 1}', content_type="application/json")
@@ -347,3 +348,33 @@ async def test_tls_is_checked_against_the_name_and_never_left_by_a_redirect(tmp_
         server.behaviour = says(reply(302, location=f"http://broker.test:{server.port}/"))
         with pytest.raises(EgressRefused, match="scheme 'http'"):
             await trusting.fetch(Request(f"https://broker.test:{server.port}/"))
+
+
+async def test_httpx_serves_where_httpx2_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpcore
+    import httpx
+
+    assert httpcore
+    httpx.AsyncHTTPTransport()
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    _httpx.cache_clear()
+    try:
+        async with FaultServer(says(OK, b"junk\r\n\r\n")) as server:
+            adapter = sink(server)
+            assert _httpx() is httpx
+            assert (await ask(adapter, server.url))["body"] == {"a": 1}
+            with pytest.raises(RemoteFailed):
+                await ask(adapter, server.url)
+    finally:
+        _httpx.cache_clear()
+
+
+def test_without_either_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    _httpx.cache_clear()
+    try:
+        with pytest.raises(MissingExtra, match=r"\[http\]"):
+            http_request("http")
+    finally:
+        _httpx.cache_clear()

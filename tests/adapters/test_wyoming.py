@@ -214,6 +214,22 @@ async def test_stop_ends_it_hold_freezes_it_and_cancelling_it_says_so() -> None:
             await heard_by(client)
 
 
+async def test_stop_also_ends_what_waits_and_what_is_held() -> None:
+    async with listening() as (source, _, sink), attached(source) as client:
+        await client.write_event(Describe().event())
+        await client.read_event()
+        act = acts(sink)
+        await act["hold"]()
+        plays = [asyncio.create_task(act["play"](pcm=TONE, rate=16_000)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await act["stop"]()
+        await asyncio.wait_for(asyncio.gather(*plays), 5)
+        await asyncio.wait_for(act["play"](pcm=TONE[:100], rate=16_000), 5)
+        events = await heard_by(client)
+        events += await heard_by(client)
+    assert b"".join(e.payload or b"" for e in events) == TONE[:100]
+
+
 async def test_strangers_are_hung_up_on_and_the_others_stay() -> None:
     async with listening() as (source, heard, _), attached(source) as good:
         for junk in (

@@ -211,8 +211,8 @@ def classify(address: Address) -> str:
     if address.is_link_local:
         return "link-local"
     if isinstance(address, IPv6Address):
-        if inner is not None and not address.is_private:
-            return "public"
+        if inner is not None:
+            return "private" if address.teredo is not None else "public"
         return "public" if address in _PUBLIC_6 and address.is_global else "private"
     if address.is_reserved or address == IPv4Address("255.255.255.255"):
         return "reserved"

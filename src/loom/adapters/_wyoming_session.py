@@ -99,7 +99,7 @@ class Session:
         self._decoder = Decoder()
         self._hearing = Hearing(self._offer)
         self._speaking = asyncio.Lock()
-        self._playing: asyncio.Task[Any] | None = None
+        self._plays: set[asyncio.Task[None]] = set()
         self._free = asyncio.Event()
         self._free.set()
 
@@ -124,26 +124,23 @@ class Session:
         self._writer.write(encode(Message(kind, dict(data or {}), payload)))
 
     async def play(self, pcm: bytes, rate: int) -> None:
-        """Let it sound: signed 16-bit samples of one channel. Returns when it is over; cancelled, it stops."""
-        async with self._speaking:
-            form = {"rate": rate, "width": 2, "channels": 1}
-            self.send("audio-start", form)
-            playing = self._playing = asyncio.get_running_loop().create_task(self._pace(pcm, rate, form))
-            try:
-                await playing
-            except asyncio.CancelledError:
-                own = asyncio.current_task()
-                if not playing.cancelled() or (own is not None and own.cancelling()):
-                    raise  # not ``stop``: whoever waits for the end was cancelled
-            finally:
-                self._playing = None
-                with suppress(RemoteFailed):
-                    self.send("audio-stop")
+        """Let it sound after what sounds: signed 16-bit samples of one channel. Returns when it is over or stopped."""
+        playing = asyncio.get_running_loop().create_task(self._sound(pcm, rate))
+        self._plays.add(playing)
+        try:
+            await playing
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if not playing.cancelled() or (own is not None and own.cancelling()):
+                raise  # not ``stop``: whoever waits for the end was cancelled
+        finally:
+            self._plays.discard(playing)
 
     def stop(self) -> None:
-        """End what sounds."""
-        if self._playing is not None:
-            self._playing.cancel()
+        """End what sounds and what waits to, and hold no longer."""
+        for playing in self._plays:
+            playing.cancel()
+        self._free.set()
 
     def hold(self) -> None:
         """Send no more until ``resume``."""
@@ -156,6 +153,16 @@ class Session:
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
+
+    async def _sound(self, pcm: bytes, rate: int) -> None:
+        async with self._speaking:
+            form = {"rate": rate, "width": 2, "channels": 1}
+            self.send("audio-start", form)
+            try:
+                await self._pace(pcm, rate, form)
+            finally:
+                with suppress(RemoteFailed):
+                    self.send("audio-stop")
 
     async def _pace(self, pcm: bytes, rate: int, form: Mapping[str, Any]) -> None:
         loop = asyncio.get_running_loop()
