@@ -31,10 +31,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cv2": {"loom.adapters._camera_capture"},
     "PIL": {
-        "loom.desk.pictures",
         "loom.adapters._camera_capture",
         "loom.adapters._camera_pictures",
         "loom.adapters._camera_scenes",
+        "loom.desk.pictures",
+        "loom.models._network",
+        "loom.models._picture",
         "loom.models.face",
     },
     "ai_edge_litert": {"loom.models.face", "loom.models.litert"},

@@ -22,7 +22,7 @@ from typing import Any
 
 from loom.errors import MissingExtra, ModelFailed
 
-BATCH = 128  # tokens of a prompt between two looks at whether anybody still waits
+BATCH = 64  # tokens of a prompt between two looks at whether anybody still waits
 AHEAD = 16  # pieces that wait for the reader
 LOOK = 0.05  # seconds between two such looks while nothing comes
 PREFIX = "loom-llama-"
@@ -104,7 +104,7 @@ class LlamaServer:
         """The chunks of a streamed chat completion, as llama.cpp gives them; raises ModelFailed.
 
         Ends early once *gone* says so, or when the iterator is closed: the generation then ends at its next token, or
-        after at most 128 tokens of the prompt.
+        after at most 64 tokens of the prompt.
         """
         chunks: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue(AHEAD)
         stop = threading.Event()

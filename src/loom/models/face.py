@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loom.errors import MissingExtra, ModelFailed
-from loom.event._codec_buffer import Buffer, as_buffer
+from loom.models._picture import rgb_image
 
 if TYPE_CHECKING:
     from loom.models._blazeface import Array, Square, Variant
@@ -70,7 +70,7 @@ class FaceDetector:
         """The faces in *picture*, best first; raises ModelFailed for something that is no picture."""
         from loom.models._blazeface import Square, overlaps
 
-        image = _image(picture)
+        image = rgb_image(picture)
         found: list[tuple[Array, float]] = []
         proposals = self._propose(image, Square.around(*image.size), PROPOSE_FLOOR)
         for points, _ in proposals[:MOST_PROPOSALS]:
@@ -135,23 +135,6 @@ def _interpreter_class() -> Any:
     except ImportError:
         raise MissingExtra("vision", "ai-edge-litert") from None
     return Interpreter
-
-
-def _image(picture: object) -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingExtra("vision", "pillow") from None
-
-    buffer = picture if isinstance(picture, Buffer) else as_buffer(picture)
-    shape = buffer.shape if buffer else ()
-    good = buffer is not None and buffer.dtype == "uint8" and buffer.nbytes and len(shape) in (2, 3)
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(shape[2] if len(shape) == 3 else 1)
-    if buffer is None or not good or mode is None:
-        what = f"{buffer.dtype} of shape {shape}" if buffer else type(picture).__name__
-        raise ModelFailed(f"a picture is uint8 of shape (height, width, 3), not {what}")
-    image = Image.frombuffer(mode, (shape[1], shape[0]), cast("bytes", buffer.data), "raw", mode, 0, 1)
-    return image if mode == "RGB" else image.convert("RGB")
 
 
 def _pixels(image: Any, square: Square, side: int) -> Array | None:
