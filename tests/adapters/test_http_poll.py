@@ -44,6 +44,7 @@ async def test_only_changes_are_told_and_the_order_of_members_is_none() -> None:
     async with FaultServer(says(*answers)) as server, hearing(poll(server)) as heard:
         await heard.until(lambda _: len(server.requests) > 6)
     assert heard.told == [("weather.now", {"a": 1, "b": 2}), ("weather.now", {"a": 2})]
+    assert {str(fields["label"]) for fields in heard.fields} == {"public, untrusted"}
 
 
 async def test_the_server_is_asked_for_changes_by_tag_and_date() -> None:

@@ -74,6 +74,7 @@ async def test_messages_become_events_on_topics_that_lead_back(broker: Broker) -
         ("house.home.temp", 21.5),
     ]
     assert heard.told[4] == ("house.none.1.x", "yes")
+    assert {str(fields["label"]) for fields in heard.fields} == {"public, untrusted"}
     assert {f["metadata"]["mqtt.topic"] for f in heard.fields} == {
         topic for topic, _ in [*sent, ("none/1/x", "")]
     }

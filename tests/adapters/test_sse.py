@@ -40,6 +40,7 @@ async def test_messages_come_as_they_are_sent_and_after_a_break_the_rest() -> No
         ("news.item", {"event": "tick", "data": f"n{n}", "id": str(n)}) for n in range(1, 7)
     ]
     assert heard.links[:3] == ["found", "lost: the peer closed the connection", "found"]
+    assert {str(fields["label"]) for fields in heard.fields} == {"public, untrusted"}
     assert server.requests[1].headers["accept"] == "text/event-stream"
 
 

@@ -45,6 +45,7 @@ async def test_texts_json_and_bytes_come_as_what_they_are() -> None:
                 counts = source.statistics
                 await heard.until(lambda _, c=counts: c()["messages"] + c()["unreadable"] >= 4)  # type: ignore[operator]
         assert heard.payloads == told
+        assert {str(fields["label"]) for fields in heard.fields} == {"public, untrusted"}
 
 
 async def test_it_says_what_it_was_told_to_with_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

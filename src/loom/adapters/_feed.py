@@ -11,8 +11,11 @@ from loom.adapters._egress import Rules, Target, parse_rules, parse_url
 from loom.adapters._http_body import parse_json
 from loom.adapters._secrets import Credentials
 from loom.errors import ConfigError, EgressRefused, RemoteFailed
+from loom.event import Label
 
 FORMATS = ("auto", "json", "text")
+FOREIGN = Label(untrusted=True)
+"""The label of what comes over a network: nobody here has said it."""
 
 
 @dataclass(frozen=True, slots=True)

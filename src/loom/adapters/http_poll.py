@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.adapters._feed import Feed, as_format, check_format, check_range, make_feed
+from loom.adapters._feed import FOREIGN, Feed, as_format, check_format, check_range, make_feed
 from loom.adapters._http_body import read_body
 from loom.adapters._http_client import Answer, Http, Limits, Request
 from loom.adapters._retrying import Link, Pauses, refused
@@ -93,7 +93,7 @@ class HttpPoll:
             link.works()
             if news:
                 self._counts["changed"] += 1
-                await out(self.topics[0], value)
+                await out(self.topics[0], value, label=FOREIGN)
             await asyncio.sleep(self._interval)
 
     def statistics(self) -> Mapping[str, object]:
