@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from loom.adapters._camera_pictures import packaged_pictures
 from tests.cli.command import COMMAND, loom, private, running
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -28,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
     )
     (made / "bees.md").write_text("# Bees\n\nThe queen lays two thousand eggs a day in early summer.\n")
     (made / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(50))
+    shutil.copy(packaged_pictures()["astronaut.png"], made)
     (made / "noise.dat").write_bytes(bytes(range(256)) * 4)
     (made / "cut.json").write_text('{"cut": ')
     (made / "outside.txt").symlink_to("/etc/hostname")
@@ -35,8 +38,9 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.timeout(300)
 def test_its_own_papers_prove_the_claim() -> None:
-    done = loom("demo", "desk", "--no-chat", "--json", timeout=115.0)
+    done = loom("demo", "desk", "--no-chat", "--json", timeout=280.0)
     shown = json.loads(done.stdout)
     assert [check["text"] for check in shown["checks"] if not check["ok"]] == []
     assert done.returncode == 0
@@ -48,6 +52,7 @@ def test_its_own_papers_prove_the_claim() -> None:
     assert [a["question"] for a in asked if a["hits"][0]["name"] != a["expected"]] == []
 
 
+@pytest.mark.timeout(300)
 def test_a_folder_of_somebody_is_read_once_and_answers_differ(folder: Path, tmp_path: Path) -> None:
     given = ("demo", "desk", "--folder", str(folder), "--data", str(tmp_path / "data"), "--no-chat", "--json")
     questions = (
@@ -58,12 +63,14 @@ def test_a_folder_of_somebody_is_read_once_and_answers_differ(folder: Path, tmp_
         "--ask",
         "Who was Galileo?",
     )
-    first = json.loads(loom(*given, *questions).stdout)
-    assert set(first["files"]) == {"Frankfurt trip.txt", "bees.md", "photo.jpg"}
+    first = json.loads(loom(*given, *questions, timeout=120.0).stdout)
+    assert set(first["files"]) == {"Frankfurt trip.txt", "bees.md", "astronaut.png"}
     assert set(first["not_filed"]) == {
         "noise.dat",
         "cut.json",
+        "photo.jpg",
     }  # links that lead out and pipes are not even looked at
+    assert first["files"]["astronaut.png"]["summary"].endswith("512 x 512 pixels, one face of a person")
     train, bees, galileo = first["answers"]
     assert (train["line"]["name"], train["line"]["first"]) == ("Frankfurt trip.txt", 1)
     assert (bees["line"]["name"], bees["line"]["first"]) == ("bees.md", 3)
@@ -72,7 +79,7 @@ def test_a_folder_of_somebody_is_read_once_and_answers_differ(folder: Path, tmp_
 
     (folder / "bees.md").unlink()
     (folder / "Frankfurt trip.txt").write_text("The train to Frankfurt leaves at 10:47 from platform 3.\n")
-    again = json.loads(loom(*given, *questions[:4]).stdout)
+    again = json.loads(loom(*given, *questions[:4], timeout=120.0).stdout)
     assert again["filed"] == ["Frankfurt trip.txt"]
     assert "10:47" in again["answers"][0]["line"]["text"]
     assert again["answers"][1]["hits"] == []
