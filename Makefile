@@ -6,7 +6,7 @@ ARGS ?=
 .PHONY: help demo test check bench bench-peers torture mutants proto pins format clean
 
 help:
-	@echo "make demo         the camera agent: real frames, a real face detector, a stateful greeter   (ARGS=...)"
+	@echo "make demo         a voice assistant, then a camera agent under a flood; ARGS are the camera's   (ARGS=...)"
 	@echo "make test         every test; fails when a test named in tests/required.txt did not run     (ARGS=...)"
 	@echo "make check        ruff, mypy, import-linter, architecture tests"
 	@echo "make format       ruff's fixes and format"
@@ -20,6 +20,7 @@ help:
 
 demo:
 	@scripts/setup demo
+	@.venv/bin/loom demo voice
 	@.venv/bin/loom demo camera $(ARGS)
 
 test:

@@ -11,7 +11,7 @@ from loom.adapters.audio import CHUNK, RATE, Audio
 TOPIC = "mic.demo"
 SAMPLES = int(CHUNK * RATE)
 PAUSE, LONG_PAUSE = 0.5, 1.2
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Line(NamedTuple):
