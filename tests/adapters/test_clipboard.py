@@ -34,14 +34,24 @@ def test_the_program_is_the_one_of_this_desktop() -> None:
 async def test_a_text_that_was_copied_is_told_once_and_cut(tmp_path: Path) -> None:
     board = tmp_path / "board"
     board.write_text("before")
-    source = Clipboard("clipboard", every=0.1, longest=5, command=["/bin/cat", str(board)])
+    looks = tmp_path / "looks"
+    looks.touch()
+    script = f"echo >> {looks}; cat {board}"
+    source = Clipboard("clipboard", every=0.1, longest=5, command=["/bin/sh", "-c", script])
+
+    async def looked_at(times: int = 2) -> None:
+        """When a look that begins from now on is over."""
+        before = looks.stat().st_size
+        while looks.stat().st_size < before + times:
+            await asyncio.sleep(0.01)
+
     async with Loom().add(source) as loom:
         probe = Probe(loom.bus, "clipboard.text")
-        await asyncio.sleep(0.5)  # what it held at the start has been seen
+        await looked_at()  # what it held at the start has been seen
         board.write_text("copied")
         await probe.wait(1)
         board.unlink()  # empty, or a picture: no text
-        await asyncio.sleep(0.3)
+        await looked_at()
         board.write_text("next")
         await probe.wait(2)
         assert probe.payloads == [

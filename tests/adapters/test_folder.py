@@ -291,7 +291,9 @@ async def test_one_block_of_a_project_file_watches_a_real_folder(tmp_path: Path)
     root.mkdir()
     async with await asyncio.to_thread(from_file, tmp_path, PROJECT) as loom:
         probe, health = Probe(loom.bus, "folder.inbox.*"), Probe(loom.bus, "loom.adapter.>")
-        await asyncio.sleep(0.2)
+        watched: Any = loom.source("inbox").source.function
+        while not watched.__self__.statistics()["scans"]:  # what is there at the start is not told
+            await asyncio.sleep(0.01)
         (root / "a.txt").write_text("hello")
         (root / "a.pdf").write_text("not asked for")
         await probe.wait(1)
