@@ -18,7 +18,8 @@ DEEDS = st.one_of(
 @given(st.lists(DEEDS, max_size=60))
 def test_what_is_heard_is_what_was_played_in_order_less_what_was_cut(deeds: list[tuple[str, int]]) -> None:
     """A model that knows single bytes: play n is made of the byte n, and 0 is silence."""
-    playback, model, held = Playback(8), [], False
+    playback, held = Playback(8), False
+    model: list[tuple[int, list[int]]] = []
     for deed, number in deeds:
         if deed == "add":
             play = playback.add(bytes([playback._serial % 255 + 1]) * number)
@@ -31,7 +32,8 @@ def test_what_is_heard_is_what_was_played_in_order_less_what_was_cut(deeds: list
             model, held = [], False
         elif deed == "block":
             block = playback.block()
-            expected, ended = [], []
+            expected: list[int] = []
+            ended: list[int] = []
             while model and not held and (len(expected) < 8 or not model[0][1]):
                 play, left = model[0]
                 taken = left[: 8 - len(expected)]

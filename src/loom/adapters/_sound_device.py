@@ -41,6 +41,7 @@ class Listed(NamedTuple):
 
 
 _open: set[Any] = set()
+_stale = False  # whether devices may have come or gone since PortAudio looked
 _lock = threading.Lock()
 
 
@@ -48,9 +49,7 @@ def devices() -> list[Listed]:
     """The devices that are there now; raises NoDevice where none can be reached, MissingExtra."""
     sd = _load()
     with _lock:
-        if not _open:  # PortAudio looks around only when it starts
-            sd._terminate()
-            sd._initialize()
+        _look_around(sd)
         found = sd.query_devices()
     return [
         Listed(n, each["name"], each["max_input_channels"], each["max_output_channels"])
@@ -95,6 +94,7 @@ class _Opened:
     def close(self) -> None:
         with _lock:
             _open.discard(self)
+            _doubt(not self.active)
         try:
             self._stream.abort(ignore_errors=True)
         finally:
@@ -107,11 +107,12 @@ def _opened(
     sd = _load()
     rate, block = form
     if not any(each.inputs if what == "microphone" else each.outputs for each in devices()):
+        _doubt()
         raise NoDevice(
             f'there is no {what} on this machine; without one, a file does: {instead}, file = "..."'
         )
     options: dict[str, Any] = {"device": device, "dtype": "int16", "callback": callback}
-    tried = [{"samplerate": rate, "channels": 1, "blocksize": block}]
+    tried: list[dict[str, Any]] = [{"samplerate": rate, "channels": 1, "blocksize": block}]
     if what == "microphone":
         tried.append({"samplerate": None, "channels": None, "blocksize": 0})
     for last, form_ in enumerate(tried, 1):
@@ -124,6 +125,7 @@ def _opened(
                 stream.close(ignore_errors=True)
             if last < len(tried):
                 continue
+            _doubt()
             called = "" if device is None else f" {device!r}"
             raise NoDevice(
                 f"the {what}{called} cannot be opened ({_said(error)}); `loom source devices` lists them, "
@@ -134,6 +136,20 @@ def _opened(
             _open.add(made)
         return made
     raise AssertionError("unreachable")
+
+
+def _doubt(gone: bool = True) -> None:
+    global _stale
+    _stale = _stale or gone
+
+
+def _look_around(sd: Any) -> None:
+    """PortAudio sees devices only when it starts, and ends every open stream when it stops."""
+    global _stale
+    if _stale and not _open:
+        sd._terminate()
+        sd._initialize()
+        _stale = False
 
 
 def _load() -> Any:

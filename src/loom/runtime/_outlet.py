@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from loom.bus import Bus
-from loom.errors import Closed, NotGranted
+from loom.errors import Closed, NotGranted, Overloaded, StoreError
 from loom.event import Event
 from loom.event.topic import check_pattern, matches
 
+log = logging.getLogger("loom.source")
+_LAST = 100  # priority of what ends a stream: of what is shed it would be the very last
+_STREAMS = 64  # streams of sound whose end is looked after
 _REMEMBERED = 1024  # topics of which it is known that they are granted
 
 
@@ -37,6 +42,7 @@ class Outlet:
             if patterns is not None
         ]
         self._known: set[str] = set()
+        self._streams: dict[str, Any] = {}
 
     async def __call__(
         self, topic: str | Event, payload: Any = None, *, timeout: float | None = None, **fields: Any
@@ -50,7 +56,7 @@ class Outlet:
             await self._bus.publish(event, None, timeout)
         finally:
             self.waiting.discard(task)
-        self._went_out()
+        self._went_out(event)
         return event
 
     def offer(self, topic: str | Event, payload: Any = None, **fields: Any) -> bool:
@@ -60,7 +66,7 @@ class Outlet:
         if self._bus.offer(event) < wanted:
             self.shed += 1
             return False
-        self._went_out()
+        self._went_out(event)
         return True
 
     def lost(self, reason: str) -> None:
@@ -80,8 +86,21 @@ class Outlet:
         if not self._bus.closed:
             self._bus.offer(Event(what, payload, topic=f"loom.adapter.{self.name}.{what}", source="loom"))
 
-    def _went_out(self) -> None:
+    async def finish(self, timeout: float) -> None:
+        """End the streams of sound that have broken off, each with an empty last chunk; *timeout* seconds for each."""
+        streams, self._streams = self._streams, {}
+        for topic, sound in streams.items():
+            end = replace(sound, pcm=b"", number=sound.number + 1, at=sound.at + sound.seconds, last=True)
+            event = Event("end", end, topic=topic, source=self.name, priority=_LAST)
+            try:
+                await self._bus.publish(event, None, timeout)
+            except (Overloaded, Closed, StoreError) as error:
+                log.warning("source %s: the end of its stream on %s was lost: %s", self.name, topic, error)
+
+    def _went_out(self, event: Event) -> None:
         self.published += 1
+        if getattr(event.payload, "__loom_audio__", False):
+            self._in_stream(event.topic, event.payload)
         if self.gone is not None:
             self.found()
 
@@ -99,6 +118,12 @@ class Outlet:
         if self._rules and event.topic not in self._known:
             self._check(event.topic)  # an invalid topic is refused here or, where ">" is granted, by the bus
         return event
+
+    def _in_stream(self, topic: str, sound: Any) -> None:
+        if sound.last:
+            self._streams.pop(topic, None)
+        elif topic in self._streams or len(self._streams) < _STREAMS:
+            self._streams[topic] = sound
 
     def _check(self, topic: str) -> None:
         tokens = topic.split(".")

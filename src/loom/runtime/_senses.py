@@ -85,8 +85,9 @@ class Senses:
         heard, runner.muted = not runner.muted, True
         await runner.silence()  # at once: whoever is about to switch it on again does not hold this up
         async with self._turning:
-            runner.muted = True
-            await runner.silence()
+            if not runner.muted:  # somebody has switched it on meanwhile
+                runner.muted = True
+                await runner.silence()
             if heard:
                 runner.out.tell("muted")
             await self._turn("muted", name, True)

@@ -16,8 +16,9 @@ from loom.event import Event
 from loom.runtime._outlet import Outlet
 
 log = logging.getLogger("loom.source")
-GRACE = 0.08
+GRACE = 0.06
 """Seconds that ``silence`` waits for a source to give its device back; it cannot publish from the first moment on."""
+_ENDING = 5.0  # seconds that the end of a stream waits for room after a failure
 _LASTING = (ConfigError, MissingExtra, UnreadableAudio, UnreadablePicture)  # trying again changes nothing
 
 
@@ -96,6 +97,7 @@ class SourceRunner:
             _, slow = await asyncio.wait(tasks, timeout=GRACE)
             if slow:
                 log.warning("source %s is silent, but has not given its device back yet", self.name)
+        await self.out.finish(GRACE / 4)
 
     def go_on(self) -> None:
         """Begin again after ``silence``, if it had begun."""
@@ -110,6 +112,7 @@ class SourceRunner:
             own.cancel()
             await asyncio.gather(own, return_exceptions=True)
         self._cut()
+        await self.out.finish(GRACE / 4)
         if self.source.close is not None:
             try:
                 await self.source.close()
@@ -144,6 +147,7 @@ class SourceRunner:
                 if not self.out.open:
                     return  # it was cut off: that is no failure
                 self.failures += 1
+                await self.out.finish(_ENDING)
                 in_a_row = 1 if loop.time() - began > policy.window else in_a_row + 1
                 chance = self._chance.random
                 pause = backoff(policy.base, policy.factor, policy.limit, policy.jitter, in_a_row, chance)
