@@ -14,6 +14,7 @@ LATE = {
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "wyoming": ("loom.adapters.wyoming", "wyoming", "voice"),
+    "wyoming_service": ("loom.adapters.wyoming_service", "wyoming_service", "voice"),
     "wyoming_sink": ("loom.adapters.wyoming", "wyoming_sink", "voice"),
     "mqtt": ("loom.adapters.mqtt", "mqtt", "mqtt"),
     "mqtt_sink": ("loom.adapters.mqtt", "mqtt_sink", "mqtt"),

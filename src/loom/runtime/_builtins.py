@@ -37,6 +37,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "openapi": "openapi",
         "mqtt": "mqtt_sink",
         "wyoming": "wyoming_sink",
+        "wyoming_service": "wyoming_service",
     },
     "models": {name: f"catalog:{name}" for name in BACKENDS},
 }
