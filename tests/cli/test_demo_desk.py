@@ -100,6 +100,7 @@ def test_lines_of_standard_input_are_questions(folder: Path) -> None:
         (("--folder", "nowhere"), "'nowhere' is not a folder"),
         (("--ask", "What?"), "--ask is for a folder of yours"),
         (("--data", "x"), "--data is for a folder of yours"),
+        (("--folder", ".", "--recursive", "--data", "x/y"), "--data x/y lies in the folder that is read"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_code_2(given: tuple[str, ...], said: str, tmp_path: Path) -> None:

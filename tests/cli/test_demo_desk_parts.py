@@ -150,6 +150,9 @@ def test_an_answer_shows_the_line_the_place_and_what_the_model_says_apart(width:
     refused = plain(answer_lines({**answer, "refused": "95"}, width))
     assert "left out" in refused
     assert "95" not in refused
+    assert "(the chat model failed: it fell over)" in plain(
+        answer_lines({**answer, "failed": "it fell over"}, width)
+    )
     assert "nothing about that" in plain(answer_lines({"question": "?", "hits": []}, width))
     assert "it fell over" in plain(
         answer_lines({"question": "?", "hits": [], "error": "it fell over"}, width)

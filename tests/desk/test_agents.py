@@ -306,7 +306,9 @@ async def test_the_chat_models_words_are_kept_only_when_they_stand_in_the_passag
         second = await ask(desk, "soup simmers?")
         assert "model" not in second
         assert second["refused"] == "For 95 days."
-        assert "failed" in (await ask(desk, "simmers the soup"))["refused"]
+        third = await ask(desk, "simmers the soup")
+        assert third["failed"] == "x"
+        assert third["line"]["name"] == "soup.txt"
     assert len(found.payloads) == 3  # the passages came before the words of the model
     prompts = [request.input for request in chat.requests]
     assert len({str(prompt) for prompt in prompts}) == 3

@@ -60,6 +60,10 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"loom demo desk: {options.folder!r} is not a folder; make it, or name another one")
     else:
         options.folder = Path(options.folder).absolute()
+        if options.data and options.recursive and options.folder in Path(options.data).absolute().parents:
+            raise ConfigError(
+                f"loom demo desk: --data {options.data} lies in the folder that is read; name another place"
+            )
     with TemporaryDirectory(prefix="loom-desk-", ignore_cleanup_errors=True) as home:
         return asyncio.run(
             _play(options, Path(home)) if options.folder is None else _serve(options, Path(home))

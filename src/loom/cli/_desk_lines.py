@@ -40,6 +40,8 @@ def answer_lines(answer: Mapping[str, Any], width: int) -> list[str]:
         lines += field("", f"“{shown(line.text)}” ({shown(line.place)})", width)
     if answer.get("model"):
         lines += field("", f"in a small model's words, which may be wrong: {shown(answer['model'])}", width)
+    elif answer.get("failed"):
+        lines += field("", f"(the chat model failed: {shown(answer['failed'])})", width)
     elif answer.get("refused"):
         lines += field("", "(the chat model said something that does not stand there: left out)", width)
     for hit in hits:

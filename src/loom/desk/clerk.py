@@ -28,7 +28,7 @@ class Clerk(Agent, name="clerk"):
 
     @on(QUESTION, qos=QoS.REALTIME)
     async def answer(self, event: Event, ctx: Context) -> dict[str, Any]:
-        """The answer: ``question``, ``hits`` (best first), ``line`` (the one to quote), ``model`` or ``refused``."""
+        """The answer: ``question``, ``hits``, ``line`` (the one to quote), ``model``, ``refused`` or ``failed``."""
         asked = event.payload if isinstance(event.payload, dict) else {"text": event.payload}
         question = " ".join(str(asked.get("text", "")).split())[:LONGEST]
         self.asked += 1
@@ -61,7 +61,7 @@ class Clerk(Agent, name="clerk"):
         except NoBackend:
             return {}
         except LoomError as error:
-            return {"refused": f"the chat model failed: {error}"[:200]}
+            return {"failed": str(error)[:200]}
         text = " ".join(str(reply["text"]).split())
         return {"model": text} if grounded(text, hits, question) else {"refused": text[:200]}
 
