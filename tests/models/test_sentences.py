@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom.models._sentences import FIRST, LONGEST, pieces
-from loom.models._spoken import LONGEST_WORD, letters, spoken
+from loom.models._spoken import LONGEST_WORD, is_prose, letters, spoken
 
 PROSE = st.lists(
     st.sampled_from(
@@ -78,6 +78,13 @@ def test_what_is_said_has_no_long_word_no_markup_and_nothing_without_a_sound(tex
 )
 def test_text_as_it_is_said(text: str, wanted: str) -> None:
     assert spoken(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "prose"), [("it is a book", True), ("", True), ("9 9 9 IV", False), ("1,2", False)]
+)
+def test_prose_is_told_from_figures(text: str, prose: bool) -> None:
+    assert is_prose(text) is prose
 
 
 def test_letters_are_what_is_left_in_need() -> None:

@@ -7,6 +7,7 @@ import unicodedata
 
 LONGEST_NUMBER = 15
 LONGEST_WORD = 40
+PROSE = 0.7
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _NUMBER = re.compile(rf"\d{{{LONGEST_NUMBER + 1},}}")
 _WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
@@ -28,6 +29,11 @@ def spoken(text: str) -> str:
     plain = _WORD.sub(lambda match: _parts(match[0]), plain)
     plain = _SPACES.sub(" ", plain).strip()
     return plain if any(map(str.isalnum, plain)) else ""
+
+
+def is_prose(text: str) -> bool:
+    """Whether *text* is mostly words in small letters, and takes about as long to say as it is long."""
+    return sum(c.islower() or c == " " for c in text) >= PROSE * len(text)
 
 
 def letters(text: str) -> str:
