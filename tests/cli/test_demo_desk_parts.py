@@ -128,6 +128,8 @@ def test_every_line_fits_and_says_what_became_of_a_file(width: int) -> None:
     for words in ("filed", "[3/12] a.txt", "recipe", "the first pages only", "not filed", "binary", "gone"):
         assert words in text
     assert event_lines(event(FOUND), (0, 0), width) == []
+    lost = Event("lost", {"reason": "gone"}, topic="loom.adapter.folder.lost")
+    assert plain(event_lines(lost, (0, 0), width)) == "folder lost: gone"
 
 
 @pytest.mark.parametrize("width", [40, 80])

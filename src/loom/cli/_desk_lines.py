@@ -15,6 +15,10 @@ _WORDS = {FILED: "filed", TROUBLE: "not filed", GONE: "gone"}
 
 def event_lines(event: Event, progress: tuple[int, int], width: int) -> list[str]:
     """The lines for something that became of a file; none for what people need not see."""
+    if event.topic.startswith("loom.adapter."):
+        return field(
+            "folder", f"{event.type}: {shown((event.payload or {}).get('reason', ''))}".rstrip(": "), width
+        )
     what = _WORDS.get(event.topic)
     if what is None:
         return []

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from loom.adapters.folder import Folder, folder
 from loom.cli._extras import missing
 from loom.desk import PRIVATE, Clerk, Private, Reader, Shelf
 from loom.desk.topics import ANSWER, CENSUS, FILE, FILED, FOLDER, FOUND, GONE, PAGE, QUESTION, TROUBLE
-from loom.errors import LoomError
+from loom.errors import DeviceLost, LoomError
 
 PATIENCE = 120.0  # seconds for one answer, the models' start included
 LOOK = 0.1  # seconds between looks whether everything is filed
 RECOUNT = 60.0
 HOUR = 3600.0
+DEVICE = "loom.adapter.folder.*"
 DRAIN = 5.0
 
 
@@ -101,7 +103,7 @@ class DeskRun:
 
     def progress(self) -> tuple[int, int]:
         """How many files of the folder were looked at as they are now, and how many there are."""
-        there = self._there()
+        there = self._there() or {}
         return len(there) - len(behind(there, self._seen(), self._refused())), len(there)
 
     async def settled(self, limit: float = 600.0) -> bool:
@@ -109,6 +111,8 @@ class DeskRun:
         end = time.monotonic() + limit
         while time.monotonic() < end:
             there = await asyncio.to_thread(self._there)
+            if there is None:
+                return False
             if not behind(there, self._seen(), self._refused()) and await self._quiet():
                 return True
             await asyncio.sleep(LOOK)
@@ -123,7 +127,7 @@ class DeskRun:
 
     def _seen(self) -> dict[str, int]:
         reader: Any = self._loom.agent("reader").instance
-        there = self._there()
+        there = self._there() or {}
         seen = {path: each.mtime_ms for path, each in reader.seen.items()}
         return {
             p: at for p, at in seen.items() if p in there or not os.path.isfile(p)
@@ -132,8 +136,14 @@ class DeskRun:
     def _refused(self) -> set[str]:
         return {event.payload["path"] for event in self.told if event.topic == TROUBLE}
 
-    def _there(self) -> dict[str, int]:
-        found = self._view.scan()
+    def _there(self) -> dict[str, int] | None:
+        """The last change of every file by path; None while the folder itself is away."""
+        try:
+            found = self._view.scan()
+        except DeviceLost:
+            with suppress(DeviceLost):
+                self._view.open()  # another one may stand there by now
+            return None
         stamps = {path: stamp.mtime_ns // 1_000_000 for path, stamp in found.items() if stamp is not None}
         return {str(self.plan.folder / path): mtime_ms for path, mtime_ms in stamps.items()}
 
@@ -153,6 +163,7 @@ class DeskRun:
         @on(TROUBLE, durable=False)
         @on(GONE, durable=False)
         @on(FOUND, durable=False)
+        @on(DEVICE, durable=False)
         async def witness(event: Event) -> None:
             self.told = [*self.told[-4999:], event]
             self._tell(event)
