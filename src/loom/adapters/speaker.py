@@ -100,7 +100,8 @@ class _Voice(ABC):
             waiter.set_result(None) if error is None else waiter.set_exception(error)
 
     def _fail(self, error: Exception) -> None:
-        for play in self._playback.clear():
+        self._playback.clear()
+        for play in list(self._waiters):  # also those that have sounded, and are not written or not out yet
             self._over(play, ActionFailed(f"{self.name}: {error}"))
 
 
@@ -206,8 +207,6 @@ class WavSpeaker(_Voice):
         if self._path is not None and pcm:
             if self._written + len(pcm) > self._longest:
                 full = ConfigError(f"{self._path} is full: {self._longest / 2 / self.rate:.0f} s")
-                for play in ended:
-                    self._over(play, ActionFailed(f"{self.name}: {full}"))
                 self._fail(full)
             else:
                 await asyncio.to_thread(self._write, bytes(pcm))
