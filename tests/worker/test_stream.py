@@ -29,6 +29,7 @@ async def test_leaving_a_stream_cancels_it(worker: Worker) -> None:
             if number == 20:
                 break
     assert await pid_of(worker) == first
+    assert (worker.statistics()["cancelled"], worker.statistics()["failures"]) == (1, 0)
 
 
 async def test_a_slow_reader_of_a_stream_holds_the_worker_back(worker: Worker) -> None:

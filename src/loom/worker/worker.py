@@ -255,9 +255,11 @@ class Worker:
             job.timer.cancel()
         if job.started is None:
             self._pending.remove(job)
+        self._counts["cancelled"] += (
+            job.answer.cancel()
+        )  # a stream: a call that is cancelled has counted itself
         if self._current is not job or self._abandoned is not None:
             return
-        job.answer.cancel()
         if self._session is not None and self._session.ready:
             self._session.send(cancel={"id": job.id})
             loop = asyncio.get_running_loop()
@@ -291,7 +293,7 @@ class Worker:
             return
         assert self._session is not None
         if kind == "failure":
-            self._counts["failures"] += 1
+            self._counts["failures"] += self._abandoned is None
             job.finish(error=failed(message, f"{job.method!r} of worker {self.name!r}"))
         else:
             self._counts["answered"] += 1
