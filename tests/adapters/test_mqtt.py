@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from loom.adapters._feed import tell
 from loom.adapters._mqtt_client import AHEAD, Ahead, aiomqtt, make_broker
 from loom.adapters._retrying import Pauses
 from loom.adapters.mqtt import MqttSource, mqtt, mqtt_sink
-from loom.errors import ActionFailed, ConfigError, EgressRefused, RemoteFailed, RemoteTooLarge
-from loom.testing import Probe
+from loom.errors import ActionFailed, ConfigError, EgressRefused, InvalidEvent, RemoteFailed, RemoteTooLarge
+from loom.event import Event
+from loom.testing import Probe, virtual_time
 from tests.adapters import brokers
 from tests.adapters.brokers import Broker
 from tests.adapters.fault_server import project
@@ -177,6 +179,20 @@ def test_what_is_read_ahead_is_bounded_and_counted() -> None:
         queue.put_nowait(number)
     assert (queue.qsize(), queue.shed) == (2, 3)
     assert AHEAD == 1000
+
+
+@virtual_time
+async def test_what_no_event_can_carry_is_counted_and_nobody_trips_twice() -> None:
+    class Refusing(Heard):
+        async def __call__(self, topic: Any, payload: Any = None, **fields: Any) -> Event:
+            if payload == "bad":
+                raise InvalidEvent("no")
+            return await super().__call__(topic, payload, **fields)
+
+    heard, counts = Refusing(), {"messages": 0, "unreadable": 0}
+    for value in ("bad", "good"):
+        await tell(heard, counts, "t", value)
+    assert (heard.payloads, counts) == (["good"], {"messages": 1, "unreadable": 1})
 
 
 async def test_a_password_from_the_environment_lets_in_and_a_wrong_one_is_told(

@@ -10,7 +10,8 @@ from typing import Any
 from loom.adapters._egress import Rules, Target, parse_rules, parse_url
 from loom.adapters._http_body import parse_json
 from loom.adapters._secrets import Credentials
-from loom.errors import ConfigError, EgressRefused, RemoteFailed
+from loom.adapters.source import Out
+from loom.errors import ConfigError, EgressRefused, InvalidEvent, PayloadTooLarge, RemoteFailed
 from loom.event import Label
 
 FORMATS = ("auto", "json", "text")
@@ -58,6 +59,16 @@ def check_range(name: str, value: float, low: float, high: float) -> float:
     if not low <= value <= high:
         raise ConfigError(f"{name} = {value!r}: use {low:g} to {high:g}")
     return value
+
+
+async def tell(out: Out, counts: dict[str, int], topic: str, value: Any, **fields: Any) -> None:
+    """Publish what a stranger said; what no event can carry is counted as unreadable, so that nobody trips twice."""
+    try:
+        await out(topic, value, label=FOREIGN, **fields)
+    except (InvalidEvent, PayloadTooLarge):
+        counts["unreadable"] += 1
+    else:
+        counts["messages"] += 1
 
 
 def as_format(word: str, text: str) -> Any:

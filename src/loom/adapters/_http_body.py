@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from loom.errors import RemoteFailed
@@ -25,15 +26,29 @@ def read_body(content_type: str, body: bytes) -> tuple[str, Any]:
 
 
 def parse_json(body: bytes | str) -> Any:
-    """The value of a JSON text; raises RemoteFailed for anything else, NaN, and nesting without end."""
+    """The value of a JSON text; raises RemoteFailed for anything else.
+
+    That is also what events cannot carry on: numbers that are none or too large, half characters, nesting without end.
+    """
     try:
-        return json.loads(body, parse_constant=_refuse)
+        text = body if isinstance(body, str) else body.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise RemoteFailed(f"this is no JSON: {type(error).__name__}", retryable=False) from None
 
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _charset(parameters: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.adapters._feed import FOREIGN, Feed, as_format, check_format, check_range, make_feed
+from loom.adapters._feed import Feed, as_format, check_format, check_range, make_feed, tell
 from loom.adapters._http_body import read_body
 from loom.adapters._http_client import Answer, Http, Limits, Request
 from loom.adapters._retrying import Link, Pauses, refused
@@ -77,7 +77,7 @@ class HttpPoll:
         self.topics = (topic,)
         self._http, self._url, self._interval, self._form = http, url, interval, form
         self._seen = Seen()
-        self._counts = {"asked": 0, "changed": 0, "failed": 0}
+        self._counts = {"asked": 0, "messages": 0, "unreadable": 0, "failed": 0}
 
     async def run(self, out: Out) -> None:
         """Ask until cancelled; what fails is asked again after pauses that grow, or as the server wants it."""
@@ -92,12 +92,11 @@ class HttpPoll:
             link.stands()
             link.works()
             if news:
-                self._counts["changed"] += 1
-                await out(self.topics[0], value, label=FOREIGN)
+                await tell(out, self._counts, self.topics[0], value)
             await asyncio.sleep(self._interval)
 
     def statistics(self) -> Mapping[str, object]:
-        """How often it was asked, had changed, and failed."""
+        """How often it was asked and failed, the changes told, and those that no event can carry."""
         return dict(self._counts)
 
     async def _ask(self) -> tuple[bool, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from loom.actions import Action, action
 from loom.actions.action import ACTION
-from loom.adapters._feed import FOREIGN, as_format, check_format, check_range
+from loom.adapters._feed import as_format, check_format, check_range, tell
 from loom.adapters._mqtt_client import Broker, acknowledge, aiomqtt, connected, failed, make_broker
 from loom.adapters._mqtt_topics import check_filter, check_name, matches, to_loom, to_mqtt
 from loom.adapters._retrying import Link, Pauses, keep
@@ -86,9 +86,8 @@ class MqttSource:
         except (InvalidTopic, RemoteFailed):
             self._counts["unreadable"] += 1
             return
-        self._counts["messages"] += 1
         tags = ("retained",) if message.retain else ()
-        await out(topic, value, metadata={"mqtt.topic": name}, tags=tags, label=FOREIGN)
+        await tell(out, self._counts, topic, value, metadata={"mqtt.topic": name}, tags=tags)
 
     def _value(self, payload: Any) -> Any:
         content = bytes(payload or b"")

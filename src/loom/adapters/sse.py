@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from loom.adapters._feed import FOREIGN, as_format, check_format, check_range, make_feed
+from loom.adapters._feed import as_format, check_format, check_range, make_feed, tell
 from loom.adapters._http_client import Http, Limits, Reply, Request
 from loom.adapters._retrying import Link, Pauses, keep, refused
 from loom.adapters._sse_parser import Message, SseParser
@@ -69,9 +69,8 @@ class ServerSentEvents:
         except RemoteFailed:
             self._counts["unreadable"] += 1
             return
-        self._counts["messages"] += 1
         value = {"event": message.event, "data": data, "id": message.id}
-        await out(self.topics[0], value, label=FOREIGN)
+        await tell(out, self._counts, self.topics[0], value)
 
 
 async def _messages(reply: Reply, parser: SseParser) -> AsyncIterator[Message]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from loom.adapters._egress import Target
-from loom.adapters._feed import FOREIGN, Feed, as_format, check_format, check_range, make_feed
+from loom.adapters._feed import Feed, as_format, check_format, check_range, make_feed, tell
 from loom.adapters._pinned import Resolve, look_up, open_socket, pin
 from loom.adapters._retrying import Link, Pauses, keep, refused
 from loom.adapters._secrets import read_secret
@@ -115,8 +115,7 @@ class WebSocket:
         except RemoteFailed:
             self._counts["unreadable"] += 1
             return
-        self._counts["messages"] += 1
-        await out(self.topics[0], value, label=FOREIGN)
+        await tell(out, self._counts, self.topics[0], value)
 
     def _uri(self) -> str:
         uri, query = self._feed.target.url, self._feed.credentials.query
