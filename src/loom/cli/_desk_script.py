@@ -87,8 +87,8 @@ class Script:
         await self._settle()
         for number, page in enumerate(library()[:BALLAST]):
             self._drop(f"manual-{number:02}.txt", page)
-        await asyncio.sleep(1.0)  # until the first of them are being read
-        await self._ask(KNOWN[0])
+        await self._begun()
+        await self._ask(KNOWN[0], chat=False)
         done, of = self._run.progress()
         self.seen.waiting = of - done
         for name, text in LATER.items():
@@ -139,8 +139,17 @@ class Script:
             raise LoomError(f"the first life of the desk ended by itself, with code {code}")
         return filed
 
-    async def _ask(self, known: Known) -> None:
-        chat = self._chat and len(self.seen.answers) < WORDED
+    async def _begun(self) -> None:
+        """Return when the first page of the manual has been read: the others wait."""
+        try:
+            async with asyncio.timeout(LIMIT):
+                while not any(name.startswith("manual-") for name in self.seen.filed):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise LoomError(f"nothing that was dropped was read within {LIMIT:.0f} s") from None
+
+    async def _ask(self, known: Known, chat: bool = True) -> None:
+        chat = chat and self._chat and len(self.seen.answers) <= WORDED
         answer = await self._run.ask(known.question, chat)
         self.seen.answers.append((known, answer))
         self._answered(answer)
