@@ -121,11 +121,29 @@ async def _drop(loom: Loom, asked: dict[str, Any]) -> str:
     return f"dead letter {letter} is dropped"
 
 
+async def _mute(loom: Loom, asked: dict[str, Any]) -> str:
+    await loom.mute(_text(asked, "source"))
+    return f"{asked['source']} is muted; it publishes nothing, also after a restart"
+
+
+async def _unmute(loom: Loom, asked: dict[str, Any]) -> str:
+    await loom.unmute(_text(asked, "source"))
+    return f"{asked['source']} is {loom.source(asked['source']).status}"
+
+
+async def _allow(loom: Loom, asked: dict[str, Any]) -> str:
+    await loom.allow(_text(asked, "source"))
+    return f"{asked['source']} is allowed, also after a restart"
+
+
 _DEEDS: dict[str, Callable[[Loom, dict[str, Any]], Awaitable[str]]] = {
     "pause": _pause,
     "resume": _resume,
     "retry": _retry,
     "drop": _drop,
+    "mute": _mute,
+    "unmute": _unmute,
+    "allow": _allow,
 }
 
 

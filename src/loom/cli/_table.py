@@ -74,8 +74,21 @@ def _with(row: str, more: str, width: int) -> list[str]:
 
 
 def _sources(now: Mapping[str, Any], width: int) -> list[str]:
-    told = ", ".join(f"{name} {count(number)}" for name, number in now["sources"].items())
+    told = ", ".join(
+        f"{name} {count(number)}{_more(now.get('senses', {}).get(name))}"
+        for name, number in now["sources"].items()
+    )
     return ["", *field("sources", told, width)] if told else []
+
+
+def _more(source: Mapping[str, Any] | None) -> str:
+    """What is to be said of a source beside what it published: that it is silent, what it shed."""
+    if source is None:
+        return ""
+    status = "" if source["status"] in ("running", "stopped") else str(source["status"])
+    shed = f"{count(source['shed'])} shed" if source["shed"] else ""
+    told = ", ".join(word for word in (status, shed) if word)
+    return f" ({told})" if told else ""
 
 
 def _models(now: Mapping[str, Any], width: int) -> list[str]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "top": "watch a running `loom run`",
     "store": "look into a data folder, and look after it",
     "why": "what led to an event, and what came of it",
+    "source": "sources: list, mute, unmute, allow",
     "agent": "agents in a data folder: state, dead letters, pause, fork",
 }
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
