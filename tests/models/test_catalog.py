@@ -46,8 +46,10 @@ def test_it_says_what_it_is(row: Backend) -> None:
 def test_its_packages_are_pinned_in_requirements_in_the_same_version(row: Backend) -> None:
     for requirement in row.packages:
         name = package_of(requirement).lower().replace("_", "-")
-        assert name in PINNED, requirement
-        if "==" in requirement:
+        if name not in PINNED:  # too large for everybody; whoever wants it gets this version
+            assert requirement in row.bare
+            assert "==" in requirement
+        elif "==" in requirement:
             assert PINNED[name] == requirement.split("==")[1].split()[0]
 
 

@@ -176,6 +176,7 @@ _ROWS = (
             "layout": str,
             "threads": int,
         },
+        needs=("file",),
     ),
     Backend(
         "litert",
@@ -196,6 +197,7 @@ _ROWS = (
             "layout": str,
             "threads": int,
         },
+        needs=("file",),
     ),
 )
 

@@ -25,7 +25,7 @@ IDLE = 600.0
 GRACE = 3.0
 """Seconds that a model has to notice that nobody waits any more, before its process is killed and loads anew."""
 
-FILES = {"file", "model", "path", "tokenizer"}
+FILES = {"file", "folder", "labels", "model", "path", "tokenizer"}
 """Settings that are the path of a file or folder."""
 
 
