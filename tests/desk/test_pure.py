@@ -56,8 +56,13 @@ def test_nothing_is_shown_when_even_the_best_is_not_about_the_question() -> None
 
 
 def test_only_what_is_near_the_best_is_shown_best_first() -> None:
-    shown = best([hit(0.5), hit(0.9, first=2), hit(0.8, first=3), hit(0.31, first=4)])
+    shown = best([hit(0.5, "a"), hit(0.9, "b"), hit(0.8, "c"), hit(0.31, "d")])
     assert [each.score for each in shown] == [0.9, 0.8]
+
+
+def test_the_same_words_are_shown_once_where_they_fit_best() -> None:
+    shown = best([hit(0.85, "b"), hit(0.8, "a", first=2), hit(0.9, "a", first=7)])
+    assert [(each.text, each.score) for each in shown] == [("a", 0.9), ("b", 0.85)]
 
 
 def test_words_that_mean_nothing_and_plurals_do_not_count() -> None:

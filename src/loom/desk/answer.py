@@ -60,7 +60,11 @@ def best(hits: Sequence[Hit], most: int = MOST_HITS) -> list[Hit]:
     if not ranked:
         return []
     floor = max(THRESHOLD, ranked[0].score - NEAR)
-    return [hit for hit in ranked if hit.score >= floor][:most]
+    near: dict[str, Hit] = {}
+    for hit in ranked:
+        if hit.score >= floor:
+            near.setdefault(hit.text, hit)  # the same words once
+    return list(near.values())[:most]
 
 
 def is_heading(line: Hit) -> bool:
