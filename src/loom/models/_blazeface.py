@@ -87,13 +87,13 @@ def anchors(variant: Variant) -> Array:
 
 
 def candidates(boxes: Array, logits: Array, centres: Array, side: int, floor: float) -> tuple[Array, Array]:
-    """What a network predicts with a score above *floor*: points (n, 8, 2) and scores (n,).
+    """What a network predicts with a score above *floor*: points (n, k, 2) and scores (n,).
 
-    The points are two corners of the box and six key points, in fractions of the square.
+    The points are two corners of the box and its key points (six of a face), in fractions of the square.
     """
     logits = logits.reshape(-1)
     keep = logits > np.log(floor / (1 - floor))
-    values = boxes.reshape(-1, 8, 2)[keep] / side
+    values = boxes.reshape(-1, boxes.shape[-1] // 2, 2)[keep] / side
     about = centres[keep][:, None]
     centre, half = values[:, :1] + about, values[:, 1:2] / 2
     points = np.concatenate([centre - half, centre + half, values[:, 2:] + about], axis=1)

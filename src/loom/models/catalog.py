@@ -199,6 +199,21 @@ _ROWS = (
         },
         needs=("file",),
     ),
+    Backend(
+        "hands",
+        "loom.models.hands:factory",
+        {"gesture": "gesture"},
+        extra="litert",
+        packages=(
+            "ai-edge-litert==2.3.0",
+            "numpy",
+            "pillow",
+        ),  # mediapipe's files too; it is not pinned, see docs
+        licence="Apache-2.0",
+        memory_limit=512 * MIB,
+        summary="hands and five gestures, with the .tflite files of mediapipe==0.10.14",
+        settings={"folder": str, "threshold": float, "threads": int},
+    ),
 )
 
 BACKENDS: dict[str, Backend] = {row.name: row for row in _ROWS}
