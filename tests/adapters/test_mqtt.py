@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loom.adapters._feed import tell
-from loom.adapters._mqtt_client import AHEAD, Ahead, aiomqtt, make_broker
+from loom.adapters._mqtt_client import AHEAD, MAX_PACKET, Ahead, aiomqtt, bounded, make_broker
 from loom.adapters._retrying import Pauses
 from loom.adapters.mqtt import MqttSource, mqtt, mqtt_sink
 from loom.errors import ActionFailed, ConfigError, EgressRefused, InvalidEvent, RemoteFailed, RemoteTooLarge
@@ -171,6 +171,26 @@ async def test_what_is_no_text_or_too_large_is_counted_and_left_out(nats: Broker
         await heard.until(lambda h: h.told)
     assert heard.told == [("house.home.d", 7)]
     assert source.statistics()["unreadable"] == 3
+
+
+@pytest.mark.skipif(not brokers.MOSQUITTO, reason="mosquitto is not installed")
+async def test_a_broker_that_sends_too_much_is_left_before_it_is_read(tmp_path: Path) -> None:
+    with brokers.mosquitto(tmp_path) as running:
+        async with hearing(listen(running.port, limit=MAX_PACKET + 1000)) as heard:
+            await connected(heard)
+            await publish(running.port, ("home/a", b"\xff" * (MAX_PACKET - 100)))
+            await heard.until(lambda h: h.told)
+            await publish(running.port, ("home/a", b"\xff" * (MAX_PACKET + 1)))
+            await heard.until(lambda h: h.links[-1].startswith("lost"))
+            await connected(heard)
+    assert [len(p) for p in heard.payloads] == [MAX_PACKET - 100]
+
+
+def test_no_announcement_is_believed_over_the_limit() -> None:
+    read = bounded(bytes)
+    assert len(read(MAX_PACKET)) == MAX_PACKET
+    with pytest.raises(OSError, match="over the limit"):
+        read(MAX_PACKET + 1)
 
 
 def test_what_is_read_ahead_is_bounded_and_counted() -> None:

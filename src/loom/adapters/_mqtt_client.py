@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +20,8 @@ from loom.errors import ConfigError, MissingExtra, RemoteFailed
 
 AHEAD = 1000
 """Messages that are read ahead; more of QoS 0 are shed, more of QoS 1 stay with the broker."""
+MAX_PACKET = 16_777_216
+"""Bytes of a message before which the connection is cut: more is not read, whatever the broker announces."""
 _QUIET = logging.Logger("loom.mqtt", logging.CRITICAL)
 
 
@@ -115,6 +117,7 @@ async def _connect(broker: Broker, addresses: list[Address], tls: _NamedContext 
             keepalive=broker.keepalive,
         )
         client._client.manual_ack_set(by_hand)
+        client._client._sock_recv = bounded(client._client._sock_recv)
         client._client.connect_timeout = broker.timeout
         try:
             await client.__aenter__()
@@ -143,6 +146,17 @@ async def _leave(client: Any) -> None:
         client._client._sock_close()
         if client._disconnected.done() and not client._disconnected.cancelled():
             client._disconnected.exception()  # somebody has looked at it
+
+
+def bounded(receive: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """*receive*, which reads what is left of a message, for messages of a size that somebody can mean."""
+
+    def read(size: int) -> bytes:
+        if size > MAX_PACKET:
+            raise OSError(f"a message of {size:,} bytes is over the limit of {MAX_PACKET:,}")
+        return receive(size)
+
+    return read
 
 
 def acknowledge(client: Any, message: Any) -> None:
