@@ -255,9 +255,7 @@ class Worker:
             job.timer.cancel()
         if job.started is None:
             self._pending.remove(job)
-        self._counts["cancelled"] += (
-            job.answer.cancel()
-        )  # a stream: a call that is cancelled has counted itself
+        self._counts["cancelled"] += job.answer.cancel()  # a stream; a call has counted itself
         if self._current is not job or self._abandoned is not None:
             return
         if self._session is not None and self._session.ready:
@@ -266,10 +264,8 @@ class Worker:
             self._abandoned = loop.call_later(self.limits.cancel_grace, self._give_up, job)
 
     def _give_up(self, job: Job) -> None:
-        grace = self.limits.cancel_grace
-        self._kill(
-            f"worker {self.name!r} was killed: {job.method!r} did not end {grace:g} s after its cancel"
-        )
+        late = f"{job.method!r} did not end {self.limits.cancel_grace:g} s after its cancel"
+        self._kill(f"worker {self.name!r} was killed: {late}")
 
     def _kill(self, cause: str) -> None:
         if self._session is not None:
