@@ -152,6 +152,7 @@ def _summary(voice: Any, checks: Any) -> dict[str, Any]:
                 "intent": turn.intent,
                 "reply": " ".join(turn.reply),
                 "end": turn.end,
+                "wake_ms": turn.after_phrase(turn.wake),
                 "transcript_ms": turn.after_phrase(turn.transcript),
                 "first_token_ms": turn.after_phrase(turn.token),
                 "first_sound_ms": turn.after_phrase(turn.sound),

@@ -24,6 +24,7 @@ class Turn:
     intent: str = ""
     reply: list[str] = field(default_factory=list)
     end: str = ""
+    wake: int = 0
     phrase: int = 0
     transcript: int = 0
     token: int = 0
@@ -56,6 +57,7 @@ class Timeline:
         self._pending: set[str] = set()  # what is being understood
         self._open: set[int] = set()  # turns that are being answered
         self._held: set[str] = set()
+        self._woke = 0
 
     @property
     def busy(self) -> bool:
@@ -80,6 +82,7 @@ class Timeline:
 
     def _on_wake(self, payload: dict[str, Any], now: int) -> None:
         self.wakes.append(Woken(payload["phrase"], payload["at"], now))
+        self._woke = now
 
     def _on_utterance(self, payload: dict[str, Any], now: int) -> None:
         self._pending.add(payload["speech"])
@@ -106,6 +109,7 @@ class Timeline:
     def _on_question(self, payload: dict[str, Any], now: int) -> None:
         turn = self._turn(payload["turn"])
         turn.question, turn.phrase, turn.transcript = payload["text"], payload["asked_ms"], now
+        turn.wake, self._woke = self._woke, 0
         self._tell(f"  ?  {turn.question}")
 
     def _on_intent(self, payload: dict[str, Any], now: int) -> None:
@@ -152,12 +156,16 @@ class Timeline:
 
 def table(turns: list[Turn]) -> list[str]:
     """The turns as lines: milliseconds after the end of the phrase."""
-    lines = ["  turn  transcript  first token  first sound  ms after the end of the phrase; what was asked"]
+    lines = [
+        "  turn    wake  transcript  first token  first sound  ms after the end of the phrase; what was asked"
+    ]
     for turn in turns:
-        moments = [turn.after_phrase(moment) for moment in (turn.transcript, turn.token, turn.sound)]
+        moments = [
+            turn.after_phrase(moment) for moment in (turn.wake, turn.transcript, turn.token, turn.sound)
+        ]
         cells = "  ".join(
             f"{'-' if moment is None else f'{moment:,}':>{width}}"
-            for moment, width in zip(moments, (10, 11, 11), strict=True)
+            for moment, width in zip(moments, (6, 10, 11, 11), strict=True)
         )
         what = (turn.question or f"({' '.join(turn.reply)})")[:44]
         cut = " (interrupted)" if turn.end == "interrupted" else ""
