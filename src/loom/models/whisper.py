@@ -77,7 +77,7 @@ class Whisper:
     """One network; raises MissingExtra or ModelFailed with the command that installs what is missing."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._beam = int(number(config, "beam", 1, 1, 10))
+        self._beam = int(number(config, "beam", 5, 1, 10))
         self._model = _load(config)
         languages = self._model.supported_languages
         self._only = languages[0] if len(languages) == 1 else None
