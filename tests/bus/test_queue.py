@@ -142,6 +142,17 @@ def test_a_closing_queue_turns_publishers_away_instead_of_pretending_to_take_the
     assert queue.statistics().refused == 1
 
 
+def test_the_fast_path_is_closed_while_somebody_waits() -> None:
+    queue = fill(Queue("q", capacity=1), event(0))
+    for n in (1, 2):
+        queue.stand_in_line(Ticket(event(n), nobody))
+    assert queue.limit == 0
+    assert queue.take(0) is not None
+    assert queue.limit == 0, "one entered, and one waits still"
+    assert queue.take(0) is not None
+    assert queue.limit == 1
+
+
 def test_a_publisher_that_leaves_makes_way_for_those_behind_it_in_every_line() -> None:
     """The first in line waits for its topic's threshold, the one behind it waits only for the first."""
     here, there = (fill(Queue("q", capacity=9, shed_at=1), event(0, "flood")) for _ in range(2))
