@@ -57,7 +57,7 @@ class Device:
         self.closed += 1
 
 
-@virtual_time(seeds=5)
+@virtual_time(seeds=5)  # type: ignore[untyped-decorator]
 async def test_nothing_is_published_after_mute_has_returned_and_the_device_is_closed() -> None:
     device = Device()
     async with new_loom(device) as loom:
@@ -87,7 +87,7 @@ async def test_nothing_is_published_after_mute_has_returned_and_the_device_is_cl
     assert device.closed == 1
 
 
-@virtual_time(seeds=5)
+@virtual_time(seeds=5)  # type: ignore[untyped-decorator]
 async def test_a_source_that_waits_for_room_publishes_nothing_once_it_is_muted() -> None:
     async def publish(out: Out, topic: str) -> None:
         await asyncio.gather(*(out(topic, n) for n in range(5)))
@@ -107,6 +107,31 @@ async def test_a_source_that_waits_for_room_publishes_nothing_once_it_is_muted()
         assert queued == 0
         await asyncio.sleep(30)
         assert probe.count == published
+
+
+@virtual_time
+async def test_what_a_task_of_a_source_was_about_to_publish_is_withdrawn() -> None:
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def careless(out: Out) -> None:
+        """It leaves its helpers behind."""
+        tasks.update(asyncio.ensure_future(out("mic.tick", n)) for n in range(5))
+        await asyncio.sleep(1e6)
+
+    class Slow(Agent):
+        @on("mic.>", capacity=1)
+        async def work(self, event: Event) -> None:
+            await asyncio.sleep(1)
+
+    async with new_loom(Source("mic", careless), Slow) as loom:
+        await asyncio.sleep(0.5)
+        await loom.mute("mic")
+        assert sum(queue.waiting for queue in loom.bus.queues()) == 0
+        handled = loom.agent("Slow").committed_steps
+        await run_until_idle(loom, 30)
+        assert (
+            loom.agent("Slow").committed_steps <= handled + 2
+        )  # the one in its hands and the one in its queue
 
 
 @virtual_time

@@ -19,6 +19,7 @@ log = logging.getLogger("loom.source")
 GRACE = 0.06
 """Seconds that ``silence`` waits for a source to give its device back; it cannot publish from the first moment on."""
 _ENDING = 5.0  # seconds that the end of a stream waits for room after a failure
+_LEAVING = 10.0  # seconds that a source has to clean up when the runtime ends
 _LASTING = (ConfigError, MissingExtra, UnreadableAudio, UnreadablePicture)  # trying again changes nothing
 
 
@@ -105,12 +106,14 @@ class SourceRunner:
             self.start()
 
     async def stop(self) -> None:
-        """End it for good and wait until it has cleaned up."""
+        """End it for good and wait until it has cleaned up, ten seconds at most."""
         self._begun = False
         own = self._task
         if own is not None:
             own.cancel()
-            await asyncio.gather(own, return_exceptions=True)
+            await asyncio.wait({own}, timeout=_LEAVING)
+            if not own.done():
+                log.warning("source %s does not end; it is cut off", self.name)
         self._cut()
         await self.out.finish(GRACE / 4)
         if self.source.close is not None:
