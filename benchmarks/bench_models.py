@@ -14,6 +14,7 @@ from benchmarks._harness import Ratio, bench
 from benchmarks._intents import ASKED, EXAMPLES
 from loom.models import llama, minilm
 from loom.models.catalog import BACKENDS
+from loom.models.classify import examples
 from loom.worker import Worker
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -28,7 +29,7 @@ def intents() -> Iterator[Ratio]:
 
 def _intents(name: str, threshold: float) -> Ratio:
     """The part of the utterances whose nearest example is of their intent; what is near none of them is chat."""
-    model, given = minilm.MiniLm({}), minilm.examples(EXAMPLES)
+    model, given = minilm.MiniLm({}), examples(EXAMPLES)
     wrong: list[str] = []
     for intent, utterances in ASKED.items():
         for each in utterances:
@@ -67,7 +68,7 @@ async def _chat() -> dict[str, Any]:
         prompt: Any = await worker.call("chat", body)
         found |= {"first": _cpu(pid) - found["load"], "prompt": prompt["tokens_in"]}
         long = {"input": "Tell me a long story about a dragon.", "options": {"max_tokens": 128}}
-        before = _cpu(pid)
+        before, last = _cpu(pid), prompt
         async with aclosing(worker.stream("chat_stream", long)) as items:
             async for each in items:
                 last = each

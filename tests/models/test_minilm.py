@@ -12,6 +12,7 @@ from loom.errors import ModelFailed
 from loom.models import minilm
 from loom.models._packaged import packaged_file
 from loom.models.catalog import BACKENDS
+from loom.models.classify import examples
 from loom.worker import Worker
 
 np = pytest.importorskip("numpy")
@@ -52,10 +53,10 @@ def test_a_text_has_the_same_vector_alone_and_in_any_company(model: minilm.MiniL
 
 
 def test_labels_by_meaning_and_none_of_them(model: minilm.MiniLm) -> None:
-    given = minilm.examples(INTENTS)
+    labels = examples(INTENTS)
 
     def best(text: str) -> Any:
-        return model.classify(text, given, 0.4)[0]["label"]
+        return model.classify(text, labels, 0.4)[0]["label"]
 
     assert best("start a countdown of five minutes") == "timer"
     assert best("did somebody ring at the front door") == "door"
@@ -67,7 +68,7 @@ def test_what_is_remembered_of_examples_is_bounded(
     model: minilm.MiniLm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(minilm, "REMEMBERED", 3)
-    found = model.classify("two", minilm.examples(["one", "two", "three", "four", "five"]), 0.1)
+    found = model.classify("two", examples(["one", "two", "three", "four", "five"]), 0.1)
     assert found[0]["label"] == "two"
     assert len(model._known) == 3
 
