@@ -57,7 +57,7 @@ class Device:
         self.closed += 1
 
 
-@virtual_time(seeds=5)  # type: ignore[untyped-decorator]
+@virtual_time(seeds=5)
 async def test_nothing_is_published_after_mute_has_returned_and_the_device_is_closed() -> None:
     device = Device()
     async with new_loom(device) as loom:
@@ -87,7 +87,7 @@ async def test_nothing_is_published_after_mute_has_returned_and_the_device_is_cl
     assert device.closed == 1
 
 
-@virtual_time(seeds=5)  # type: ignore[untyped-decorator]
+@virtual_time(seeds=5)
 async def test_a_source_that_waits_for_room_publishes_nothing_once_it_is_muted() -> None:
     async def publish(out: Out, topic: str) -> None:
         await asyncio.gather(*(out(topic, n) for n in range(5)))
