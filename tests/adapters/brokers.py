@@ -107,7 +107,7 @@ def certificate(folder: Path) -> None:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker.test")])
     names = x509.SubjectAlternativeName(
-        [x509.DNSName("broker.test"), x509.IPAddress(ip_address("127.0.0.9"))]
+        [x509.DNSName("broker.test"), x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.9"))]
     )
     made = (
         x509.CertificateBuilder()

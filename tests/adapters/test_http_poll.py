@@ -13,7 +13,7 @@ from loom.adapters._http_client import Answer
 from loom.adapters.http_poll import HttpPoll, Seen, feed_http, fingerprint, http_poll
 from loom.errors import ConfigError, RemoteFailed
 from loom.testing import Probe
-from tests.adapters.fault_server import Asked, FaultServer, project, reply, says
+from tests.adapters.fault_server import Asked, FaultServer, project, reply, says, server_context
 from tests.adapters.heard import hearing
 
 JSON = st.recursive(
@@ -131,6 +131,16 @@ async def test_one_block_of_a_project_file_polls(tmp_path: Path) -> None:
         async with loom:
             events = await probe.wait(1)
         assert (events[0].topic, events[0].payload, events[0].source) == ("weather.now", {"t": 21}, "weather")
+
+
+async def test_a_house_of_its_own_trust_is_polled_too(tmp_path: Path) -> None:
+    context = await asyncio.to_thread(server_context, tmp_path)
+    async with FaultServer(says(json("1")), context) as server:
+        url = f"https://localhost:{server.port}/"
+        for ca, link in ((None, "lost"), ("cert.pem", "found")):
+            async with hearing(http_poll("p", tmp_path, url=url, topic="t", ca=ca)) as heard:
+                await heard.until(lambda h: h.links)
+            assert heard.links[0].startswith(link)
 
 
 async def test_a_private_address_behind_a_name_needs_a_grant(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_headers_hide_nothing() -> None:
         ),
         (False, [], [1]),
         (True, [1], []),
+        ({"type": [[], 5, "object"], "required": [[], {}, "a"]}, [{"a": 1}], [{}, 1]),
         ({"type": "mystery", "pattern": "(a+)+$"}, ["a" * 50 + "!"], []),
     ],
 )

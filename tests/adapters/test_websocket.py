@@ -14,7 +14,7 @@ from loom.adapters._retrying import Pauses
 from loom.adapters.websocket import WebSocket, WebSocketOptions, _websockets, websocket
 from loom.errors import ConfigError
 from loom.testing import Probe
-from tests.adapters.fault_server import FaultServer, project, reply, says
+from tests.adapters.fault_server import FaultServer, project, reply, says, server_context
 from tests.adapters.heard import hearing
 
 _websockets()
@@ -99,6 +99,32 @@ async def test_small_messages_that_would_become_large_are_not_agreed_upon() -> N
     async with peer(handler) as url, hearing(follow(url)) as heard:
         await heard.until(lambda h: h.told)
     assert agreed[0] == "[]"
+
+
+async def test_tls_is_checked_against_the_name_though_the_address_is_connected_to(tmp_path: Path) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send("x")
+
+    context = await asyncio.to_thread(server_context, tmp_path)
+    async with peer(handler, ssl=context) as url:
+        port = url.rpartition(":")[2]
+        for host, ca, link in (
+            ("broker.test", "cert.pem", "found"),
+            ("other.test", "cert.pem", "lost"),
+            ("broker.test", None, "lost"),
+        ):
+            feed = make_feed(
+                f"wss://{host}:{port}", ("wss",), {"private": True}, home=tmp_path, secrets={"ca": ca}
+            )
+            source = WebSocket(
+                "ticker", "ticks", feed, WebSocketOptions(pauses=Pauses(0.05)), resolve=resolve
+            )
+            async with hearing(source) as heard:
+                await heard.until(lambda h: h.links)
+            assert heard.links[0].startswith(link), (host, ca, heard.links)
 
 
 async def test_a_peer_that_no_longer_answers_is_noticed() -> None:

@@ -21,11 +21,12 @@ FOREIGN = Label(untrusted=True)
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One URL that a configuration names, which grants its host; *allow* grants hosts it may redirect to."""
+    """One URL that a configuration names, which grants its host. *ca*: a file of certificates to trust instead."""
 
     target: Target
     rules: Rules
     credentials: Credentials = field(repr=False)
+    ca: Path | None = None
 
 
 def make_feed(
@@ -36,7 +37,7 @@ def make_feed(
     home: Path | None = None,
     secrets: Mapping[str, Any] | None = None,
 ) -> Feed:
-    """The feed at *url*; *grants* has ``allow`` and ``private``, *secrets* ``headers`` and ``query``. ConfigError."""
+    """The feed at *url*; *grants* has ``allow`` and ``private``, *secrets* headers, query, ca. Raises ConfigError."""
     try:
         target = parse_url(url, schemes)
     except EgressRefused as error:
@@ -44,7 +45,9 @@ def make_feed(
     known = secrets or {}
     own = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
     rules = parse_rules([own, *(grants.get("allow") or ())], bool(grants.get("private")))
-    return Feed(target, rules, Credentials(known.get("headers"), known.get("query"), home))
+    ca = known.get("ca")
+    trusted = None if ca is None else Path(home or ".", ca)
+    return Feed(target, rules, Credentials(known.get("headers"), known.get("query"), home), trusted)
 
 
 def check_format(word: str, allowed: tuple[str, ...] = FORMATS) -> str:

@@ -65,8 +65,8 @@ class Check:
         properties = known if isinstance(known, dict) else {}
         required = schema.get("required")
         for name in required if isinstance(required, list) else ():
-            if name not in value:
-                return f"{where} needs {name!r}"
+            if isinstance(name, str) and name not in value:
+                return f"{where} needs {name!r:.80}"
         others = schema.get("additionalProperties", True)
         for name, inner in value.items():
             if not isinstance(name, str):
@@ -97,6 +97,7 @@ def _kind(schema: Mapping[str, Any], value: Any, where: str) -> str:
     kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     if value is None and (schema.get("nullable") is True or "null" in kinds):
         return ""
+    kinds = [kind for kind in kinds if isinstance(kind, str)]
     if kinds and not any(_is(kind, value) for kind in kinds):
         return f"{where} must be {' or '.join(map(str, kinds))}, not {value!r:.80}"[:300]
     choices = schema.get("enum")

@@ -119,13 +119,14 @@ def http_poll(
     query: dict[str, str] | None = None,
     timeout: float = 30.0,
     limit: int = 1_048_576,
+    ca: str | None = None,
 ) -> HttpPoll:
     """``use = "http_poll"``: *url* every *interval* seconds on *topic*, when it has changed.
 
     *format* is ``auto`` (by content type), ``json`` or ``text``; *limit* is the largest answer in bytes; *allow* and
-    *private* as for ``http_request``, the host of *url* being allowed. Raises ConfigError, MissingExtra.
+    *private* as for ``http_request``, the host of *url* being allowed, *ca* too. Raises ConfigError, MissingExtra.
     """
-    secrets = {"headers": headers, "query": query}
+    secrets = {"headers": headers, "query": query, "ca": ca}
     feed = make_feed(url, ("http", "https"), {"allow": allow, "private": private}, home=home, secrets=secrets)
     check_range("interval", interval, 0.1, 604_800)
     http = feed_http(
@@ -137,4 +138,4 @@ def http_poll(
 def feed_http(feed: Feed, timeout: float, limit: int) -> Http:
     """What asks for a feed: GET only, within its rules."""
     limits = Limits(timeout=timeout, idle=timeout, response=limit)
-    return Http(feed.rules, feed.credentials, limits, methods=("GET",))
+    return Http(feed.rules, feed.credentials, limits, methods=("GET",), ca=feed.ca)

@@ -15,7 +15,7 @@ from loom.adapters._openapi_request import make_request
 from loom.adapters._openapi_schema import outline
 from loom.adapters._openapi_spec import MAX_FILE, Document, Operation, operations
 from loom.adapters._secrets import Credentials
-from loom.adapters.http_request import make_limits
+from loom.adapters.http_request import at_home, make_limits
 from loom.errors import ConfigError, EgressRefused
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
@@ -86,6 +86,7 @@ def openapi(
     timeout: float = 30.0,
     request_limit: int = 1_048_576,
     response_limit: int = 4_194_304,
+    ca: str | None = None,
 ) -> OpenApi:
     """``use = "openapi"``: the operations of *file* (OpenAPI 3 in JSON) as ``NAME.operationId``.
 
@@ -105,9 +106,8 @@ def openapi(
     if why := refuse_host(target, rules):
         raise ConfigError(f"the file's server: {why}")
     limits = make_limits(timeout, request_limit, response_limit)
-    made = OpenApi(
-        name, document, Http(rules, Credentials(headers, query, home), limits), base, operations or ["*"]
-    )
+    http = Http(rules, Credentials(headers, query, home), limits, ca=at_home(home, ca))
+    made = OpenApi(name, document, http, base, operations or ["*"])
     if not made.actions():
         why = "; ".join(f"{n}: {w}" for n, w in made.left_out.items())[:300]
         raise ConfigError(f"{file} has no operation that can be called. {why}")

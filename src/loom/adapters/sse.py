@@ -101,15 +101,16 @@ def sse(
     query: dict[str, str] | None = None,
     idle: float = 300.0,
     limit: int = 1_048_576,
+    ca: str | None = None,
 ) -> ServerSentEvents:
     """``use = "sse"``: the stream at *url* on *topic*; a server silent for *idle* seconds is taken for gone.
 
     *format* of the data is ``text``, ``json`` (others are counted and left out) or ``auto``; *limit* is the largest
     message in bytes. Raises ConfigError, MissingExtra.
     """
-    secrets = {"headers": headers, "query": query}
+    secrets = {"headers": headers, "query": query, "ca": ca}
     feed = make_feed(url, ("http", "https"), {"allow": allow, "private": private}, home=home, secrets=secrets)
     idle = check_range("idle", idle, 1, 86_400)
     limits = Limits(idle=idle, response=int(check_range("limit", limit, 1, 2**30)))
-    http = Http(feed.rules, feed.credentials, limits, methods=("GET",))
+    http = Http(feed.rules, feed.credentials, limits, methods=("GET",), ca=feed.ca)
     return ServerSentEvents(name, topic, http, feed.target.url, check_format(format))

@@ -123,7 +123,7 @@ class WebSocket:
 
     async def _trust(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = await asyncio.to_thread(ssl.create_default_context)
+            self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._feed.ca)
         return self._tls
 
 
@@ -150,6 +150,7 @@ def websocket(
     query: dict[str, str] | None = None,
     limit: int = 1_048_576,
     ping: float = 20.0,
+    ca: str | None = None,
 ) -> WebSocket:
     """``use = "websocket"``: what comes from *url* (ws or wss) on *topic*.
 
@@ -157,7 +158,7 @@ def websocket(
     texts, or ``env:NAME``, sent at first. *limit* is the largest message in bytes, *ping* seconds. Raises ConfigError,
     MissingExtra.
     """
-    secrets = {"headers": headers, "query": query}
+    secrets = {"headers": headers, "query": query, "ca": ca}
     feed = make_feed(url, ("ws", "wss"), {"private": private}, home=home, secrets=secrets)
     first = [read_secret(text, home, "send") or text for text in send or ()]
     options = WebSocketOptions(
