@@ -51,7 +51,7 @@ class Mind(Agent, name="mind"):
             reply = await self._chat(asked["turn"], text, ctx)
         else:
             ctx.publish("voice.say", {"turn": asked["turn"], "text": reply, "last": True})
-        if intent not in ("stop", "repeat"):
+        if reply and intent not in ("stop", "repeat"):
             self.last = reply
             said = [{"role": "user", "content": text[:500]}, {"role": "assistant", "content": reply[:500]}]
             self.history = [*self.history, *said][-2 * TURNS :]
@@ -131,13 +131,16 @@ class Mind(Agent, name="mind"):
         return str(reply.payload)
 
     async def _chat(self, turn: int, text: str, ctx: Context) -> str:
-        """Let the chat model answer; each sentence is said as soon as it is complete."""
+        """Let the chat model answer; each sentence is said as soon as it is complete. Empty when it failed.
+
+        An apology is not remembered: a small model that reads one in its history apologises again.
+        """
         messages = [
             {"role": "system", "content": self.prompt},
             *self.history,
             {"role": "user", "content": text},
         ]
-        sentences, said, begun, cut = Sentences(), list[str](), False, False
+        sentences, said, begun, cut, failed = Sentences(), list[str](), False, False, False
         try:
             async with ctx.stream("chat", messages, max_tokens=80, temperature=0.0, timeout=60.0) as stream:
                 async for item in stream:
@@ -153,9 +156,9 @@ class Mind(Agent, name="mind"):
             rest = ["I do not know that."]
         except LoomError as error:
             self._trouble("chat", error, ctx)
-            rest = ["I lost my thread, sorry."]
+            rest, failed = ["I lost my thread, sorry."], True
         ctx.publish("voice.say", {"turn": turn, "text": " ".join(rest), "last": True})
-        return " ".join([*said, *rest])
+        return "" if failed else " ".join([*said, *rest])
 
     def _now(self, ctx: Context) -> dt.datetime:
         zone = None if self.utc_offset is None else dt.timezone(dt.timedelta(hours=self.utc_offset))
