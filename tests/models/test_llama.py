@@ -224,6 +224,12 @@ async def test_a_damaged_model_is_a_typed_error_each_time(tmp_path: Path) -> Non
                 await ask(worker, "hi")
 
 
+async def test_a_model_over_the_memory_limit_is_a_typed_error_that_names_the_limit() -> None:
+    async with Worker("chat", llama.SPEC, {"context": 8192}, memory_limit=120 << 20) as worker:
+        with pytest.raises(ModelFailed, match="memory_limit"):
+            await ask(worker, "hi")
+
+
 def test_missing_files_and_bad_settings_are_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.gguf")
     for config, why in [

@@ -111,3 +111,9 @@ async def test_it_works_in_a_worker_and_hostile_input_is_refused_by_name(worker:
     best: Any = await worker.call("classify", {"input": "hello", "options": {"labels": INTENTS}}, timeout=60)
     assert best[0]["label"] is None
     assert worker.statistics()["deaths"] == 0
+
+
+async def test_a_network_over_the_memory_limit_is_a_typed_error_that_names_the_limit() -> None:
+    async with Worker("minilm", minilm.SPEC, memory_limit=300 << 20) as worker:
+        with pytest.raises(ModelFailed, match="memory_limit"):
+            await worker.call("embed", {"input": "hi"}, timeout=60)

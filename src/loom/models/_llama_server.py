@@ -45,8 +45,12 @@ class LlamaServer:
     def __init__(self, settings: Settings) -> None:
         try:
             import xllamacpp
-        except ImportError:
+        except ModuleNotFoundError:
             raise MissingExtra("llm", "xllamacpp") from None
+        except ImportError as error:  # it is there and cannot be loaded, for want of memory for instance
+            raise ModelFailed(
+                f"xllamacpp cannot be loaded: {error}; does `memory_limit` leave it room?"
+            ) from None
         self._key = secrets.token_hex(16)
         self._place = _place()
         self._socket = os.path.join(self._place, "s.sock")
@@ -56,7 +60,8 @@ class LlamaServer:
             self.close()
             raise ModelFailed(
                 f"{settings.file} cannot be loaded by llama.cpp {xllamacpp.__version__}: {error}"
-                " The file may be damaged, of a newer kind, or too big for the memory; name another in `file`"
+                " The file may be damaged, of a newer kind, or too big: raise `memory_limit`, lower `context`, or name"
+                " another `file`"
             ) from None
 
     def _parameters(self, made: Any, settings: Settings) -> Any:

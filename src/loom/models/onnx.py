@@ -41,6 +41,10 @@ class OnnxNetwork:
         try:
             found = self._session.run(None, dict(feed))
         except Exception as error:  # noqa: BLE001 - its error classes are private
+            if "bad_alloc" in str(error):
+                raise ModelFailed(
+                    "the input does not fit into the worker's memory; raise `memory_limit`"
+                ) from None
             raise ModelFailed(f"ONNX Runtime refuses the input: {str(error)[:400]}") from None
         return {each.name: _plain(value) for each, value in zip(self.outputs, found, strict=True)}
 
