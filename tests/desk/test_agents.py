@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom.desk import Private
 from loom.desk.topics import ANSWER, CENSUS, FILED, FOUND, QUESTION, TROUBLE
 from loom.errors import ModelFailed
-from loom.event import Confidentiality, Label, QoS
-from loom.testing import FakeBackend, Probe, new_loom, run_until_idle, virtual_time
+from loom.event import Confidentiality, QoS
+from loom.testing import FakeBackend, Probe, virtual_time
 from tests.desk.papers import Desk
 
 SOUP = "The soup simmers for twenty minutes.\n"
@@ -373,41 +372,3 @@ async def test_no_file_takes_more_passages_than_it_may_and_neither_do_all_togeth
         await desk.loom.idle()
         assert [(told["passages"], told["whole"]) for told in filed.payloads] == [(48, False), (12, False)]
         assert [told["name"] for told in trouble.payloads] == ["c.txt"]
-
-
-@virtual_time
-async def test_a_picture_is_found_by_its_name_and_by_who_is_on_it(tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
-    image.new("RGB", (40, 30), "red").save(tmp_path / "grandmother.png")
-    image.new("RGB", (9000, 9000)).save(tmp_path / "vast.png")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "grandmother.png").read_bytes()[:60])
-    desk = Desk(tmp_path / "data")
-    desk.loom.add_model(FakeBackend("faces.detect", lambda request: [{"score": 0.9}] * 2, name="faces"))
-    probe = Probe(desk.loom.bus, TROUBLE)
-    async with desk.loom:
-        for name in ("grandmother.png", "vast.png", "cut.png"):
-            await desk.tell("created", tmp_path / name)
-        await desk.loom.idle()
-        said = "a picture called grandmother.png, 40 x 30 pixels, 2 faces of people"
-        assert desk.papers() == {"grandmother.png": [said]}
-        assert [told["name"] for told in probe.payloads] == ["vast.png", "cut.png"]
-        assert "9000 x 9000" in probe.payloads[0]["reason"]
-        assert "cannot be opened" in probe.payloads[1]["reason"]
-
-
-@virtual_time
-async def test_a_private_source_labels_whatever_it_tells() -> None:
-    class Notes:
-        name, topics = "notes", ("notes.*",)
-
-        async def run(self, out: Any) -> None:
-            await out("notes.a", 1)
-            out.offer("notes.b", 2, label=Label(Confidentiality.LOCAL_ONLY))
-
-    async with new_loom() as loom:
-        probe = Probe(loom.bus, "notes.*")
-        loom.add(Private(Notes()))
-        await run_until_idle(loom, 1)
-        assert [(e.payload, str(e.label)) for e in probe.events] == [
-            (1, "private, untrusted"), (2, "local-only, untrusted"),
-        ]  # fmt: skip
