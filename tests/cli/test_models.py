@@ -262,6 +262,18 @@ def test_a_backend_for_models_of_ones_own_is_shown_and_not_measured(
     assert "installed; runs a model of yours, which it needs to be told: file" in said.out
 
 
+def test_ears_that_are_measured_alone_hear_the_installed_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loom.cli.models import _spoken
+
+    for name in BACKENDS:
+        if "speak" in BACKENDS[name].tasks and look(BACKENDS[name]).installed:
+            (speech,) = _spoken()
+            assert len(speech) > RATE * 2, "more than a second"
+    monkeypatch.setattr("loom.cli.models.BACKENDS", {"voice": backend(packages=("protobuf",))})
+    monkeypatch.setattr("loom.runtime._model_making.BACKENDS", {"voice": backend(packages=("protobuf",))})
+    assert _spoken() == [], "a voice that says nothing of use: a hum has to do"
+
+
 def test_an_unknown_name_is_a_usage_error_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "wisper", "face"]) == 2
     assert "no model 'wisper' in the catalog; did you mean" in capsys.readouterr().err

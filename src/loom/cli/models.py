@@ -83,6 +83,11 @@ def _measure_all(chosen: Iterable[Backend], named: bool) -> tuple[dict[str, Any]
     fresh: dict[str, Any] = {}
     failed = False
     speech: list[bytes] = []
+    chosen = list(chosen)
+    if not any("speak" in each.tasks for each in chosen) and any(
+        "transcribe" in each.tasks for each in chosen
+    ):
+        speech += _spoken()
     for backend in sorted(chosen, key=lambda each: "speak" not in each.tasks):
         there = look(backend)
         if not there.installed:
@@ -99,6 +104,20 @@ def _measure_all(chosen: Iterable[Backend], named: bool) -> tuple[dict[str, Any]
         failed = failed or "error" in row
         fresh[backend.name] = row
     return fresh, failed
+
+
+def _spoken() -> list[bytes]:
+    """What an installed voice says, for ears that are measured without it; nothing when there is none."""
+    from loom.cli._models_measure import say
+    from loom.runtime import local_model
+
+    for backend in BACKENDS.values():
+        if "speak" in backend.tasks and look(backend).installed:
+            try:
+                return [asyncio.run(say(local_model(backend.name, idle=None)))]
+            except (LoomError, KeyError, TypeError, ValueError):  # a hum has to do
+                return []
+    return []
 
 
 def _measured(backend: Backend, versions: Mapping[str, str], speech: list[bytes]) -> dict[str, Any]:

@@ -204,11 +204,8 @@ _ROWS = (
         "loom.models.hands:factory",
         {"gesture": "gesture"},
         extra="litert",
-        packages=(
-            "ai-edge-litert==2.3.0",
-            "numpy",
-            "pillow",
-        ),  # mediapipe's files too; it is not pinned, see docs
+        packages=("ai-edge-litert==2.3.0", "numpy", "pillow", "mediapipe==0.10.14"),
+        bare=("mediapipe==0.10.14",),
         licence="Apache-2.0",
         memory_limit=512 * MIB,
         summary="hands and five gestures, with the .tflite files of mediapipe==0.10.14",
