@@ -87,15 +87,18 @@ class Outlet:
             self._bus.offer(Event(what, payload, topic=f"loom.adapter.{self.name}.{what}", source="loom"))
 
     async def finish(self, timeout: float) -> None:
-        """End the streams of sound that have broken off, each with an empty last chunk; *timeout* seconds for each."""
+        """End the streams of sound that have broken off, each with an empty last chunk, within *timeout* seconds."""
         streams, self._streams = self._streams, {}
-        for topic, sound in streams.items():
-            end = replace(sound, pcm=b"", number=sound.number + 1, at=sound.at + sound.seconds, last=True)
-            event = Event("end", end, topic=topic, source=self.name, priority=_LAST)
-            try:
-                await self._bus.publish(event, None, timeout)
-            except (Overloaded, Closed, StoreError) as error:
-                log.warning("source %s: the end of its stream on %s was lost: %s", self.name, topic, error)
+        if streams:
+            await asyncio.gather(*(self._end(topic, sound, timeout) for topic, sound in streams.items()))
+
+    async def _end(self, topic: str, sound: Any, timeout: float) -> None:
+        end = replace(sound, pcm=b"", number=sound.number + 1, at=sound.at + sound.seconds, last=True)
+        event = Event("end", end, topic=topic, source=self.name, priority=_LAST)
+        try:
+            await self._bus.publish(event, None, timeout)
+        except (Overloaded, Closed, StoreError) as error:
+            log.warning("source %s: the end of its stream on %s was lost: %s", self.name, topic, error)
 
     def _went_out(self, event: Event) -> None:
         self.published += 1
