@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -238,6 +238,7 @@ def _httpx() -> Any:
             module = importlib.import_module("httpx")
         except ImportError:
             raise MissingExtra("http", "httpx") from None
-    importlib.import_module("anyio._backends._asyncio")
+    with suppress(ImportError):  # it is loaded with the first connection otherwise
+        importlib.import_module("anyio._backends._asyncio")
     module.AsyncHTTPTransport(verify=False, trust_env=False)  # made, never used
     return module
