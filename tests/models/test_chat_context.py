@@ -19,6 +19,10 @@ def count(messages: Sequence[Message]) -> int:
     return sum(AROUND + len(each.content) for each in messages)
 
 
+DEEP: dict[str, object] = {"type": "string"}
+for _ in range(70):
+    DEEP = {"items": DEEP}
+
 texts = st.text(alphabet="abcdefghij ", min_size=1, max_size=60)
 turns = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), texts), max_size=12)
 
@@ -85,6 +89,20 @@ def test_only_the_newest_of_many_are_kept() -> None:
     assert fitted.cut_messages == 994
 
 
+def test_of_very_many_messages_only_those_that_could_fit_are_counted() -> None:
+    counted = []
+
+    def told(messages: Sequence[Message]) -> int:
+        counted.append(len(messages))
+        return count(messages)
+
+    fitted = fit([Message("user", "x")] * 100_000, 100, told)
+    assert fitted is not None
+    assert (len(fitted.messages), fitted.cut_messages) == (20, 99_980)
+    assert max(counted) <= 2 * 20 + 1
+    assert len(counted) < 20
+
+
 def test_no_room_at_all_is_none() -> None:
     assert fit([Message("user", "hello there")], AROUND, count) is None
 
@@ -132,6 +150,7 @@ def test_a_request_gets_the_system_message_of_the_model_unless_it_brings_one() -
         ("hi", {"stop": ["x"] * 17}, "stop"),
         ("hi", {"schema": "x"}, "JSON schema"),
         ("hi", {"schema": {"enum": ["x" * 40_000]}}, "32,000"),
+        ("hi", {"schema": DEEP}, "nested more than 64"),
         ("hi", {"schema": {"items": [{"type": "string", "maxLength": 10**9}]}}, "maxLength"),
     ],
 )

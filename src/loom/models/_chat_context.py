@@ -41,16 +41,19 @@ def fit(messages: Sequence[Message], room: int, count: Count) -> Fitted | None:
     *count* grows with its argument. Every message may be cut; their order stays.
     """
     most = room * LONGEST_TOKEN
-    kept = tuple(_shortened(each, most) for each in messages)
-    if count(kept) > room:
-        system = kept[: next((i for i, each in enumerate(kept) if each.role != "system"), len(kept) - 1)]
-        turns = _newest(system, kept[len(system) :], room, count)
+    system = tuple(
+        _shortened(each, most) for each in messages[:1] if each.role == "system" and len(messages) > 1
+    )
+    recent = messages[len(system) :][-max(room, 1) :]  # each message is at least one token
+    turns = tuple(_shortened(each, most) for each in recent)
+    if len(recent) < len(messages) - len(system) or count((*system, *turns)) > room:
+        turns = _newest(system, turns, room, count)
         if len(turns) == 1:
             system = _small_system(system, turns[0], room, count)
-            turns = _middle_out(system, turns[0], room, count)
-        kept = (*system, *turns)
-        if count(kept) > room or not turns[-1].content:
+            turns = (_longest(turns[0], lambda each: count((*system, each)) <= room),)
+        if count((*system, *turns)) > room or not turns[-1].content:
             return None
+    kept = (*system, *turns)
     return Fitted(kept, _characters(messages) - _characters(kept), len(messages) - len(kept))
 
 
@@ -59,12 +62,12 @@ def _newest(
 ) -> tuple[Message, ...]:
     """As many of the newest turns as fit, at least one."""
     few, many = 1, len(turns)
-    while few < many:
-        half = (few + many + 1) // 2
-        if count((*system, *turns[-half:])) <= room:
-            few = half
+    while few < many:  # twice as many at a time, then between: what is far too long is never counted
+        more = min(2 * few, (few + many + 1) // 2)
+        if count((*system, *turns[-more:])) <= room:
+            few = more
         else:
-            many = half - 1
+            many = more - 1
     kept = turns[-few:]
     while len(kept) > 1 and kept[0].role == "assistant":
         kept = kept[1:]
@@ -74,16 +77,9 @@ def _newest(
 def _small_system(
     system: tuple[Message, ...], newest: Message, room: int, count: Count
 ) -> tuple[Message, ...]:
-    """The system messages in at most half of the room; the first one is cut when they are more."""
-    rest = (*system[1:], replace(newest, content=""))
-    if not system or count((system[0], *rest)) <= room // 2:
-        return system
-    first = _longest(system[0], lambda each: count((each, *rest)) <= room // 2)
-    return (first, *system[1:])
-
-
-def _middle_out(system: tuple[Message, ...], newest: Message, room: int, count: Count) -> tuple[Message, ...]:
-    return (_longest(newest, lambda each: count((*system, each)) <= room),)
+    """The system message in at most half of the room."""
+    nothing = replace(newest, content="")
+    return tuple(_longest(each, lambda part: count((part, nothing)) <= room // 2) for each in system)
 
 
 def _longest(message: Message, fits: Callable[[Message], bool]) -> Message:

@@ -16,6 +16,7 @@ OPTIONS = ("system", "max_tokens", "temperature", "stop", "schema", "seed")
 MOST_STOPS = 16
 MOST_SCHEMA = 32_000
 MOST_REPEATS = 1_000
+DEEPEST_SCHEMA = 64
 REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 
 
@@ -117,23 +118,25 @@ def _schema(value: object) -> Mapping[str, Any] | None:
         return None
     if not isinstance(value, Mapping):
         raise ModelFailed(f"schema is a JSON schema, not {_name(value)}")
+    _check_repeats(value)
     size = len(json.dumps(value))
     if size > MOST_SCHEMA:
         raise ModelFailed(f"the schema has {size:,} characters, at most {MOST_SCHEMA:,} are taken")
-    _check_repeats(value)
     return value
 
 
-def _check_repeats(schema: object) -> None:
+def _check_repeats(schema: object, depth: int = 0) -> None:
     # each repeat becomes a rule of the grammar: a billion of them would take the memory
+    if depth > DEEPEST_SCHEMA:
+        raise ModelFailed(f"the schema is nested more than {DEEPEST_SCHEMA} deep")
     if isinstance(schema, Mapping):
         for name, value in schema.items():
             if name in REPEATS and isinstance(value, int) and value > MOST_REPEATS:
                 raise ModelFailed(f"{name} of the schema is {value}, at most {MOST_REPEATS} are taken")
-            _check_repeats(value)
+            _check_repeats(value, depth + 1)
     elif isinstance(schema, list):
         for value in schema:
-            _check_repeats(value)
+            _check_repeats(value, depth + 1)
 
 
 def _name(value: object) -> str:

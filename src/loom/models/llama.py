@@ -79,7 +79,7 @@ class Llama:
     ) -> Iterator[dict[str, Any]]:
         """The pieces of the answer, then the figures; nothing more once *gone* says that nobody waits."""
         request = chat_request(input, options, self._system, self._settings.context)
-        fitted = self._fit(request)
+        fitted = self._fit(request, gone)
         counted = _Counted()
         for chunk in self._server.generate(_body(fitted.messages, request), gone):
             piece = counted.take(chunk)
@@ -93,12 +93,18 @@ class Llama:
             "cut_messages": fitted.cut_messages,
         }
 
-    def _fit(self, request: ChatRequest) -> Fitted:
+    def _fit(self, request: ChatRequest, gone: Callable[[], bool]) -> Fitted:
         plain = [
             replace(each, content=defused(each.content, self.about.controls)) for each in request.messages
         ]
         room = self._settings.context - request.max_tokens
-        fitted = fit(plain, room, lambda messages: self._server.count(_wire(messages)))
+
+        def count(messages: Sequence[Message]) -> int:
+            if gone():
+                raise ModelFailed("cancelled: nobody waits for this call any more")
+            return self._server.count(_wire(messages))
+
+        fitted = fit(plain, room, count)
         if fitted is None:
             raise ModelFailed(
                 f"a context of {self._settings.context} tokens less {request.max_tokens} for the answer has no room for"
