@@ -132,6 +132,17 @@ def test_repair_keeps_the_damaged_files_and_every_row_that_can_be_read(folder: P
     store.close()
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_schema_that_is_no_text_any_more_is_damage(folder: Path, read_only: bool) -> None:
+    """SQLite quotes it in its error, and Python cannot decode that."""
+    data = bytearray((folder / "loom.db").read_bytes())
+    start = data.find(b"CREATE TABLE")
+    data[start : start + 24] = b"\x80" * 24
+    (folder / "loom.db").write_bytes(data)
+    with pytest.raises(StoreCorrupt, match="repair"):
+        SqliteBackend(folder, read_only=read_only).get(Family.META, b"x")
+
+
 def test_repair_of_a_sound_store_loses_nothing(folder: Path) -> None:
     report = repair(folder, "now")
     assert len(report) == 2

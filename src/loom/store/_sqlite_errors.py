@@ -11,20 +11,25 @@ from loom.errors import StoreCorrupt, StoreError, StoreFormat, StoreFull, StoreL
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 _FSYNC = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _SHORT = sqlite3.SQLITE_IOERR_SHORT_READ
+Failure = sqlite3.Error | UnicodeDecodeError
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises: its errors quote a damaged schema, and when that is no text Python says so instead."""
 
 
-def code(error: sqlite3.Error) -> int:
+def code(error: Failure) -> int:
     """SQLite's extended code of *error*; 0 when it has none."""
     return getattr(error, "sqlite_errorcode", None) or 0
 
 
-def lost_sync(error: sqlite3.Error) -> bool:
+def lost_sync(error: Failure) -> bool:
     """Whether the disk did not confirm what it was given: what it holds then, nobody knows until it is read again."""
     return code(error) in _FSYNC
 
 
-def typed(error: sqlite3.Error, file: Path) -> StoreError:
+def typed(error: Failure, file: Path) -> StoreError:
     """The error of Loom for *error*, which came up at *file*; its message says what to do."""
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(file, f"its schema is no text any more ({error.reason})")
     extended = code(error)
     match extended & 0xFF:
         case sqlite3.SQLITE_NOTADB:

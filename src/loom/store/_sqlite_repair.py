@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from mmap import ACCESS_READ, mmap
@@ -13,7 +12,7 @@ from pathlib import Path
 from loom.errors import StoreError
 from loom.store._lock import FolderLock, unusable
 from loom.store._sqlite_connect import FILE, connect, writer
-from loom.store._sqlite_errors import typed
+from loom.store._sqlite_errors import FAILURES, typed
 from loom.store._sqlite_pages import Lost, Pages, Row
 from loom.store._sqlite_schema import PAGE
 from loom.store._sqlite_upkeep import flush, verify
@@ -40,7 +39,7 @@ def repair(folder: Path, stamp: str) -> list[str]:
         report = [f"the damaged files are kept in {aside}", *_remake(work)]
         _swap(folder, work)
         return report
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise typed(error, work / FILE) from error
     except OSError as error:
         raise unusable(work, error) from error
@@ -75,7 +74,7 @@ def _fold(file: Path) -> list[str]:
     try:
         _checkpoint(file)
         return []
-    except sqlite3.Error as error:
+    except FAILURES as error:
         fresh = file.with_name("fresh.db")
         writer(fresh).close()
         pages = max(file.stat().st_size // PAGE, 1)

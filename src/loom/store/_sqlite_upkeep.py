@@ -12,7 +12,7 @@ from loom.errors import StoreError, StoreFull
 from loom.store._keys import FAMILIES
 from loom.store._lock import make_folder, unusable
 from loom.store._sqlite_connect import FILE, connect, one, reader
-from loom.store._sqlite_errors import typed
+from loom.store._sqlite_errors import FAILURES, typed
 from loom.store._sqlite_keys import Garbled, outside, value_of
 from loom.store._sqlite_schema import TABLES
 from loom.store.families import Family
@@ -33,7 +33,7 @@ def verify(file: Path) -> Iterator[str]:
         if broken == ["ok"]:
             for table in TABLES:
                 yield from (f"{file.name}: {line}" for line in _garbled(connection, table))
-    except sqlite3.Error as error:
+    except FAILURES as error:
         yield f"{file.name}: {error}"
     finally:
         connection.close()
@@ -63,7 +63,7 @@ def backup(file: Path, folder: Path) -> None:
         _copy(file, part)
         part.rename(target)
         flush(folder)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise typed(error, part) from error
     except OSError as error:
         raise unusable(target, error) from error

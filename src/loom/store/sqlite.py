@@ -12,7 +12,7 @@ from loom.errors import Closed, StoreError
 from loom.store import _format, _sqlite_upkeep
 from loom.store._lock import FolderLock, folder_bytes, make_folder
 from loom.store._sqlite_connect import FILE, PATIENCE, reader, transact, writer
-from loom.store._sqlite_errors import damaged, lost_sync, typed
+from loom.store._sqlite_errors import FAILURES, Failure, damaged, lost_sync, typed
 from loom.store._sqlite_keys import Garbled, bounds, inside, outside, value_of
 from loom.store._sqlite_schema import READS
 from loom.store._sqlite_write import statements
@@ -44,7 +44,7 @@ class SqliteBackend:
         self._reader: sqlite3.Connection | None = None
         try:
             self._open()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self.close()
             raise typed(error, self._file) from error
         except BaseException:
@@ -85,7 +85,7 @@ class SqliteBackend:
                 connection.execute(*work[0])
             elif work:
                 transact(connection, work)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise self._failed(error) from error
 
     def checkpoint(self) -> None:
@@ -97,17 +97,17 @@ class SqliteBackend:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise self._failed(error) from error
 
     def compact(self) -> None:
         """Give the space of what was taken away back to the file system; needs room for a second copy for a while."""
         try:
             _sqlite_upkeep.compact(self._writing(), self._file)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
+    def _failed(self, error: Failure) -> StoreError:
         self._lost = self._lost or lost_sync(error)
         return typed(error, self._file)
 
@@ -158,7 +158,7 @@ class SqliteBackend:
                 raise Closed(f"{self.folder} is closed")
             try:
                 return self._reader.execute(sql, parameters).fetchall()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 raise typed(error, self._file) from error
 
     def nbytes(self) -> int:
