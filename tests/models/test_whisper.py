@@ -66,8 +66,14 @@ def test_silence_noise_and_tones_have_no_words(methods: Any, pcm: bytes) -> None
     assert (reply["text"], reply["confidence"]) == ("", 0.0)
 
 
+@pytest.mark.parametrize("volume", [1.0, 0.1])
+def test_a_short_word_said_quietly_is_heard(methods: Any, volume: float) -> None:
+    pcm = speech.silence(0.2) + speech.say("Stop.", 1.0, 1.0, volume) + speech.silence(0.3)
+    assert speech.words(ask(methods, pcm)["text"]) == ["stop"]
+
+
 def test_what_the_network_makes_up_is_not_believed(methods: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "has_voice", bool)  # as without a voice detector
+    monkeypatch.setattr(whisper, "has_voice", lambda pcm, least: True)  # as without a voice detector
     for pcm in (speech.silence(2), speech.noise(2), speech.tone(2, 120)):
         assert ask(methods, pcm)["text"] == ""
 

@@ -104,10 +104,11 @@ class Heard:
         return {"text": self.text, "confidence": round(self.confidence, 4), "seconds": round(length, 3)}
 
 
-def has_voice(pcm: bytes) -> bool:
+def has_voice(pcm: bytes, least: float = VOICE) -> bool:
     """Whether anything in *pcm* can be speech; asked first, since recognisers make words out of noise.
 
-    By the small voice activity network where it is installed (1 % of real time), else everything that is not silent.
+    By the small voice activity network where it is installed (1 % of real time): 50 ms of at least *least*, a
+    probability. Without it everything that is not silent can be.
     """
     if len(pcm) < BYTES_PER_SECOND // 10 or not any(pcm):
         return False
@@ -115,4 +116,4 @@ def has_voice(pcm: bytes) -> bool:
         ear = Ear()
     except MissingExtra:
         return True
-    return sum(value >= VOICE for value in ear.hear(pcm)) >= FEWEST_VOICED
+    return sum(value >= least for value in ear.hear(pcm)) >= FEWEST_VOICED

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from functools import cache
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import MissingExtra, ModelFailed
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 RATE = 16_000
 WIDTH = 2
 BYTES_PER_SECOND = RATE * WIDTH
+HUM = 10  # how loud a quiet room is, in units of a sample
 
 
 def pcm_of(value: object) -> bytes:
@@ -31,6 +35,16 @@ def pcm_of(value: object) -> bytes:
 def seconds(pcm: bytes | bytearray) -> float:
     """How long *pcm* sounds, seconds."""
     return len(pcm) / BYTES_PER_SECOND
+
+
+@cache
+def quiet_room(length: float) -> bytes:
+    """*length* seconds of a room in which nothing is to be heard, the same every time.
+
+    Networks that listen judge by what they heard before, and digital silence is like no room.
+    """
+    chance = Random(1)
+    return array("h", (round(chance.gauss(0, HUM)) for _ in range(int(length * RATE)))).tobytes()
 
 
 def floats(pcm: bytes) -> np.ndarray[Any, Any]:

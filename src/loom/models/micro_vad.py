@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from loom.errors import MissingExtra
-from loom.models._pcm import pcm_of
+from loom.models._pcm import pcm_of, quiet_room
 from loom.models._request import Asked, WorkerHost, check
 from loom.models._sessions import Sessions
 
@@ -16,14 +16,14 @@ PINNED = f"{PACKAGE}==2.1.0"
 FRAME = 320  # bytes: 10 ms
 SECONDS = 0.01
 CHECK_EVERY = 500  # frames
+PRIME = 0.5  # seconds of a quiet room that the network has heard before
 
 
 def factory(host: WorkerHost) -> Mapping[str, Callable[[Any, object], object]]:
     """The method `vad`: pcm to {"speech": [probability of each 10 ms], "seconds": 0.01}.
 
     Options: "session" (a name: the sound goes on where the last call ended; without one each call stands alone) and
-    "reset". What does not fill a frame waits for the next call of its session. The first frames of a session, in which
-    the network knows nothing yet, have probability 0.
+    "reset". What does not fill a frame waits for the next call of its session.
     """
     sessions = Sessions(Ear)
     sessions.get("")
@@ -49,6 +49,7 @@ class Ear:
             raise MissingExtra("voice", PACKAGE) from None
         self._vad = MicroVad()
         self._rest = b""
+        self.hear(quiet_room(PRIME))
 
     def hear(self, pcm: bytes, call: object = None) -> list[float]:
         """The probability of speech in each whole frame of *pcm*, which continues what was heard before."""

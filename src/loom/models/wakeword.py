@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import json
-from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from loom.errors import MissingExtra, ModelFailed
 from loom.models._packaged import existing, packaged_file
-from loom.models._pcm import BYTES_PER_SECOND, RATE, pcm_of
+from loom.models._pcm import BYTES_PER_SECOND, pcm_of, quiet_room
 from loom.models._request import Asked, WorkerHost, check, number
 from loom.models._sessions import Sessions
 
@@ -32,7 +30,7 @@ CUTOFFS = {
 }  # docs/adr/023: late or false
 PHRASES = tuple(CUTOFFS)
 FRAME = 320  # bytes: 10 ms
-PRIME, HUM = 1.0, 10  # seconds of a quiet room, and its loudness, that a network wants to have heard first
+PRIME = 1.0  # seconds of a quiet room that a network wants to have heard first
 REST = 1.0  # seconds after a hit in which no phrase is told: one call is one hit, whoever feels called
 CHECK_EVERY = 200  # frames
 
@@ -70,7 +68,7 @@ class Listener:
         self._rest = b""
         self._heard = 0  # bytes
         self._quiet_until = 0.0
-        room = _quiet_room()
+        room = quiet_room(PRIME)
         for at in range(0, len(room), FRAME):
             self._frame(room[at : at + FRAME], 0.0)
         self._quiet_until = 0.0  # what was heard so far was no sound of the session
@@ -191,12 +189,6 @@ def _package() -> Any:
     except ImportError:
         raise MissingExtra("voice", PACKAGE) from None
     return pymicro_wakeword
-
-
-@cache
-def _quiet_room() -> bytes:
-    chance = Random(1)  # the same room every time
-    return array("h", (round(chance.gauss(0, HUM)) for _ in range(int(PRIME * RATE)))).tobytes()
 
 
 @cache

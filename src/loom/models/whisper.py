@@ -28,6 +28,7 @@ FILES = ("model.bin", "config.json", "tokenizer.json")
 WINDOW = 30.0  # seconds that the network looks at at once
 TOKENS_PER_SECOND, FIRST_TOKENS = 12, 24
 LONGEST = 600.0
+LEAST_VOICE = 0.2  # a quiet "stop" has no more; the network's own doubts do the rest
 
 
 def factory(host: WorkerHost) -> Mapping[str, Callable[[Any, object], object]]:
@@ -92,7 +93,7 @@ class Whisper:
     def parts(self, pcm: bytes, language: str, call: object) -> Iterator[Part]:
         """What is said, a segment at a time."""
         self._known(language)
-        if not has_voice(pcm):
+        if not has_voice(pcm, LEAST_VOICE):
             return
         length = seconds(pcm)
         check(call)
