@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from loom.errors import ConfigError, ModelFailed, WorkerTimeout
+from loom.errors import ConfigError, ModelFailed, WorkerDied, WorkerTimeout
 from loom.models import llama
 from loom.models._gguf import read_gguf
 from loom.models.catalog import BACKENDS
@@ -46,6 +47,11 @@ async def chat() -> AsyncIterator[Worker]:
 
 async def ask(chat: Worker, input: object, **options: object) -> Any:
     return await chat.call("chat", {"input": input, "options": options}, timeout=60)
+
+
+async def _drained(items: AsyncIterator[object]) -> None:
+    async for _ in items:
+        pass
 
 
 async def test_different_questions_have_different_sensible_answers(chat: Worker) -> None:
@@ -90,6 +96,17 @@ async def test_who_stops_reading_stops_the_model(chat: Worker) -> None:
     counts = chat.statistics()
     assert (counts["deaths"], counts["starts"]) == (0, 1)
     assert counts["items"] < 30  # type: ignore[operator]
+
+
+async def test_killed_in_mid_answer_is_one_error_and_the_next_question_is_answered(chat: Worker) -> None:
+    body = {"input": "Tell me a story.", "options": {"max_tokens": 100}}
+    async with contextlib.aclosing(chat.stream("chat_stream", body, timeout=60)) as items:
+        await anext(items)
+        os.kill(int(str(chat.statistics()["pid"])), signal.SIGKILL)
+        with pytest.raises(WorkerDied):
+            await _drained(items)
+    assert "Paris" in (await ask(chat, "What is the capital of France?", max_tokens=20))["text"]
+    assert chat.statistics()["starts"] == 2
 
 
 async def test_a_prompt_is_given_up_between_batches() -> None:
