@@ -141,6 +141,16 @@ async def test_a_file_that_cannot_be_written_fails_the_play(tmp_path: Path) -> N
     await voice.close()
 
 
+@virtual_time
+async def test_what_is_being_converted_when_it_is_closed_does_not_wait_for_ever(tmp_path: Path) -> None:
+    voice = WavSpeaker("speaker", tmp_path / "a.wav", rate=RATE)
+    plays = [asyncio.ensure_future(voice.play(sound(0.1), 16_000)) for _ in range(PLAYS + 9)]
+    await asyncio.sleep(0)
+    await voice.close()
+    done = await asyncio.gather(*plays, return_exceptions=True)
+    assert {type(each) for each in done} <= {ActionFailed, type(None)}
+
+
 class Deck:
     """A loudspeaker whose thread the test is."""
 

@@ -48,18 +48,22 @@ class _Voice(ABC):
         """Let *pcm*, signed 16-bit samples of one channel, be heard after what waits; return when it was."""
         if len(pcm) % 2:
             raise ActionFailed(f"{len(pcm)} bytes are not a whole number of 16-bit samples")
-        if self._closed:
-            raise ActionFailed(f"{self.name} is closed")
         seconds = len(pcm) / 2 / max(rate, 1)
-        if len(self._waiters) >= PLAYS or self._playback.waiting / 2 / self.rate + seconds > LONGEST:
-            raise ActionFailed(
-                f"{self.name} has {len(self._waiters)} plays waiting; at most {PLAYS} and {LONGEST:.0f} s fit"
-            )
+        self._check_room(seconds)
         try:
             ready = await asyncio.to_thread(resampled, pcm, rate, self.rate) if rate != self.rate else pcm
         except ConfigError as error:
             raise ActionFailed(str(error)) from None
+        self._check_room(seconds)  # others may have come meanwhile, or the end
         await self._until_heard(ready)
+
+    def _check_room(self, seconds: float) -> None:
+        if self._closed:
+            raise ActionFailed(f"{self.name} is closed")
+        if len(self._waiters) >= PLAYS or self._playback.waiting / 2 / self.rate + seconds > LONGEST:
+            raise ActionFailed(
+                f"{self.name} has {len(self._waiters)} plays waiting; at most {PLAYS} and {LONGEST:.0f} s fit"
+            )
 
     async def hold(self) -> None:
         """Freeze where it is; what waits stays."""
