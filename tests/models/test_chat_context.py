@@ -72,6 +72,12 @@ def test_a_long_message_uses_the_room(room: int, length: int) -> None:
     assert count(fitted.messages) == room
 
 
+def test_of_a_long_message_the_beginning_and_the_end_stay() -> None:
+    fitted = fit([Message("user", "the beginning" + "x" * 1000 + "the end.")], 60, count)
+    assert fitted is not None
+    assert fitted.messages[0].content == "the beginning" + "x" * 13 + GAP + "x" * 17 + "the end."
+
+
 def test_a_system_message_takes_at_most_half_of_the_room() -> None:
     fitted = fit([Message("system", "s" * 1000), Message("user", "u" * 1000)], 200, count)
     assert fitted is not None
