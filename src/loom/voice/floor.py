@@ -138,11 +138,11 @@ def meaningful(text: str) -> list[str]:
 
 
 def is_echo(words: Sequence[str], said: str) -> bool:
-    """Whether the microphone heard the assistant itself: most of *words*, three or more, in the order of *said*.
+    """Whether the microphone heard the assistant itself: most of *words*, 3 to 200, in the order of *said*.
 
     The longest common subsequence of words is compared, because recognition drops and invents some.
     """
-    if len(words) < 3:
+    if not 3 <= len(words) <= 200:
         return False
     row = [0] * (len(words) + 1)
     for word in _WORD.findall(said.lower())[-200:]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loom.voice.endpoint import Ended, Endpointer, Ends, Started
-from loom.voice.recording import Recording
+from loom.voice.recording import WIDTH, Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,15 @@ class Habits:
     """How one listens; seconds.
 
     After the wake phrase a question may begin within *patience*. What is cut out begins *before* the speech and goes on
-    *after* it, so that no consonant is lost. What follows the wake phrase is a question if it is *shortest* long.
+    *after* it, so that no consonant is lost. What follows the wake phrase is a question if it is *shortest* long:
+    detectors go on for about 0.6 s after a voice, so the phrase alone ends 0.4 to 0.75 s after it was noticed.
     """
 
     ends: Ends = field(default_factory=Ends)
     patience: float = 6.0
     before: float = 0.3
     after: float = 0.15
-    shortest: float = 0.35
+    shortest: float = 0.65
     kept: float = 30.0
 
 
@@ -66,6 +67,8 @@ class Listener:
         self._recording = Recording(self.habits.kept, rate)
         self._woke: float | None = None
         self._wanted = 0  # the number of what somebody wants to understand without a wake phrase
+        self._reused = -1.0  # where a phrase ended that is good for a second try
+        self._alone: tuple[int, float] | None = None  # number and end of what may have been the phrase alone
 
     @property
     def speaking(self) -> bool:
@@ -78,12 +81,17 @@ class Listener:
         return self._recording.end
 
     def hear(self, at: float, pcm: bytes, speech: Sequence[float], phrase: str = "") -> list[Noticed]:
-        """One chunk that begins *at* seconds: its values of *speech*, and the wake *phrase* if that ended in it."""
+        """One chunk that begins *at* seconds: its values of *speech*, and the wake *phrase* if that ended in it.
+
+        An empty one says nothing, not even that it was silent.
+        """
+        if not pcm:
+            return []
         self._recording.add(at, pcm)
-        length = self._recording.end - at
+        length = len(pcm) / WIDTH / self._recording.rate
         noticed: list[Noticed] = []
         if phrase:
-            self._woke = self._recording.end
+            self._woke, self._alone = self._recording.end, None
             noticed.append(Woke(self._woke, phrase))
         values = speech or [0.0]
         return noticed + self._marked(self._ends.feed(values, length / len(values), at))
@@ -93,6 +101,20 @@ class Listener:
         if number != self.number or not self.speaking:
             return False
         self._wanted = number
+        return True
+
+    def again(self, number: int) -> bool:
+        """Nobody found words in *number* after the wake phrase: it was the phrase alone, the question comes yet.
+
+        False when it is too late for that, or was the case before: one phrase is good for one question.
+        """
+        alone, self._alone = self._alone, None
+        if alone is None or alone[0] != number or self.number > number + self.speaking:
+            return False
+        begun = self._ends.now if self._ends.since is None else self._ends.since
+        if begun - alone[1] > self.habits.patience:
+            return False
+        self._woke = self._reused = alone[1]
         return True
 
     def finish(self) -> list[Noticed]:
@@ -121,5 +143,7 @@ class Listener:
             start = max(start, woke - self.habits.after)
         if woke is None and not wanted:
             return Spoke(self.number, start, mark.end, b"", False)
+        if woke is not None and woke != self._reused:
+            self._alone = self.number, mark.end
         pcm = self._recording.cut(start, mark.end + self.habits.after)
         return Spoke(self.number, start, mark.end, pcm, woke is not None)

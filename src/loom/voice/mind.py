@@ -151,6 +151,8 @@ class Mind(Agent, name="mind"):
                         said.append(sentence)
                         ctx.emit("voice.say", {"turn": turn, "text": sentence, "last": False})
                     cut = item.get("stopped") == "length"
+                    if item.get("cut"):
+                        ctx.publish("voice.cut", {"turn": turn, "characters": item["cut"]})
             rest = [] if cut and said else sentences.finish()  # half a sentence says less than none
         except NoBackend:
             rest = ["I do not know that."]

@@ -7,9 +7,14 @@ from typing import Any
 from loom.agent import Agent, Context, on
 from loom.errors import ActionError, LoomError
 from loom.event import Event
+from loom.voice.sentences import Sentences
 
 BLOCK = 1.0
 """Seconds of sound that are given to the speaker at a time."""
+PART = 600
+"""Characters that are given to the model at a time."""
+PATIENCE = 120.0
+"""Seconds, and one for each character, in which a part must have been heard, pauses included."""
 
 
 class Mouth(Agent, name="mouth"):
@@ -23,7 +28,8 @@ class Mouth(Agent, name="mouth"):
         """One sentence; with *last* it is the last of its turn."""
         said: dict[str, Any] = event.payload
         if said["text"].strip():
-            await self._speak(said["turn"], said["text"], ctx)
+            for part in parts(said["text"]):
+                await self._speak(said["turn"], part, ctx)
             self.sentences += 1
         if said.get("last"):
             ctx.publish("voice.said", {"turn": said["turn"]})
@@ -38,7 +44,7 @@ class Mouth(Agent, name="mouth"):
         """Play the pieces of *text* after the first *heard*; None when there is nothing more to try."""
         pieces = 0
         try:
-            async with ctx.stream("speak", text, timeout=120.0) as stream:
+            async with ctx.stream("speak", text, timeout=PATIENCE + len(text)) as stream:
                 async for piece in stream:
                     pieces += 1
                     if pieces > heard:
@@ -62,3 +68,17 @@ class Mouth(Agent, name="mouth"):
         ctx.publish(
             "voice.trouble", {"stage": stage, "error": f"{type(error).__name__}: {error}", "again": again}
         )
+
+
+def parts(text: str) -> list[str]:
+    """*text* in parts of whole sentences, each at most `PART` long; a short text as it is."""
+    if len(text) <= PART:
+        return [text]
+    cutter, made = Sentences(), [""]
+    for sentence in [*cutter.add(text), *cutter.finish()]:
+        longer = f"{made[-1]} {sentence}".strip()
+        if len(longer) <= PART:
+            made[-1] = longer
+        else:
+            made.append(sentence)
+    return made

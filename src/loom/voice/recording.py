@@ -33,7 +33,9 @@ class Recording:
         return last.at + self._seconds(last.pcm)
 
     def add(self, at: float, pcm: bytes) -> None:
-        """Sound that begins at *at* seconds."""
+        """Sound that begins at *at* seconds; no sound takes no room."""
+        if not pcm:
+            return
         self._pieces.append(Piece(at, pcm))
         self._bytes += len(pcm)
         while self._bytes > self._most and len(self._pieces) > 1:

@@ -7,10 +7,12 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from loom.agent import Agent, Context, on
-from loom.errors import LoomError
+from loom.errors import LoomError, ModelFailed
 from loom.event import Event
 
 ALIKE = (0.8, 0.65)  # for one word, and for more
+LONGEST = 2000
+"""Characters of a transcript that are believed: nobody says more in one breath, but a model may repeat itself."""
 _WORD = re.compile(r"[\w']+")
 
 
@@ -32,6 +34,11 @@ class Scribe(Agent, name="scribe"):
         text, confidence = await self._understood(said["pcm"], ctx)
         if confidence < (self.sure if said["woken"] else self.surer):
             text = ""
+        if len(text) > LONGEST:
+            self._trouble(
+                ModelFailed(f"{len(text):,} characters of one utterance; the first {LONGEST:,} count"), ctx
+            )
+            text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
         known = {name: said[name] for name in ("speech", "woken", "ended_ms")}
         ctx.publish("voice.heard", {**known, "text": without(text, self.phrases), "confidence": confidence})
 
@@ -40,16 +47,15 @@ class Scribe(Agent, name="scribe"):
             try:
                 heard: Any = await ctx.ask("transcribe", pcm, timeout=30.0)
             except LoomError as error:
-                self.troubles += 1
-                trouble = {
-                    "stage": "transcribe",
-                    "error": f"{type(error).__name__}: {error}",
-                    "again": not last,
-                }
-                ctx.publish("voice.trouble", trouble)
+                self._trouble(error, ctx, again=not last)
             else:
                 return heard["text"], float(heard["confidence"])
         return "", 0.0
+
+    def _trouble(self, error: LoomError, ctx: Context, again: bool = False) -> None:
+        self.troubles += 1
+        told = {"stage": "transcribe", "error": f"{type(error).__name__}: {error}", "again": again}
+        ctx.publish("voice.trouble", told)
 
 
 def without(text: str, phrases: tuple[str, ...]) -> str:

@@ -31,7 +31,7 @@ class Sentences:
         return [rest] if rest else []
 
     def _first_end(self) -> int | None:
-        for found in _END.finditer(self._rest):
+        for found in _END.finditer(self._rest, 0, self._longest + 1):  # further on nothing can end a sentence
             if found.end() > self._longest:
                 break
             if not _ABBREVIATION.search(self._rest[: found.end()]):
