@@ -158,6 +158,11 @@ async def test_a_result_over_the_limit_is_refused_there() -> None:
 async def test_a_body_without_wire_form_is_refused_with_its_path(worker: Worker) -> None:
     with pytest.raises(InvalidEvent, match=r"body\.a\[1\].*object"):
         await worker.call("echo", {"a": [1, object()]}, timeout=LONG)
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(InvalidEvent, match="nested over 100 deep"):
+        await worker.call("echo", {"schema": deep}, timeout=LONG)
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux counts private memory")

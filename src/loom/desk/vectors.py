@@ -1,7 +1,7 @@
 """Vectors as bytes: a whole number from -127 to 127 for each dimension. Pure.
 
 A step of a durable agent writes what changed in its state as JSON. A vector of 384 floats is 7 kB there; as bytes it is
-384, kept as one blob for each file, and the cosine of two vectors moves by less than 0.01.
+384, kept as one blob for each file, and the cosine of two vectors moves by less than 0.03.
 """
 
 from __future__ import annotations

@@ -101,13 +101,15 @@ def _fields_back(fields: Any, frame_from: FrameFrom) -> dict[str, object]:
     return plain | {name: from_value(value, frame_from) for name, value in fields.values.items()}
 
 
-def _is_special(value: object) -> bool:
+def _is_special(value: object, depth: int = 0) -> bool:
     if isinstance(value, Frame):
         return True
     if value is None or isinstance(value, str | int | float | list | tuple):
         return False
     if isinstance(value, dict):
-        return any(_is_special(inner) for inner in value.values())
+        if depth > strict_json.MAX_DEPTH:
+            raise InvalidEvent(f"body is nested over {strict_json.MAX_DEPTH} deep, or contains itself")
+        return any(_is_special(inner, depth + 1) for inner in value.values())
     return as_buffer(value) is not None
 
 
