@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -99,6 +98,8 @@ def switch_key(kind: str, name: str) -> bytes:
 
 def _read(file: Path) -> set[Switch]:
     try:
+        import json  # late: without a file nobody needs it
+
         told = json.loads(file.read_bytes())
         return {(kind, str(name)) for kind in KINDS for name in told[kind]}
     except FileNotFoundError:
@@ -111,6 +112,8 @@ def _read(file: Path) -> set[Switch]:
 
 def _write(file: Path, on: Iterable[Switch]) -> None:
     """All of it or nothing, and through to the disk: what was muted must not open itself after a power loss."""
+    import json
+
     listed = sorted(on)
     text = json.dumps({kind: [name for each, name in listed if each == kind] for kind in KINDS})
     file.parent.mkdir(parents=True, exist_ok=True)
