@@ -223,7 +223,7 @@ def test_only_what_is_in_the_table_is_done(line: bytes) -> None:
     async def main() -> None:
         async with new_loom() as runtime:
             told = await _control.obey(runtime, line)
-            assert told == {"wrong": "this runtime knows pause, resume, retry, drop"}
+            assert told == {"wrong": "this runtime knows pause, resume, retry, drop, mute, unmute, allow"}
 
     run(main())
 
