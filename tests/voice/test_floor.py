@@ -1,6 +1,6 @@
 """Whose turn it is, decided."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loom.voice.floor import (
@@ -30,6 +30,7 @@ HAPPENS = st.one_of(
 
 
 @given(st.lists(HAPPENS, max_size=60))
+@example([Sounds(1, "well"), Began("a"), Heard("a", "um", False)])
 def test_who_is_held_is_released_and_nobody_is_held_twice(script):
     floor, held = Floor(), False
     for what in script:
