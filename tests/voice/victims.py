@@ -15,8 +15,6 @@ from loom.testing import Probe
 T = TypeVar("T")
 SILENCE = bytes(40_000)
 SOON = 0.02
-SLOW = {"transcribe": 0.02}
-"""Seconds after which a request has reached its worker, and has not been answered."""
 
 
 class Victim(Timed):
@@ -35,7 +33,8 @@ class Victim(Timed):
     async def infer(self, request: ModelRequest) -> ModelReply:
         """Like the model, up to its death."""
         if self.times:
-            asyncio.get_running_loop().call_later(SLOW.get(request.task, 0.0), self._kill)
+            self._freeze()
+            asyncio.get_running_loop().call_later(SOON, self._kill)
         return await super().infer(request)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
@@ -49,6 +48,11 @@ class Victim(Timed):
                 come += 1
                 if self.times and come == self.pieces:
                     self._kill()
+
+    def _freeze(self) -> None:
+        """Whatever the request is, it will not be answered before the end."""
+        if pid := self.statistics()["pid"]:
+            os.kill(pid, signal.SIGSTOP)
 
     def _kill(self) -> None:
         pid = self.statistics()["pid"]
