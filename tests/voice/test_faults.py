@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from loom import Loom, local_model
 from loom.testing import Probe
+from loom.voice import Mind
 from loom.worker import Worker  # noqa: F401 - imported before there is a loop that it could block
 from tests.voice.victims import Ward
 
@@ -142,3 +144,17 @@ def test_all_of_them_are_killed_at_once(ward: Ward) -> None:
         seen.check()
 
     ward.run(scene())
+
+
+async def test_a_question_longer_than_the_model_can_hold_is_answered_and_the_cut_is_told() -> None:
+    text = "Tell me about the sea and the ships. " * 600
+    async with Loom(watchdog=None) as loom:
+        loom.add(Mind).add_model(local_model("llama", context=400))
+        with Probe(loom.bus, "voice.cut") as cuts, Probe(loom.bus, "voice.say") as said:
+            asked = {"turn": 1, "text": text, "asked_ms": loom.clock.now_ms()}
+            await loom.publish("voice.question", asked)
+            await loom.idle()
+            [cut] = cuts.payloads
+            assert 20_000 < cut["characters"] < len(text)
+            assert any(each["text"] for each in said.payloads)
+            assert [each["last"] for each in said.payloads][-1]
