@@ -35,7 +35,8 @@ _EXPORTS: dict[str, str] = {
 
 __all__ = [
     "Agent", "Approval", "Audio", "Bus", "Confidentiality", "Context", "Event", "Label", "Loom", "LoomError",
-    "Observer", "QoS", "Restart", "Retry", "Subscription", "action", "at", "cron", "every", "local_model", "on", "source",
+    "Observer", "QoS", "Restart", "Retry", "Subscription", "action", "at", "cron", "every", "local_model", "on",
+    "source",
 ]  # fmt: skip
 
 if _TYPE_CHECKING:
