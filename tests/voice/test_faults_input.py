@@ -8,7 +8,7 @@ import pytest
 
 from loom.adapters.audio import Audio
 from loom.adapters.microphone import Microphone
-from loom.errors import NoDevice
+from loom.errors import NoDevice, WorkerDied
 from loom.testing import Probe, run_until_idle, virtual_time
 from loom.voice.floor import is_echo
 from loom.voice.mouth import PART, parts
@@ -94,6 +94,21 @@ async def test_what_did_not_fit_the_chat_model_is_told() -> None:
         await run_until_idle(loom, 10)
         assert cuts.payloads == [{"turn": 1, "characters": 123}]
         assert said.count == 1
+
+
+@virtual_time
+async def test_an_apology_is_said_and_not_remembered() -> None:
+    def chat(request: Any) -> list[Any]:
+        return [{"text": "It is one. It "}, WorkerDied("killed")]
+
+    loom, _ = room(models={"chat": chat})
+    async with loom:
+        says, said = Probe(loom.bus, "voice.say"), Probe(loom.bus, "voice.said")
+        await hear(loom, "mic#1", "tell me about 1", woken=True)
+        await run_until_idle(loom, 10)
+        assert [each["text"] for each in says.payloads] == ["It is one.", "I lost my thread, sorry."]
+        assert said.count == 1
+        assert loom.agent("mind").instance.history == []
 
 
 WRONG = [
