@@ -6,6 +6,7 @@ deselected, expected to fail, or is not there. A line is a node id or the beginn
 
 import inspect
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -38,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # in the background of a script; what we start must hear it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     named = config.getoption("--required")
     if named:
         config.pluginmanager.register(Required(read_required(Path(named))), "loom-required")

@@ -58,7 +58,7 @@ class Victim(Timed):
         pid = self.statistics()["pid"]
         if not self.times:
             return
-        if pid in (None, *self.killed):  # the next one is on its way
+        if not pid or pid in self.killed:  # the next one is on its way
             asyncio.get_running_loop().call_later(SOON, self._kill)
             return
         self.times -= 1
