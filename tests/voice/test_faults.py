@@ -18,8 +18,18 @@ LONG = "The first thing is short. The second one takes longer. Then there is a t
 @pytest.fixture(scope="module")
 def ward() -> Iterator[Ward]:
     made = Ward()
+    for question in (TIME, FRANCE):  # spoken by a voice that nobody has doomed yet
+        made.run(made.speech(f"Hey Jarvis, {question}"))
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def pardon(ward: Ward) -> Iterator[None]:
+    """Whoever was to die and did not, lives on."""
+    yield
+    for victim in ward.models.values():
+        victim.times = 0
 
 
 class Seen:
