@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loom.errors import StoreError
@@ -106,6 +106,7 @@ def read_all(folder: Path) -> dict[tuple[Family, bytes], bytes]:
     garbage=st.binary(min_size=1, max_size=64),
     times=st.integers(1, 200),
 )
+@example(where=0.0763653128223667, garbage=b"\x01", times=1)  # an index that leads to another row
 def test_whatever_is_damaged_nothing_is_read_that_was_not_written(
     sound: tuple[Path, dict[tuple[Family, bytes], bytes]], where: float, garbage: bytes, times: int
 ) -> None:

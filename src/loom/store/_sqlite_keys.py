@@ -43,6 +43,13 @@ def value_of(family: Family, key: Any, value: Any) -> bytes:
     return found
 
 
+def led(family: Family, key: Any, value: Any, own: Any = None) -> bytes:
+    """Like ``value_of``, of a row that an index led to, whose *own* key says whether it is the right one."""
+    if own is not None and own != key:
+        raise Garbled(f"the index of {family} leads from {outside(family, key)!r} to another row")
+    return value_of(family, key, value)
+
+
 def flat(puts: Iterable[Put]) -> list[Any]:
     """Keys and values of *puts* in one row, as ``put`` takes them; raises StoreError for an impossible key."""
     found: list[Any] = []

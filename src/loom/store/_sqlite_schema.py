@@ -69,9 +69,16 @@ class Reads(NamedTuple):
 
 def _reads(table: str) -> Reads:
     between = f"FROM {table} WHERE k >= ? AND k < ?"
+    get, scan = f"SELECT v FROM {table} WHERE k = ?", f"SELECT k, v {between} ORDER BY k LIMIT ?"
+    if (
+        table == "large"
+    ):  # an index of its own, which may lead to another row: the row's own key is read beside it
+        joined = "FROM large i JOIN large t ON t.rowid = i.rowid WHERE"
+        get = f"SELECT t.v, t.k {joined} i.k = ?"
+        scan = f"SELECT i.k, t.v, t.k {joined} i.k >= ? AND i.k < ? ORDER BY i.k LIMIT ?"
     return Reads(
-        f"SELECT v FROM {table} WHERE k = ?",
-        f"SELECT k, v {between} ORDER BY k LIMIT ?",
+        get,
+        scan,
         f"SELECT k {between} ORDER BY k DESC LIMIT 1",
         f"SELECT count(*) {between}",
         f"DELETE {between}",

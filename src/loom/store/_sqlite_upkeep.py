@@ -22,7 +22,7 @@ def verify(file: Path) -> Iterator[str]:
     """One line for each thing in *file* that is broken; reads all of it."""
     try:
         connection = reader(file)
-    except (sqlite3.Error, StoreError) as error:
+    except (*FAILURES, StoreError) as error:
         yield f"{file.name}: {error}"
         return
     try:

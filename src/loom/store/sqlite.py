@@ -13,7 +13,7 @@ from loom.store import _format, _sqlite_upkeep
 from loom.store._lock import FolderLock, folder_bytes, make_folder
 from loom.store._sqlite_connect import FILE, PATIENCE, reader, transact, writer
 from loom.store._sqlite_errors import FAILURES, Failure, damaged, lost_sync, typed
-from loom.store._sqlite_keys import Garbled, bounds, inside, outside, value_of
+from loom.store._sqlite_keys import Garbled, bounds, inside, led, outside
 from loom.store._sqlite_schema import READS
 from loom.store._sqlite_write import statements
 from loom.store.backend import Put
@@ -128,14 +128,14 @@ class SqliteBackend:
         """What is kept under *key*, or None."""
         place = inside(family, key)
         found = self._read(READS[family].get, (place,))
-        return self._sound(lambda: value_of(family, place, found[0][0])) if found else None
+        return self._sound(lambda: led(family, place, *found[0])) if found else None
 
     def scan(
         self, family: Family, start: bytes = b"", end: bytes | None = None, limit: int = 256
     ) -> list[tuple[bytes, bytes]]:
         """At most *limit* pairs with ``start <= key < end`` (no end: to the last), in order."""
         found = self._read(READS[family].scan, (*bounds(family, start, end), limit))
-        return self._sound(lambda: [(outside(family, k), value_of(family, k, v)) for k, v in found])
+        return self._sound(lambda: [(outside(family, k), led(family, k, *row)) for k, *row in found])
 
     def last(self, family: Family) -> bytes | None:
         """The greatest key of *family*, or None."""
