@@ -245,3 +245,49 @@ class RemoteTooLarge(RemoteFailed):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=False)
+
+
+class RouteRefused(NoBackend):
+    """A request that no backend may, or can, take; ``decision`` says why each was refused."""
+
+    def __init__(self, message: str, decision: object = None) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+class Deferred(RouteRefused):
+    """A request that nobody may take now and somebody may in ``retry_after`` seconds (None: unknown)."""
+
+    def __init__(self, message: str, decision: object = None, retry_after: float | None = None) -> None:
+        super().__init__(message, decision)
+        self.retry_after = retry_after
+
+
+class BackendFailed(ModelFailed):
+    """A backend behind a network that cannot be reached, refused, or answered what cannot be used.
+
+    ``retryable`` says whether it, or another, may be asked again; ``status`` is the HTTP status, 0 without one;
+    ``retry_after`` the seconds it asked to be left alone, None without.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool = True, status: int = 0, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable, self.status, self.retry_after = retryable, status, retry_after
+
+
+class BackendTimeout(BackendFailed, TimeoutError):
+    """A backend that did not answer, or stopped answering, within its time."""
+
+
+class BudgetExceeded(ModelError):
+    """A request whose cost does not fit what is left of a budget; ``budget`` names it, ``kind`` what ran out."""
+
+    def __init__(self, message: str, *, budget: str, kind: str) -> None:
+        super().__init__(message)
+        self.budget, self.kind = budget, kind
+
+
+class NotRedacted(ModelError):
+    """Confidential data that cannot be redacted, so it may not leave this device."""

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from loom.event import PUBLIC, Label, QoS
+from loom.models.decision import Decision
+from loom.models.price import NOTHING, Usage
+
+ROUTING = ("max_cost", "min_quality", "route", "profile", "cache")
+"""Options of ``ask`` and ``stream`` that are the router's; the others are the model's."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """*input* for *task*, with the label of what went into it; *timeout* in seconds."""
+    """*input* for *task*, with the label of what went into it; *timeout* in seconds.
+
+    *max_cost* (money, in the unit of the backends' prices) and *min_quality* (0..1) bound the router's choice; *route*
+    is ``auto``, ``local``, ``cloud`` or the name of a backend, *profile* one of the router's policies, *cache* False
+    for an answer that is not to be remembered. *thread*, *scope*, *agent*, *user* and *event* (an event's id) say for
+    whom and because of what; *stream*: it is asked in pieces.
+    """
 
     task: str
     input: object = None
@@ -19,26 +30,61 @@ class ModelRequest:
     timeout: float | None = None
     qos: QoS = QoS.BATCHED
     options: Mapping[str, object] = field(default_factory=dict)
+    max_cost: float | None = None
+    min_quality: float | None = None
+    route: str = "auto"
+    profile: str = ""
+    cache: bool = True
+    thread: str | None = None
+    scope: str | None = None
+    agent: str = ""
+    user: str = ""
+    event: str = ""
+    stream: bool = False
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema that the answer follows, None without one."""
+        return self.options.get("schema")  # type: ignore[return-value]  # checked by whoever uses it
+
+    def sorted_out(self) -> ModelRequest:
+        """The same with the router's own options moved from *options* to its fields."""
+        mine = {name: self.options[name] for name in ROUTING if self.options.get(name) is not None}
+        if not mine and not any(name in self.options for name in ROUTING):
+            return self
+        rest = {name: value for name, value in self.options.items() if name not in ROUTING}
+        return replace(self, options=rest, **mine)  # type: ignore[arg-type]  # checked by the policy
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """What a backend answered: *queue_ms* it waited, *total_ms* it took with the wait, milliseconds."""
+    """What a backend answered: *queue_ms* it waited, *total_ms* it took with the wait, milliseconds.
+
+    *first_ms* is the time to the first token where there is one. *usage* and *cost* are what it took, *decision* is
+    why this backend was asked; *model* the name that the backend gives its model.
+    """
 
     output: object
     backend: str
     queue_ms: float
     total_ms: float
+    first_ms: float | None = None
+    usage: Usage = NOTHING
+    cost: float = 0.0
+    decision: Decision | None = None
+    model: str = ""
 
 
 @runtime_checkable
 class Model(Protocol):
-    """A backend: which tasks it can do, where it runs ("local" or the name of a place), and how to ask it.
+    """A backend: which tasks it can do, where it runs ("local", "edge" or "cloud"), and how to ask it.
 
     `infer` and `stream` raise ModelError for what the model did, WorkerError for what became of its process. `stream`
-    gives the output in pieces, for a task that has pieces; closing it ends the model's work on it. Two more methods are
-    used where a backend has them: `streams`, the tasks that `stream` can do (all of them, unless said), and
-    `async warm()`, which loads what the first request would have to wait for.
+    gives the output in pieces, for a task that has pieces; closing it ends the model's work on it. More is used where
+    a backend has it: `streams`, the tasks that `stream` can do (all of them, unless said); `async warm()`, which loads
+    what the first request would have to wait for; and the facts of `loom.router.facts.facts_of`: `clearance` (a
+    Confidentiality; local-only for local backends, public for others), `price` (a Price; free for local ones, None:
+    unknown), `context` (tokens), `quality` (0..1), `concurrency` (requests at once), `features` ("tools", "schema").
     """
 
     @property
