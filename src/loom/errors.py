@@ -291,3 +291,43 @@ class BudgetExceeded(ModelError):
 
 class NotRedacted(ModelError):
     """Confidential data that cannot be redacted, so it may not leave this device."""
+
+
+class BackendBusy(Overloaded, ModelError):
+    """A backend whose waiting line is full, so this request was not taken; the router goes to the next one."""
+
+    def __init__(self, backend: str, qos: str, depth: int) -> None:
+        LoomError.__init__(
+            self,
+            f"model {backend!r} has no slot free and its {qos} line is full ({depth} requests wait); "
+            "ask later, or give it more concurrency",
+        )
+        self.subscriber, self.queue, self.depth = backend, qos, depth
+
+
+class UnknownDecision(ModelError, LookupError):
+    """No decision of this id is kept (the latest 1,000 are)."""
+
+
+class ToolLoop(ModelError):
+    """A model that did not come to an answer with its tools; ``reason`` says why it was stopped, ``done`` what it did.
+
+    *reason* is ``max_steps``, ``repeated``, ``mistakes`` or ``timeout``; each of ``done`` is {"tool", "arguments",
+    "outcome"}, in the order in which they ran.
+    """
+
+    def __init__(self, message: str, *, reason: str, done: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.reason, self.done = reason, done
+
+
+class SchemaMismatch(ModelError):
+    """An answer that does not follow its schema, asked for twice; ``problem`` names the place, ``head`` its beginning."""
+
+    def __init__(self, message: str, *, problem: str, head: str = "") -> None:
+        super().__init__(message)
+        self.problem, self.head = problem, head
+
+
+class NoRoom(ModelError):
+    """A conversation whose fixed parts alone do not fit the tokens that it may take."""
