@@ -51,8 +51,9 @@ class Seen:
 
     def check(self) -> None:
         """All that has begun has ended, once."""
-        ends = sorted(each["turn"] for each in self["said"] + self["interrupted"])
-        assert sorted({each["turn"] for each in self["sounds"] + self["question"]}) == ends
+        said, interrupted = ([each["turn"] for each in self[name]] for name in ("said", "interrupted"))
+        begun_turns = sorted({each["turn"] for each in self["sounds"] + self["question"]})
+        assert begun_turns == sorted(said + interrupted), f"said {said}, interrupted {interrupted}"
         begun = sorted(each["speech"] for each in self["began"])
         assert begun == sorted(each["speech"] for each in self["utterance"] + self["faded"])
 
