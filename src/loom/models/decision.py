@@ -55,7 +55,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """*route*, the *order* of backends by name, how sure it is (0..1), estimates, and a verdict on each candidate."""
+    """*route*, the *order* of backends by name, how sure it is (0..1), estimates, and a verdict on each candidate.
+
+    *retry_after*: in how many seconds a deferred request may find somebody, None: unknown.
+    """
 
     id: str
     task: str
@@ -72,6 +75,7 @@ class Decision:
     profile: str = ""
     thread: str | None = None
     at_ms: int = 0
+    retry_after: float | None = None
 
     def verdict(self, backend: str) -> Verdict | None:
         """What was found about *backend*."""

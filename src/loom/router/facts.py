@@ -1,0 +1,109 @@
+"""What is known of a backend when a request has to go somewhere: what it can do, may see, costs, and how it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from loom.errors import ConfigError
+from loom.event import Confidentiality
+from loom.models.price import FREE, Price
+
+SIZES = (128, 512, 2048, 8192, 32768)
+"""Where one bucket of sizes ends and the next begins, tokens read; the last has no end."""
+LOCATIONS = ("local", "edge", "cloud")
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Quantiles(NamedTuple):
+    """The median and the 95th percentile of what was measured, milliseconds."""
+
+    p50: float
+    p95: float
+
+
+def bucket_of(tokens: int) -> int:
+    """The bucket of a request that makes a model read *tokens*: 0 to ``len(SIZES)``."""
+    for place, end in enumerate(SIZES):
+        if tokens <= end:
+            return place
+    return len(SIZES)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one backend now.
+
+    *price* None: unknown. *context* in tokens, *quality* what is expected of its answers (0..1) and *deviation* how
+    unsure that is, None: unknown. *first_ms* is the time to the first token, or to all of an answer that has no pieces,
+    *token_ms* the time of each token after it, by ``bucket_of``. *concurrency* requests run at once, *room* more may
+    wait (None: any number). *open_until_ms* (Unix ms): it is left alone until then; *probing*: it was, and one request
+    is on its way to see how it does. *signals* is what it says of itself.
+    """
+
+    name: str
+    tasks: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    location: str = "local"
+    clearance: Confidentiality = Confidentiality.LOCAL_ONLY
+    price: Price | None = FREE
+    context: int | None = None
+    quality: float | None = None
+    deviation: float | None = None
+    features: frozenset[str] = frozenset()
+    first_ms: Mapping[int, Quantiles] = field(default=EMPTY)
+    token_ms: Mapping[int, Quantiles] = field(default=EMPTY)
+    error_rate: float = 0.0
+    running: int = 0
+    waiting: int = 0
+    concurrency: int = 1
+    room: int | None = None
+    open_until_ms: int | None = None
+    probing: bool = False
+    signals: Mapping[str, float | str] = field(default=EMPTY)
+
+    @property
+    def here(self) -> bool:
+        """Whether what it is asked stays on this device."""
+        return self.location == "local"
+
+
+def facts_of(model: Any) -> Facts:
+    """The facts that *model* states itself, by the optional attributes of ``Model``; nothing measured yet.
+
+    Raises ConfigError for a location there is none of, and for a backend off this device that is cleared for
+    local-only data.
+    """
+    here = model.location == "local"
+    if model.location not in LOCATIONS:
+        raise ConfigError(
+            f"model {model.name!r}: location {model.location!r}; use one of {', '.join(LOCATIONS)}"
+        )
+    clearance = getattr(model, "clearance", None)
+    if clearance is None:
+        clearance = Confidentiality.LOCAL_ONLY if here else Confidentiality.PUBLIC
+    if clearance >= Confidentiality.LOCAL_ONLY and not here:
+        raise ConfigError(
+            f"model {model.name!r} is {model.location} and cleared for local-only data, which never leaves this "
+            "device; clear it for private at most"
+        )
+    return Facts(
+        model.name,
+        frozenset(model.tasks),
+        streams_of(model),
+        model.location,
+        clearance,
+        getattr(model, "price", FREE if here else None),
+        getattr(model, "context", None),
+        getattr(model, "quality", None),
+        features=frozenset(getattr(model, "features", ())),
+        concurrency=getattr(model, "concurrency", None) or (1 if here else 16),
+    )
+
+
+def streams_of(model: Any) -> frozenset[str]:
+    """The tasks that *model* can do in pieces; a model without `stream` has none."""
+    found = getattr(model, "streams", model.tasks if hasattr(model, "stream") else ())
+    return frozenset(found)
