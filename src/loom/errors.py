@@ -322,7 +322,7 @@ class ToolLoop(ModelError):
 
 
 class SchemaMismatch(ModelError):
-    """An answer that does not follow its schema, asked for twice; ``problem`` names the place, ``head`` its beginning."""
+    """An answer that does not follow its schema, asked for twice; ``problem`` says where, ``head`` is its start."""
 
     def __init__(self, message: str, *, problem: str, head: str = "") -> None:
         super().__init__(message)
@@ -331,3 +331,11 @@ class SchemaMismatch(ModelError):
 
 class NoRoom(ModelError):
     """A conversation whose fixed parts alone do not fit the tokens that it may take."""
+
+
+class ContextExceeded(BackendFailed):
+    """A request that is longer than the backend's context; ``limit`` is that in tokens, None when it is not told."""
+
+    def __init__(self, message: str, status: int = 0, limit: int | None = None) -> None:
+        super().__init__(message, retryable=False, status=status)
+        self.limit = limit
