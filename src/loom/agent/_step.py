@@ -74,6 +74,16 @@ class Step:
         base = self._event._origin[0].join(self._cell.label)
         return base if self._label is None else base.join(self._label)
 
+    def asking(self) -> dict[str, Any]:
+        """What a request of a model says of the step it is made in: for whom, because of what, how confidential."""
+        event = self._event
+        subject = "" if event._metadata is None else event._metadata.get("subject", "")
+        origin = event._origin
+        return {
+            "label": self.label, "qos": self.door.queue.qos, "thread": origin.thread, "scope": origin.scope,
+            "agent": self.agent, "user": subject if isinstance(subject, str) else str(subject), "event": event.id,
+        }  # fmt: skip
+
     def _derive(self, topic: str, payload: Any, fields: dict[str, Any]) -> Event:
         event = self._event
         origin = self._origin

@@ -24,11 +24,10 @@ def open_stream(
     if known is not None:
         again = known
         return Stream(lambda: _replay(ctx, again))
-    services, qos = ctx._cell.services, ctx.door.queue.qos
+    services = ctx._cell.services
 
     def begin() -> AsyncGenerator[Any, None]:
-        label = ctx.label
-        live = services.stream(task, input, label=label, timeout=timeout, qos=qos, options=options)
+        live = services.stream(task, input, timeout=timeout, options=options, **ctx.asking())
         return _record(ctx, number, mark, live)
 
     return Stream(begin)

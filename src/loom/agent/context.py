@@ -156,10 +156,9 @@ class Context(Step):
 
         The request inherits the label and the QoS of the event being handled.
         """
-        services, qos = self._cell.services, self.door.queue.qos
         return await self._recorded(
             ("ask", task, input, options),
-            lambda: services.ask(task, input, label=self.label, timeout=timeout, qos=qos, options=options),
+            lambda: self._cell.services.ask(task, input, timeout=timeout, options=options, **self.asking()),
         )
 
     def stream(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Stream:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 from loom.event import Label
 
 if TYPE_CHECKING:
-    from loom.models import Stream
+    from loom.models import ModelReply, ModelRequest, Stream
+    from loom.router import Router
     from loom.runtime._models import Models
 
 
@@ -30,8 +31,22 @@ class Inference:
         label: Label | None = None,
         **options: Any,
     ) -> Any:
-        """Let a model do *task* on *input* and return its output; raises NoBackend, ModelError, WorkerError."""
+        """Let a model do *task* on *input* and return its output; raises NoBackend, ModelError, WorkerError.
+
+        *options* are the model's, and the router's: ``max_cost``, ``min_quality``, ``route``, ``profile``, ``cache`` as
+        in ModelRequest.
+        """
         return await self.models.ask(task, input, timeout=timeout, label=label, options=options)
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        """The reply to *request*: output, cost, times, and the decision that led to it; raises like ``ask``."""
+        return await self.models.infer(request)
+
+    @property
+    def router(self) -> Router:
+        """The router: its ``policy`` may be set while it runs, its ``decisions`` say who answered what, and why."""
+        router: Router = self.models.router
+        return router
 
     def stream(
         self,

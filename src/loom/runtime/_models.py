@@ -7,11 +7,14 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loom.errors import Closed, ConfigError, NoBackend
-from loom.event import Label, QoS
+from loom.event import Label
 from loom.runtime._backends import load
+
+if TYPE_CHECKING:
+    from loom.models import ModelReply, ModelRequest
 
 log = logging.getLogger("loom")
 
@@ -27,43 +30,25 @@ class Models:
 
     def add(self, model: Any) -> None:
         """Add a backend."""
+        if self._router is not None:
+            self._router.add(model)
         self._models.append(model)
-        self._router = None
 
     def __iter__(self) -> Any:
         return iter(self._models)
 
-    async def ask(
-        self,
-        task: str,
-        input: Any,
-        *,
-        label: Label | None = None,
-        timeout: float | None = None,
-        qos: QoS = QoS.BATCHED,
-        options: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """The output of whichever backend the router picks."""
-        from loom.models import ModelRequest
+    async def ask(self, task: str, input: Any, **asked: Any) -> Any:
+        """The output of whichever backend the router picks; *asked* are fields of a ModelRequest."""
+        return (await self.infer(request_of(task, input, asked))).output
 
-        request = ModelRequest(task, input, label or Label(), timeout, qos, options or {})
-        reply = await self._chosen(task).ask(request)
-        return reply.output
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        """The reply of whichever backend the router picks."""
+        reply: ModelReply = await self._chosen(request.task).ask(request.sorted_out())
+        return reply
 
-    async def stream(
-        self,
-        task: str,
-        input: Any,
-        *,
-        label: Label | None = None,
-        timeout: float | None = None,
-        qos: QoS = QoS.BATCHED,
-        options: Mapping[str, Any] | None = None,
-    ) -> AsyncGenerator[Any, None]:
-        """The pieces of the output of whichever backend the router picks."""
-        from loom.models import ModelRequest
-
-        request = ModelRequest(task, input, label or Label(), timeout, qos, options or {})
+    async def stream(self, task: str, input: Any, **asked: Any) -> AsyncGenerator[Any, None]:
+        """The pieces of the output of whichever backend the router picks; *asked* are fields of a ModelRequest."""
+        request = request_of(task, input, {**asked, "stream": True})
         async with aclosing(self._chosen(task).stream(request)) as items:
             async for item in items:
                 yield item
@@ -72,15 +57,20 @@ class Models:
         """Have the backend that would be asked for *task* get ready."""
         await self._chosen(task).warm(task)
 
+    @property
+    def router(self) -> Any:
+        """The router, made when it is first needed: it remembers what it decided and how its backends did."""
+        if self._router is None:
+            self._router = load("router")(self._models)
+        return self._router
+
     def _chosen(self, task: str) -> Any:
         """The router; raises NoBackend when there is nothing to choose from."""
         if not self._models:
             from loom.models.catalog import advice
 
             raise NoBackend(f"no model can do {task!r}: none is added{advice(task)}")
-        if self._router is None:
-            self._router = load("router")(self._models)
-        return self._router
+        return self.router
 
     async def run(
         self, function: Callable[..., Any], arguments: Sequence[Any], *, where: str, timeout: float | None
@@ -113,3 +103,11 @@ class Models:
                     await closed
             except Exception:  # a model is a stranger's code; the others are to be closed too
                 log.exception("%s could not be closed", getattr(each, "name", type(each).__name__))
+
+
+def request_of(task: str, input: Any, asked: Mapping[str, Any]) -> ModelRequest:
+    """The request for *task* on *input* with the fields of *asked*; the router's options are sorted out of its own."""
+    from loom.models import ModelRequest
+
+    fields = {**asked, "label": asked.get("label") or Label(), "options": asked.get("options") or {}}
+    return ModelRequest(task, input, **fields).sorted_out()
