@@ -282,11 +282,15 @@ class BackendTimeout(BackendFailed, TimeoutError):
 
 
 class BudgetExceeded(ModelError):
-    """A request whose cost does not fit what is left of a budget; ``budget`` names it, ``kind`` what ran out."""
+    """A request whose cost does not fit what is left of a budget; ``budget`` names it, ``kind`` what ran out.
 
-    def __init__(self, message: str, *, budget: str, kind: str) -> None:
+    *kind* is ``money``, ``tokens``, ``calls``, ``seconds``, or ``accounts`` when no more payers can be counted;
+    ``resets_ms`` is when there is a new one (Unix milliseconds), None when it does not come back by itself.
+    """
+
+    def __init__(self, message: str, *, budget: str, kind: str, resets_ms: int | None = None) -> None:
         super().__init__(message)
-        self.budget, self.kind = budget, kind
+        self.budget, self.kind, self.resets_ms = budget, kind, resets_ms
 
 
 class NotRedacted(ModelError):
