@@ -82,7 +82,7 @@ class Limit:
         return any(fnmatchcase(agent, pattern) for pattern in self.agents)
 
 
-def limits(table: Mapping[str, Any]) -> tuple[Limit, ...]:
+def read_limits(table: Mapping[str, Any]) -> tuple[Limit, ...]:
     """Limits by name, as ``[router.budgets.NAME]`` has them. Raises ConfigError naming the key and what it may be."""
     if not isinstance(table, Mapping):
         raise ConfigError(f"budgets are tables with names, as [router.budgets.day] is, not {_shown(table)}")

@@ -1,0 +1,46 @@
+"""Days of budgets: where they begin on the clocks of a place, also on the days that these are set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+DAY_S = 86_400
+
+
+def utc(moment: int) -> int:
+    """The seconds that clocks of UTC are ahead of UTC at a Unix second."""
+    return 0
+
+
+class Calendar:
+    """The local days of a place; *offset* gives the seconds its clocks are ahead of UTC at a Unix second."""
+
+    __slots__ = ("_offset",)
+
+    def __init__(self, offset: Callable[[int], int] = utc) -> None:
+        self._offset = offset
+
+    def day(self, now_ms: int) -> int:
+        """The local day, in days since 1970."""
+        second = now_ms // 1000
+        return (second + self._offset(second)) // DAY_S
+
+    def ends_ms(self, now_ms: int) -> int:
+        """When the next local day begins, Unix milliseconds: 23 to 25 hours after this one did where clocks are set."""
+        today, low = self.day(now_ms), now_ms // 1000
+        high = low + 3 * DAY_S
+        while high - low > 1:  # it is this day at low, a later one at high
+            middle = (low + high) // 2
+            if self.day(middle * 1000) <= today:
+                low = middle
+            else:
+                high = middle
+        return high * 1000
+
+    def shown(self, moment_ms: int) -> str:
+        """The local date and time, with the distance from UTC."""
+        import datetime as dt  # late: only who is refused reads it
+
+        second = moment_ms // 1000
+        zone = dt.timezone(dt.timedelta(seconds=self._offset(second)))
+        return dt.datetime.fromtimestamp(second, zone).isoformat(" ", "minutes")
