@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "httpx": {"loom.adapters._http_client"},
     "anyio": {"loom.adapters._http_client"},
     "psutil": {"loom.adapters._system_readings"},
+    "starlette": {"loom.web._app"},
+    "uvicorn": {"loom.web._protocol", "loom.web._server"},
     "watchdog": {"loom.adapters._folder_watch"},
     "keyring": {"loom.store._master_key"},
     "rocksdict": {
@@ -84,6 +86,9 @@ LEAVES = {
     "loom.store._rocksdb_upkeep",
     "loom.store.crypto",
     "loom.store.rocksdb",
+    "loom.web._app",
+    "loom.web._protocol",
+    "loom.web._server",
     "loom.worker._child",
     "loom.worker._link",
     "loom.worker._session",

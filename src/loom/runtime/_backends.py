@@ -37,6 +37,9 @@ LATE = {
     "file": ("loom.adapters.file_sink", "file", "desktop"),
     "notify": ("loom.adapters.notify", "notify", "desktop"),
     "process": ("loom.adapters.process", "process", "desktop"),
+    "gateway": ("loom.web", "gateway", "web"),
+    "gateway_keys": ("loom.web", "KeyFile", "web"),
+    "gateway_client": ("loom.web", "new_client", "web"),
     "ui": ("loom.adapters.show", "ui", "desktop"),
 }
 

@@ -1,0 +1,149 @@
+"""The routes: Starlette in front of what serves them, and the door before it all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from loom.web.door import Door, Ring, single
+from loom.web.refusal import Refusal
+from loom.web.replying import Answer, Reply, as_json, refusal_headers
+from loom.web.serving import Endpoint, Receive, Scope, Send, Serving
+
+log = logging.getLogger("loom.web.access")
+OPEN = ("/healthz",)
+"""What is answered without a key."""
+Page = tuple[str, Callable[[Any, str], Answer]]
+"""A path to be read (GET), and what is written there: from the client that asks, and the rest of the path."""
+
+
+class Application:
+    """ASGI: who may come in, then the routes. *ring* gives the keys of this moment."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        endpoints: Iterable[Endpoint],
+        pages: Iterable[Page],
+        door: Door,
+        ring: Callable[[], Ring],
+    ) -> None:
+        self._door = door
+        self._ring = ring
+        routes = [Route(each.path, _Post(serving, each), methods=["POST"]) for each in endpoints]
+        routes += [Route(path, _Get(page), methods=["GET"]) for path, page in pages]
+        self._patience = 30.0
+        self._routes = Starlette(routes=routes, exception_handlers={HTTPException: _shaped})
+        self._routes.router.redirect_slashes = False
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        seen = _Seen(send)
+        try:
+            headers = single(scope["headers"])
+            origin = self._door.check_place(headers)
+            seen.origin = origin
+            if origin and scope["method"] == "OPTIONS":
+                await _preflight(Reply(seen, self._patience, scope))
+                return
+            if scope["path"] not in OPEN:
+                scope["state"]["client"] = self._door.admit(headers, self._ring())
+            await self._routes(scope, receive, seen)
+        except Refusal as refusal:
+            await Reply(seen, self._patience, scope).refuse(refusal, is_anthropic(scope["path"]))
+        finally:
+            _note(scope, seen.status)
+
+
+class _Seen:
+    """Passes messages on, and notes the status; adds what a page that is allowed needs to read the answer."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.origin = ""
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+            if self.origin:
+                message["headers"] += [
+                    (b"access-control-allow-origin", self.origin.encode("latin-1")),
+                    (
+                        b"access-control-expose-headers",
+                        b"x-loom-decision, x-loom-route, x-loom-backend, x-loom-cost",
+                    ),
+                    (b"vary", b"origin"),
+                ]
+        await self._send(message)
+
+
+class _Post:
+    def __init__(self, serving: Serving, endpoint: Endpoint) -> None:
+        self._serving, self._endpoint = serving, endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serving(self._endpoint, scope, receive, send)
+
+
+class _Get:
+    def __init__(self, page: Callable[[Any, str], Answer]) -> None:
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        rest = str(scope.get("path_params", {}).get("rest", ""))
+        answer = self._page(scope["state"].get("client"), rest)
+        about = {"cache-control": "no-store"}
+        await Response(answer.body, 200, about, answer.content_type)(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def _shaped(request: Request, error: Exception) -> Response:
+    """What the routes refuse: a path that is none, a method that a path does not have."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:100]
+    what = (
+        f"there is nothing at {path!r}"
+        if error.status_code == 404
+        else f"{path!r} is not for {request.method[:20]}"
+    )
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    refusal = Refusal(error.status_code, code, f"{what}; see /openapi.json")
+    body = as_json(refusal.anthropic() if is_anthropic(path) else refusal.openai()).body
+    headers = {**refusal_headers(refusal), **(error.headers or {})}
+    return Response(body, error.status_code, headers, "application/json")
+
+
+async def _preflight(reply: Reply) -> None:
+    """What a page that is allowed asks before it asks."""
+    await reply.begin(
+        204,
+        {
+            "access-control-allow-methods": "GET, POST",
+            "access-control-allow-headers": "*, authorization",
+            "access-control-max-age": "600",
+        },
+    )
+    await reply.end()
+
+
+def is_anthropic(path: str) -> bool:
+    """Whether errors at *path* have Anthropic's shape."""
+    return path.startswith("/v1/messages")
+
+
+def _note(scope: Scope, status: int) -> None:
+    """One line of the access log: no query, no header, no body, and a path without control characters."""
+    client = scope["state"].get("client")
+    name = getattr(client, "name", "") or "-"
+    path = ascii(scope["path"][:100])[1:-1]
+    log.info("%s %s %s %d", name, scope["method"][:10], path, status)

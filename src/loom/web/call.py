@@ -1,0 +1,71 @@
+"""What every kind of API comes to: one call of a model, and what is said of its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CHAT = "chat"
+EMBED = "embed"
+TRANSCRIBE = "transcribe"
+SPEAK = "speak"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """*task* on *input* by *model* (auto, local, cloud, a backend, profile:NAME), with the model's *options*.
+
+    *stream*: in pieces; *usage*: the client wants figures at the end of a stream; *form* is how the answer is written.
+    """
+
+    task: str
+    model: str
+    input: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    usage: bool = False
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of an answer besides its text: its *id*, when (Unix seconds), by which *model*, and how decided."""
+
+    id: str
+    created: int
+    model: str
+    decision: str = ""
+    route: str = ""
+    backend: str = ""
+    cost: float | None = None
+
+    def extension(self) -> dict[str, Any]:
+        """The ``loom`` object in a body."""
+        found = {"decision": self.decision, "route": self.route, "backend": self.backend}
+        return {**found, "cost": self.cost}
+
+
+class Figures:
+    """The figures of a chat answer, read from whatever the backend gave; nothing in it is trusted to be there."""
+
+    __slots__ = ("calls", "stopped", "text", "tokens_in", "tokens_out")
+
+    def __init__(self, output: object) -> None:
+        values: Mapping[str, Any] = output if isinstance(output, Mapping) else {"text": output}
+        self.text = str(values.get("text") or "")
+        self.tokens_in = _count(values.get("tokens_in"))
+        self.tokens_out = _count(values.get("tokens_out"))
+        self.calls = [each for each in values.get("tool_calls") or () if isinstance(each, Mapping)]
+        self.stopped = "tools" if self.calls else str(values.get("stopped") or "end")
+
+
+def arguments_text(call: Mapping[str, Any]) -> str:
+    """The arguments of a tool call as JSON text."""
+    arguments = call.get("arguments")
+    return arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
+
+
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 1 << 53 else 0

@@ -1,0 +1,125 @@
+"""The gateway: Loom's models for any program that speaks OpenAI's or Anthropic's HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from time import time
+from typing import Any
+
+from loom.errors import ConfigError, MissingExtra
+from loom.web.client import Client
+from loom.web.door import Door
+from loom.web.endpoints import ENDPOINTS, pages
+from loom.web.keys import KeyFile, Ring
+from loom.web.serving import Serving
+from loom.web.settings import Settings
+from loom.web.upstream import Upstream
+
+
+class Gateway:
+    """Serves the models of *loom* over HTTP: ``async with Gateway(loom) as gateway: print(gateway.url)``.
+
+    It is a host of the runtime: after ``loom.add(gateway)`` it starts and ends with it. *settings* say where it
+    listens and for whom; the file of keys is seen from *home*. Raises ConfigError for settings that cannot be, and for
+    an address that others can reach while there is no key.
+    """
+
+    name = "gateway"
+
+    def __init__(self, loom: Any, settings: Settings | None = None, home: str | Path = ".") -> None:
+        self.settings = settings or Settings()
+        self.keys = KeyFile(Path(home, self.settings.keys))
+        self._ring = self.keys.read()
+        self._check_reach()
+        self._upstream = Upstream(loom)
+        self._serving = Serving(self._upstream, self.settings, _clock(loom))
+        self._server: Any = None
+
+    def _check_reach(self) -> None:
+        if self.settings.is_loopback() or len(self._ring):
+            return
+        raise ConfigError(
+            f"host = {self.settings.host!r} can be reached by others, and there is no key in {self.keys.path}; make "
+            "one first: loom gateway key NAME, or listen on 127.0.0.1"
+        )
+
+    async def start(self) -> None:
+        """Listen; raises ConfigError when the port is taken."""
+        application, server = await asyncio.to_thread(
+            _parts
+        )  # 0.2 s of imports, which the loop does not have
+        label, clearance = self.settings.levels()
+        anybody = Client("", clearance, label) if self.settings.is_loopback() else None
+        door = Door(self.settings.hosts, self.settings.origins, anybody)
+        app = application(self._serving, ENDPOINTS, pages(self._upstream), door, lambda: self._ring)
+        self._server = server(app, self.settings)
+        await self._server.start()
+
+    async def close(self) -> None:
+        """Take nothing new, finish what runs within ``drain`` seconds, end the rest."""
+        self._serving.open = False
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens: http://127.0.0.1:8420, without the /v1 of OpenAI's clients."""
+        if self._server is None or self._server.address is None:
+            raise ConfigError("the gateway does not listen; start it first")
+        host, port = self._server.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def ring(self) -> Ring:
+        """The keys that count now."""
+        return self._ring
+
+    def sources(self) -> Iterable[Any]:
+        """Nothing is sensed."""
+        return ()
+
+    def sinks(self) -> Iterable[Any]:
+        """Nothing is done."""
+        return ()
+
+    def statistics(self) -> Mapping[str, int]:
+        """How many requests run, were answered, were refused, and were left by their clients."""
+        serving = self._serving
+        counts = {"running": serving.running, "served": serving.served}
+        return {**counts, "refused": serving.refused, "left": serving.gone}
+
+    async def __aenter__(self) -> Gateway:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def gateway(loom: Any, home: str | Path, table: Mapping[str, Any]) -> Gateway:
+    """The gateway of a project: the ``[gateway]`` *table* of its file in the folder *home*; raises ConfigError."""
+    known = {each.name for each in fields(Settings)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in table.items()
+        if name in known
+    }
+    return Gateway(loom, Settings(**values), home)
+
+
+def _parts() -> tuple[Any, Any]:
+    try:
+        from loom.web._app import Application
+        from loom.web._server import Server
+    except ImportError as error:
+        raise MissingExtra("web", error.name or "starlette") from error
+    return Application, Server
+
+
+def _clock(loom: Any) -> Any:
+    clock = getattr(loom, "clock", None)
+    return clock.now_ms if clock is not None else lambda: int(time() * 1000)

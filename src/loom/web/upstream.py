@@ -1,0 +1,68 @@
+"""The runtime as the gateway sees it: which models there are, and asking them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from loom.models import ModelReply, ModelRequest
+from loom.web.client import Client
+from loom.web.refusal import Refusal
+from loom.web.wishes import PROFILE, ROUTES
+
+
+class Named(NamedTuple):
+    """A model by the name that requests give it: where it runs, and what it can do."""
+
+    name: str
+    location: str
+    tasks: tuple[str, ...]
+
+
+class Upstream:
+    """The models of one Loom."""
+
+    def __init__(self, loom: Any) -> None:
+        self._loom = loom
+
+    def named(self) -> list[Named]:
+        """Every name that a request may give: the routes, the profiles, the backends."""
+        models = [Named(each.name, each.location, tuple(sorted(each.tasks))) for each in self._loom.models]
+        found = [Named(route, route, _tasks(models, route)) for route in ROUTES]
+        found += [Named(PROFILE + each, "auto", _tasks(models, "auto")) for each in self._profiles()]
+        return [each for each in found if each.tasks] + models
+
+    def check(self, model: str, client: Client) -> None:
+        """Raise Refusal (404) when no model is called *model*; the nearest that *client* may use is offered."""
+        known = [each.name for each in self.named() if client.may_use(each.name)]
+        if model in known:
+            return
+        if not any(model == each.name for each in self.named()):
+            near = get_close_matches(model, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+            raise Refusal(404, "model_not_found", f"there is no model {model[:80]!r}; {hint}", param="model")
+        client.check_model(model)
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        """The whole answer; raises what the router raises."""
+        reply: ModelReply = await self._router(request.task).ask(request)
+        return reply
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        """The answer in pieces; closing it ends the model's work."""
+        async with aclosing(self._router(request.task).stream(request)) as items:
+            async for item in items:
+                yield item
+
+    def _router(self, task: str) -> Any:
+        return self._loom.models._chosen(task)
+
+    def _profiles(self) -> Iterable[str]:
+        return sorted(getattr(getattr(self._loom, "router", None), "profiles", ()))
+
+
+def _tasks(models: Iterable[Named], route: str) -> tuple[str, ...]:
+    here = [each for each in models if route == "auto" or (each.location == "local") == (route == "local")]
+    return tuple(sorted({task for each in here for task in each.tasks}))

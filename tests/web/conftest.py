@@ -1,0 +1,41 @@
+"""A gateway over scripted models, on a free port of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loom import Loom
+from loom.testing import FakeBackend
+from loom.web import Gateway, Settings
+
+Serve = Callable[..., Any]
+
+
+def says(request: Any) -> Any:
+    """An answer with figures, whole or in pieces."""
+    if request.stream:
+        return [{"text": "Hello "}, {"text": "you"}, FIGURES]
+    return {**FIGURES, "text": "Hello you"}
+
+
+FIGURES = {"text": "", "done": True, "tokens_in": 7, "tokens_out": 2, "stopped": "end", "confidence": 0.9}
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """`async with serve(*models, **settings) as gateway`; the gateway's port is its own."""
+
+    @asynccontextmanager
+    async def serving(*models: Any, **settings: Any) -> AsyncIterator[Gateway]:
+        async with Loom(watchdog=None) as loom:
+            for model in models or (FakeBackend("chat", says),):
+                loom.add_model(model)
+            async with Gateway(loom, Settings(port=0, **settings), tmp_path) as gateway:
+                yield gateway
+
+    return serving
