@@ -17,6 +17,11 @@ LOCATIONS = ("local", "edge", "cloud")
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
+def empty() -> Mapping[Any, Any]:
+    """Nothing, and it stays so."""
+    return EMPTY
+
+
 class Quantiles(NamedTuple):
     """The median and the 95th percentile of what was measured, milliseconds."""
 
@@ -53,8 +58,8 @@ class Facts:
     quality: float | None = None
     deviation: float | None = None
     features: frozenset[str] = frozenset()
-    first_ms: Mapping[int, Quantiles] = field(default=EMPTY)
-    token_ms: Mapping[int, Quantiles] = field(default=EMPTY)
+    first_ms: Mapping[int, Quantiles] = field(default_factory=empty)
+    token_ms: Mapping[int, Quantiles] = field(default_factory=empty)
     error_rate: float = 0.0
     running: int = 0
     waiting: int = 0
@@ -62,7 +67,7 @@ class Facts:
     room: int | None = None
     open_until_ms: int | None = None
     probing: bool = False
-    signals: Mapping[str, float | str] = field(default=EMPTY)
+    signals: Mapping[str, float | str] = field(default_factory=empty)
 
     @property
     def here(self) -> bool:

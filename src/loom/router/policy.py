@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from loom.models.decision import Decision
 from loom.models.model import ModelRequest
 from loom.router.budget import Remaining
-from loom.router.facts import EMPTY, Facts
+from loom.router.facts import EMPTY, Facts, empty
 from loom.router.rules import Rule
 
 HYBRIDS = ("cascade", "speculative", "hedged", "off")
@@ -49,7 +49,7 @@ class Policy:
     remote: bool = True
     rules: tuple[Rule, ...] = ()
     name: str = ""
-    lines: Mapping[str, str] = field(default=EMPTY, compare=False)
+    lines: Mapping[str, str] = field(default_factory=empty, compare=False)
 
     @property
     def enough(self) -> float:

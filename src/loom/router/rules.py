@@ -10,7 +10,7 @@ from typing import Any
 
 from loom.event import Confidentiality
 from loom.models.model import ModelRequest
-from loom.router.facts import EMPTY
+from loom.router.facts import empty
 from loom.router.size import Size
 
 READ = 65_536
@@ -33,7 +33,7 @@ class When:
     label: Confidentiality | None = None
     min_tokens: int | None = None
     max_tokens: int | None = None
-    signals: Mapping[str, tuple[str, ...] | float] = field(default=EMPTY)
+    signals: Mapping[str, tuple[str, ...] | float] = field(default_factory=empty)
     every: tuple[When, ...] = ()
     some: tuple[When, ...] = ()
     never: tuple[When, ...] = ()

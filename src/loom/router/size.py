@@ -13,16 +13,19 @@ MESSAGE = 4
 """Tokens around each message of a chat."""
 SECOND = 32_000
 """Bytes of a second of sound: signed 16 bit, mono, 16 kHz."""
-_TALKS = ("chat", "generate")
+TALKS = ("chat", "generate")
+"""Tasks whose answers are written token by token."""
+DEEP = 100_000
+"""Values within an input that are looked at."""
 
 
 class Size(NamedTuple):
-    """Tokens to read, tokens to write at most, seconds of sound, and characters of text."""
+    """Tokens to read, tokens to write, seconds of sound; *room*: tokens that must fit into a model's context."""
 
     tokens_in: int
     tokens_out: int
     seconds: float = 0.0
-    characters: int = 0
+    room: int = 0
 
     @property
     def usage(self) -> Usage:
@@ -36,34 +39,35 @@ def size_of(request: ModelRequest) -> Size:
     if isinstance(what, bytes | bytearray | memoryview):
         heard = len(what) / SECOND if request.task == "transcribe" else 0.0
         return Size(0, 0, heard)
-    characters, tokens = _text(what)
+    tokens = _tokens(what)
     for name in ("system", "tools", "schema"):
         if options.get(name):
-            more = _text(options[name])
-            characters, tokens = characters + more[0], tokens + more[1]
-    if request.task not in _TALKS:
-        return Size(tokens, 0, 0.0, characters)
+            tokens += _tokens(options[name])
+    if request.task not in TALKS:
+        return Size(tokens, 0, 0.0, tokens)
     most = options.get("max_tokens")
-    return Size(tokens, most if type(most) is int and most >= 0 else ANSWER, 0.0, characters)
+    if type(most) is int and most >= 0:
+        return Size(tokens, most, 0.0, tokens + most)
+    return Size(tokens, ANSWER, 0.0, tokens + 1)
 
 
-def _text(value: Any) -> tuple[int, int]:
-    """The characters and the tokens of every text in *value*, which may be nested."""
+def _tokens(value: Any) -> int:
+    """The tokens of every text in *value*, which may be nested."""
     if type(value) is str:
-        return len(value), tokens_of(value)
-    characters = tokens = 0
-    left, seen = [value], 0
-    while left and seen < 100_000:
+        return tokens_of(value)
+    tokens = seen = 0
+    left = [value]
+    while left and seen < DEEP:
         each = left.pop()
         seen += 1
         if isinstance(each, str):
-            characters, tokens = characters + len(each), tokens + tokens_of(each)
+            tokens += tokens_of(each)
         elif isinstance(each, dict):
             tokens += MESSAGE
             left += each.values()
         elif isinstance(each, list | tuple):
             left += each
-    return characters, tokens
+    return tokens
 
 
 def tokens_of(text: str) -> int:
