@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loom.actions import Invocation
+from loom.actions import Approval, Invocation
 from loom.actions.registry import granted
 from loom.agent._asking import ask_agents
 from loom.agent._effects import Effects
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from loom.models import Stream
 
 log = logging.getLogger("loom.agent")
+_WISHES = frozenset({"actions", "schema", "max_steps", "context_tokens", "compact"})
 
 
 class Context(Step):
@@ -141,25 +142,21 @@ class Context(Step):
 
     async def call(self, capability: str, /, **arguments: Any) -> Any:
         """Run an action now and return its result; raises UnknownAction, ActionDenied, ActionTimeout, ActionFailed."""
-        what = ("call", capability, arguments)
-        mark = fingerprint(what)
-        services, durable = self._cell.services, self._cell.durable
-        number = self._called(mark if durable is None else durable.ledger.sign(mark))
-        invocation = self._invocation(capability, arguments, number)
-        if durable is None:
-            return await self._recorded(what, lambda: services.executor.call(invocation), mark)
-        ledger = durable.ledger
-        return await self._recorded(what, lambda: ledger.call(self, invocation), mark)
+        return await self._call(capability, arguments)
 
     async def ask(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Any:
         """Let a model do *task* (``"detect"``) on *input* and return its output; raises NoBackend, ModelError.
 
-        The request inherits the label and the QoS of the event being handled.
+        A prompt (``await ctx.ask("Make it warm", actions=["light.*"], max_steps=5)``) goes to a chat model, which may
+        use the granted actions that *actions* names; with *schema* (a dataclass, ``list[...]``, a JSON schema) the
+        answer is of that type. Raises ToolLoop, SchemaMismatch; see docs/how-to/tools.md. Requests inherit the label
+        and the QoS of the event being handled.
         """
-        return await self._recorded(
-            ("ask", task, input, options),
-            lambda: self._cell.services.ask(task, input, timeout=timeout, options=options, **self.asking()),
-        )
+        if _wishes(task, input, options):
+            from loom.agent import _tool_loop, _wish  # late: most agents use no tools
+
+            return await _tool_loop.run(self, _wish.wish_of(task, input, timeout, options))
+        return await self._ask(task, input, timeout, options)
 
     def stream(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Stream:
         """Let a model do *task* (``"chat"``) and get its output in pieces: ``async with ctx.stream(...) as items``.
@@ -222,6 +219,28 @@ class Context(Step):
 
     # --- inside --------------------------------------------------------------------------------------------------
 
+    async def _call(
+        self, capability: str, arguments: dict[str, Any], approval: Approval | None = None
+    ) -> Any:
+        """Run an action now; *approval* is asked for in place of the action's own."""
+        what = ("call", capability, arguments)
+        mark = fingerprint(what)
+        services, durable = self._cell.services, self._cell.durable
+        number = self._called(mark if durable is None else durable.ledger.sign(mark))
+        invocation = self._invocation(capability, arguments, number)
+        if approval is not None:
+            invocation.action = invocation.action._replace(approval=approval)
+        if durable is None:
+            return await self._recorded(what, lambda: services.executor.call(invocation), mark)
+        ledger = durable.ledger
+        return await self._recorded(what, lambda: ledger.call(self, invocation), mark)
+
+    async def _ask(self, task: str, input: Any, timeout: float | None, options: dict[str, Any]) -> Any:
+        return await self._recorded(
+            ("ask", task, input, options),
+            lambda: self._cell.services.ask(task, input, timeout=timeout, options=options, **self.asking()),
+        )
+
     def _later(self, topic: str, payload: Any, fields: dict[str, Any], later: bool = True) -> Event:
         """The event of a timer. Time ends a cascade: what happens *later* begins a chain of its own."""
         event = self._derive(check_topic(topic), payload, {"scope": None, **self._cell.address(fields)})
@@ -259,6 +278,14 @@ class Context(Step):
         handler = self.door.handler.name.rpartition(".")[2]  # a class may move
         key = f"{cell.name}/{handler}/{self._event.id}/{number}"
         return Invocation(action, arguments, key, cell.name, self._event.scope)
+
+
+def _wishes(task: object, input: object, options: dict[str, Any]) -> bool:
+    """Whether more is asked for than a task on an input: a prompt has spaces, or is a list of messages."""
+    more = bool(options) and not _WISHES.isdisjoint(options)
+    if input is None:
+        return more or not isinstance(task, str) or any(each.isspace() for each in task)
+    return more and (task == "chat" or "actions" in options)
 
 
 __all__ = ["Context", "Effects", "QoS"]

@@ -1,0 +1,246 @@
+"""What an annotation looks like as a JSON schema, and how a value that follows it becomes an object again. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import datetime as dt
+import enum
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union, get_args, get_origin
+
+from loom.agent._json_schema import fault, say
+from loom.errors import ConfigError
+
+_DEPTH = 12
+_SIMPLE: dict[Any, str] = {
+    str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null", dict: "object", list: "array",
+}  # fmt: skip
+_MOMENTS: dict[Any, str] = {dt.datetime: "date-time", dt.date: "date", dt.time: "time"}
+_GROUPS: dict[Any, Callable[[Iterable[Any]], Any]] = {
+    list: list, set: set, frozenset: frozenset, tuple: tuple, Sequence: list, Iterable: list, Collection: list,
+}  # fmt: skip
+
+
+class Unfit(ValueError):
+    """A value that follows the schema and still cannot become the object; the message says where and why."""
+
+
+class Form(NamedTuple):
+    """The *schema* of a type, and what makes an object of a value that follows it; *build* gets the value's place."""
+
+    schema: dict[str, Any]
+    build: Callable[[Any, str], Any]
+
+
+def form_of(annotation: Any, where: str = "answer", depth: int = 0) -> Form:
+    """The form of *annotation*: dataclasses, TypedDicts, NamedTuples, enums, literals, unions and containers of them.
+
+    Raises ConfigError for what has no JSON form, or contains itself.
+    """
+    if depth > _DEPTH:
+        raise ConfigError(
+            f"schema: {where} is nested too deeply, or contains itself; annotate the inner part dict"
+        )
+    if annotation in (Any, object):
+        return Form({}, _as_it_is)
+    if isinstance(annotation, type | types.NoneType | None) and annotation in _SIMPLE:
+        return _simple(annotation)
+    if annotation is None:
+        return _simple(type(None))
+    inner = partial(_inner, where, depth)
+    found = _generic(annotation, inner) or _class(annotation, where, inner)
+    if found is None:
+        raise ConfigError(
+            f"schema: {where} is {annotation!r:.80}, which has no JSON form; use text, numbers, lists, dicts, enums, "
+            "literals, TypedDicts or dataclasses"
+        )
+    return found
+
+
+def _inner(where: str, depth: int, annotation: Any, name: str = "") -> Form:
+    return form_of(annotation, f"{where}.{name}" if name else where, depth + 1)
+
+
+def _as_it_is(value: Any, where: str) -> Any:
+    return value
+
+
+def _simple(kind: Any) -> Form:
+    convert: Callable[[Any, str], Any] = _as_it_is
+    if kind is float:
+        convert = _float
+    elif kind is int:
+        convert = _int
+    return Form({"type": _SIMPLE[kind]}, convert)
+
+
+def _float(value: Any, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Unfit(f"{where} is too large a number") from None
+
+
+def _int(value: Any, where: str) -> int:
+    return int(value)  # 3.0 is a whole number too, in JSON
+
+
+# --- generics -----------------------------------------------------------------------------------------------------
+
+
+def _generic(annotation: Any, inner: Callable[..., Form]) -> Form | None:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _described(inner(args[0]), args[1:])
+    if origin in (Required, NotRequired):
+        return inner(args[0])
+    if origin in (Union, types.UnionType):
+        return _union([inner(each) for each in args])
+    if origin is Literal:
+        return Form({"enum": list(args)}, _as_it_is)
+    if origin is tuple and args and args[-1] is not Ellipsis:
+        return _row([inner(each) for each in args])
+    if origin in _GROUPS and args:
+        part = inner(args[0])
+        return Form({"type": "array", "items": part.schema}, partial(_build_group, _GROUPS[origin], part))
+    if origin in (dict, Mapping) and args:
+        part = inner(args[1])
+        return Form({"type": "object", "additionalProperties": part.schema}, partial(_build_mapping, part))
+    return None
+
+
+def _described(form: Form, notes: tuple[Any, ...]) -> Form:
+    words = next((each for each in notes if isinstance(each, str)), None)
+    return form if words is None else Form({**form.schema, "description": words}, form.build)
+
+
+def _union(forms: list[Form]) -> Form:
+    return Form({"anyOf": [each.schema for each in forms]}, partial(_build_union, forms))
+
+
+def _build_union(forms: list[Form], value: Any, where: str) -> Any:
+    failure: Unfit | None = None
+    for form in forms:
+        if fault(form.schema, value, where) is None:
+            try:
+                return form.build(value, where)
+            except Unfit as error:
+                failure = error
+    raise failure or Unfit(f"{where} is none of what it may be: {say(value)}")
+
+
+def _row(forms: list[Form]) -> Form:
+    schema = {"type": "array", "prefixItems": [each.schema for each in forms],
+              "minItems": len(forms), "maxItems": len(forms)}  # fmt: skip
+    return Form(schema, partial(_build_row, forms))
+
+
+def _build_row(forms: list[Form], value: Any, where: str) -> tuple[Any, ...]:
+    return tuple(
+        form.build(each, f"{where}[{n}]") for n, (form, each) in enumerate(zip(forms, value, strict=True))
+    )
+
+
+def _build_group(group: Callable[[Iterable[Any]], Any], part: Form, value: Any, where: str) -> Any:
+    try:
+        return group([part.build(each, f"{where}[{n}]") for n, each in enumerate(value)])
+    except TypeError:
+        raise Unfit(f"{where} is a set, and holds what no set can hold") from None
+
+
+def _build_mapping(part: Form, value: Any, where: str) -> dict[str, Any]:
+    return {name: part.build(each, f"{where}.{name:.40}") for name, each in value.items()}
+
+
+# --- classes ------------------------------------------------------------------------------------------------------
+
+
+def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | None:
+    if isinstance(annotation, typing.NewType):
+        return inner(annotation.__supertype__)
+    if annotation in (set, frozenset, tuple):
+        return Form({"type": "array"}, partial(_build_group, annotation, Form({}, _as_it_is)))
+    if not isinstance(annotation, type):
+        return None
+    if issubclass(annotation, enum.Enum):
+        return Form({"enum": [each.value for each in annotation]}, partial(_build_enum, annotation))
+    if annotation is bytes:
+        return Form({"type": "string", "contentEncoding": "base64"}, _build_bytes)
+    if annotation in _MOMENTS:
+        return Form({"type": "string", "format": _MOMENTS[annotation]}, partial(_build_moment, annotation))
+    return _record(annotation, where, inner)
+
+
+def _record(cls: Any, where: str, inner: Callable[..., Form]) -> Form | None:
+    if dataclasses.is_dataclass(cls):
+        fields = {each.name: _has_default(each) for each in dataclasses.fields(cls) if each.init}
+    elif typing.is_typeddict(cls):
+        fields = {name: name not in cls.__required_keys__ for name in cls.__annotations__}
+    elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        fields = {name: name in cls._field_defaults for name in cls._fields}
+    else:
+        return None
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise ConfigError(
+            f"schema: {where}: an annotation of {cls.__name__} cannot be resolved: {error}"
+        ) from None
+    forms = {name: inner(hints.get(name, Any), name) for name in fields}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: form.schema for name, form in forms.items()},
+        "required": [name for name, optional in fields.items() if not optional],
+        "additionalProperties": False,
+    }
+    if (words := _own_words(cls)) is not None:
+        schema["description"] = words
+    return Form(schema, partial(_build_record, cls, forms))
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _own_words(cls: Any) -> str | None:
+    """The docstring, unless Python wrote it."""
+    words = cls.__dict__.get("__doc__") or ""
+    return (
+        None if not words or words.startswith(f"{cls.__name__}(") else str(words).partition("\n\n")[0].strip()
+    )
+
+
+def _build_record(cls: Any, forms: dict[str, Form], value: Any, where: str) -> Any:
+    made = {name: forms[name].build(each, f"{where}.{name}") for name, each in value.items() if name in forms}
+    try:
+        return cls(**made)
+    except Unfit:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's __post_init__: what it refuses is told to the model
+        raise Unfit(f"{where} is refused by {cls.__name__}: {error}") from None
+
+
+def _build_enum(cls: Any, value: Any, where: str) -> Any:
+    try:
+        return cls(value)
+    except ValueError:
+        raise Unfit(f"{where} must be one of {', '.join(say(each.value) for each in cls)}") from None
+
+
+def _build_bytes(value: Any, where: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise Unfit(f"{where} must be base64, not {say(value)}") from None
+
+
+def _build_moment(cls: Any, value: Any, where: str) -> Any:
+    try:
+        return cls.fromisoformat(value)
+    except ValueError:
+        raise Unfit(f"{where} must be a {_MOMENTS[cls]} as ISO 8601 has it, not {say(value)}") from None

@@ -1,0 +1,202 @@
+"""Whether a JSON value follows a JSON schema, and if not, where it first does not. Pure.
+
+Of JSON Schema 2020-12 it knows what schemas of answers and tools are made of: type, enum, const, properties, required,
+additionalProperties, items, prefixItems, anyOf, oneOf, allOf, $ref within the schema, and the bounds of numbers,
+texts and arrays. What it does not know (formats, conditions) it lets pass.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+DEEPEST = 64
+LONGEST_MATCHED = 10_000  # characters that a pattern is tried on
+_SAID = 60
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
+}
+_ARTICLES = {"array": "an array", "integer": "a whole number", "null": "null", "object": "an object",
+             "boolean": "true or false", "string": "text", "number": "a number"}  # fmt: skip
+
+
+def fault(schema: Any, value: Any, where: str = "answer") -> str | None:
+    """The first thing in which *value* does not follow *schema*, with its place below *where*; None when it does."""
+    return next(_faults(schema, value, where, _Root(schema)), None)
+
+
+class _Root:
+    """The whole schema, in which references are looked up, and how deep one has gone."""
+
+    __slots__ = ("depth", "schema")
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+        self.depth = 0
+
+    def find(self, reference: str) -> Any:
+        """What ``#/$defs/name`` stands for; a reference to anywhere else stands for anything."""
+        found = self.schema
+        for part in reference.removeprefix("#").split("/")[1:]:
+            part = part.replace("~1", "/").replace("~0", "~")
+            found = found.get(part, {}) if isinstance(found, Mapping) else {}
+        return found if reference.startswith("#") else {}
+
+
+def _faults(schema: Any, value: Any, where: str, root: _Root) -> Iterator[str]:
+    if schema is False:
+        yield f"{where} must not be there"
+    if not isinstance(schema, Mapping):
+        return
+    if root.depth > DEEPEST:
+        yield f"{where} is nested too deeply"
+        return
+    root.depth += 1
+    try:
+        for check in _CHECKS:
+            yield from check(schema, value, where, root)
+    finally:
+        root.depth -= 1
+
+
+def _reference(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    if isinstance(schema.get("$ref"), str):
+        yield from _faults(root.find(schema["$ref"]), value, where, root)
+
+
+def _kind(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    kinds = schema.get("type")
+    names = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
+    if names and not any(_is(name, value) for name in names):
+        yield f"{where} must be {' or '.join(_ARTICLES.get(name, str(name)) for name in names)}, not {say(value)}"
+
+
+def _is(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return name == "boolean"
+    if name == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return name not in _TYPES or isinstance(value, _TYPES[name])
+
+
+def _choices(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    if isinstance(schema.get("enum"), list) and not any(_same(value, each) for each in schema["enum"]):
+        known = ", ".join(say(each) for each in schema["enum"][:20])
+        yield f"{where} must be one of {known}, not {say(value)}"
+    if "const" in schema and not _same(value, schema["const"]):
+        yield f"{where} must be {say(schema['const'])}, not {say(value)}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _combined(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    for part in _parts(schema, "allOf"):
+        yield from _faults(part, value, where, root)
+    for name in ("anyOf", "oneOf"):
+        parts = _parts(schema, name)
+        found = [next(_faults(part, value, where, root), None) for part in parts]
+        if parts and None not in found:
+            yield _nearest([each for each in found if each is not None], where)
+
+
+def _nearest(faults: list[str], where: str) -> str:
+    """Of the faults of several alternatives the one that is deepest, for it was meant."""
+    inside = [each for each in faults if not each.startswith(f"{where} must")]
+    return inside[0] if inside else " and ".join(dict.fromkeys(faults))
+
+
+def _parts(schema: Mapping[str, Any], name: str) -> list[Any]:
+    parts = schema.get(name)
+    return parts if isinstance(parts, list) else []
+
+
+def _object(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{where}.{name} is missing"
+    others = schema.get("additionalProperties", True)
+    for name, each in value.items():
+        if name in properties:
+            yield from _faults(properties[name], each, f"{where}.{name}", root)
+        elif others is False:
+            yield f"{where}.{name:.40} is not known; it takes {', '.join(properties) or 'nothing'}"
+        else:
+            yield from _faults(others, each, f"{where}.{name:.40}", root)
+
+
+def _array(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    if not isinstance(value, list):
+        return
+    first = schema.get("prefixItems", ())
+    for number, each in enumerate(value):
+        part = first[number] if number < len(first) else schema.get("items", {})
+        yield from _faults(part, each, f"{where}[{number}]", root)
+    if schema.get("uniqueItems") is True and len({json.dumps(each, sort_keys=True) for each in value}) < len(
+        value
+    ):
+        yield f"{where} holds something twice"
+
+
+def _bounds(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _size(schema, len(value), "Length", where, "characters")
+    elif isinstance(value, list):
+        yield from _size(schema, len(value), "Items", where, "items")
+    elif isinstance(value, dict):
+        yield from _size(schema, len(value), "Properties", where, "properties")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _number(schema, value, where)
+
+
+def _size(schema: Mapping[str, Any], size: int, what: str, where: str, words: str) -> Iterator[str]:
+    least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
+    if isinstance(least, int) and size < least:
+        yield f"{where} must have at least {least} {words}, not {size}"
+    if isinstance(most, int) and size > most:
+        yield f"{where} must have at most {most} {words}, not {size}"
+
+
+_LIMITS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
+    ("minimum", "at least", lambda value, limit: value >= limit),
+    ("maximum", "at most", lambda value, limit: value <= limit),
+    ("exclusiveMinimum", "more than", lambda value, limit: value > limit),
+    ("exclusiveMaximum", "less than", lambda value, limit: value < limit),
+)
+
+
+def _number(schema: Mapping[str, Any], value: float, where: str) -> Iterator[str]:
+    for name, words, holds in _LIMITS:
+        limit = schema.get(name)
+        if isinstance(limit, int | float) and not isinstance(limit, bool) and not holds(value, limit):
+            yield f"{where} must be {words} {limit}, not {say(value)}"
+
+
+def _pattern(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
+    pattern = schema.get("pattern")
+    if not isinstance(value, str) or not isinstance(pattern, str):
+        return
+    if len(value) > LONGEST_MATCHED or not re.search(pattern, value):
+        yield f"{where} must match {pattern:.80}, not {say(value)}"
+
+
+_CHECKS = (_reference, _kind, _choices, _combined, _object, _array, _bounds, _pattern)
+
+
+def say(value: Any) -> str:
+    """*value* as JSON, its beginning."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SAID else f"{text[:_SAID]}..."
