@@ -49,6 +49,11 @@ class Credentials:
             text = text.replace(secret, SHOWN)
         return text
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The secrets themselves, for whoever hides parts of them."""
+        return frozenset(self._known)
+
     def __repr__(self) -> str:
         return f"<Credentials {', '.join([*self.headers, *self.query]) or 'none'}>"
 

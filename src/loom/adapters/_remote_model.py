@@ -1,0 +1,280 @@
+"""A model behind HTTP: any wire format over kept connections, seen by the router as one backend."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from loom.adapters._exchange import Exchange
+from loom.adapters._json_fields import off_loop
+from loom.adapters._model_call import Answer, Call, Reader, Talk, Wire
+from loom.adapters._model_errors import Peer, Status, failure, refusal
+from loom.adapters._model_http import ModelHttp
+from loom.adapters._served_models import ServedModels
+from loom.adapters._sse_parser import Message, SseParser
+from loom.errors import BackendFailed, NoBackend, RemoteTooLarge
+from loom.event import Confidentiality
+from loom.models import ModelReply, ModelRequest, Price
+
+ERROR_BODY = 16_384
+"""Bytes of a refusal that are read."""
+
+LONGEST_MESSAGE = 2_097_152
+"""Bytes of one message of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a configuration says of a backend. *timeout*: seconds for a request that does not say itself.
+
+    *model* is the name that is asked for, empty for the first that the server lists. *strict*: an answer of another
+    model is an error.
+    """
+
+    name: str
+    model: str = ""
+    location: str = "cloud"
+    clearance: Confidentiality = Confidentiality.PUBLIC
+    price: Price | None = None
+    quality: float | None = None
+    context: int | None = None
+    concurrency: int = 8
+    timeout: float = 120.0
+    strict: bool = False
+    features: frozenset[str] = field(default_factory=frozenset)
+
+
+class RemoteModel:
+    """Asks one server for the tasks of *wires*; `chat` comes in pieces too. See loom.models.Model."""
+
+    streams = frozenset({"chat"})
+
+    def __init__(
+        self, about: About, http: ModelHttp, peer: Peer, wires: Mapping[str, Wire], served: ServedModels
+    ) -> None:
+        self.about = about
+        self.name, self.location, self.clearance = about.name, about.location, about.clearance
+        self.price, self.quality, self.concurrency = about.price, about.quality, about.concurrency
+        self.features, self.tasks = about.features, frozenset(wires)
+        self.streams = frozenset(wires) & RemoteModel.streams
+        self.peer = peer
+        self._http, self._wires, self._served = http, dict(wires), served
+        self._counts = {"asked": 0, "failed": 0, "estimated": 0, "other_model": 0}
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of its context: as configured, else as the server said, None while it has not."""
+        return self.about.context or self._served.context
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        """The answer. Raises NoBackend for a task that is not its own, ModelFailed for what cannot be asked.
+
+        BackendFailed and BackendTimeout say what became of the request.
+        """
+        begun = _now()
+        talk = await self._talk(request)
+        async with self._counted(), self._asked(request, talk, False) as exchange:
+            if _kind(exchange) == "text/event-stream":
+                answer = await self._gathered(exchange, talk.reader())
+            else:
+                body = await exchange.read()
+                answer = await off_loop(len(body), talk.answer, exchange.headers, body)
+            output = self._checked(answer)
+        total = (_now() - begun) * 1000
+        cost = 0.0 if self.price is None else self.price.cost(answer.usage)
+        return ModelReply(
+            output, self.name, exchange.waited, total, usage=answer.usage, cost=cost, model=answer.model
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        """The pieces of the answer as they come, and the figures last. Raises like ``infer``.
+
+        Closing it closes the connection, so that the server stops.
+        """
+        if request.task not in self.streams:
+            able = ", ".join(sorted(self.streams)) or "nothing"
+            raise NoBackend(f"model {self.name!r} streams {able}, not {request.task!r}")
+        begun, first = _now(), None
+        talk = await self._talk(request)
+        async with self._counted():
+            async with self._asked(request, talk, True) as exchange:
+                reader = _Whole(talk, exchange) if _is_json(exchange) else talk.reader()
+                async with aclosing(_pieces(exchange, reader)) as pieces:
+                    async for piece in pieces:
+                        first = first if first is not None else (_now() - begun) * 1000
+                        yield {"text": piece}
+            answer = reader.answer()
+            output = self._checked(answer)
+        last = {**output, "text": "", "done": True, "model": answer.model}
+        yield last if first is None else {**last, "first_ms": round(first, 3)}
+
+    async def warm(self) -> None:
+        """Ask which models the server has, and open a connection by it; raises BackendFailed."""
+        await self._served.look()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.close()
+
+    def statistics(self) -> Mapping[str, object]:
+        """Requests asked and failed, answers with guessed usage and of other models, and the connections."""
+        return {**self._counts, **self._http.statistics()}
+
+    def _wire(self, request: ModelRequest) -> Wire:
+        wire = self._wires.get(request.task)
+        if wire is None:
+            raise NoBackend(f"model {self.name!r} does {', '.join(sorted(self.tasks))}, not {request.task!r}")
+        return wire
+
+    async def _talk(self, request: ModelRequest) -> Talk:
+        talk: Talk = await off_loop(_size(request.input), self._wire(request).talk, request)
+        return talk
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self._counts["asked"] += 1
+        try:
+            yield
+        except BackendFailed:
+            self._counts["failed"] += 1
+            raise
+
+    @asynccontextmanager
+    async def _asked(self, request: ModelRequest, talk: Talk, stream: bool) -> AsyncIterator[Exchange]:
+        """The answer to *request*, which is one: any other status is raised as an error."""
+        timeout = self.about.timeout if request.timeout is None else request.timeout
+        model = self.about.model or await self._served.first(timeout)
+        call: Call = await off_loop(_size(request.input), talk.call, model, stream)
+        async with self._http.open(call, timeout) as exchange:
+            if not 200 <= exchange.status < 300:
+                raise await self._refused(call, exchange)
+            self.heard(exchange.headers)
+            yield exchange
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """What the headers of an answer say beside it; nothing, for most servers."""
+
+    async def _refused(self, call: Call, exchange: Exchange) -> BackendFailed:
+        if 300 <= exchange.status < 400:
+            why = f"{self.peer.name} redirects ({exchange.status}), which is not followed; set `url` to where it leads"
+            return BackendFailed(why, retryable=False, status=exchange.status)
+        said = refusal(await exchange.head(ERROR_BODY))
+        at = Status(exchange.status, exchange.headers, time.time())
+        return await self._served.advised(failure(self.peer, at, said, call.prompt), said, self.about.model)
+
+    async def _gathered(self, exchange: Exchange, reader: Reader) -> Answer:
+        async with aclosing(_pieces(exchange, reader)) as pieces:
+            async for _ in pieces:
+                pass
+        return reader.answer()
+
+    def _checked(self, answer: Answer) -> Any:
+        """The output; an answer of another model is noticed, and refused where that was asked for."""
+        self._counts["estimated"] += answer.estimated
+        asked = self.about.model
+        if not asked or not answer.model or same_model(asked, answer.model):
+            return answer.output
+        self._counts["other_model"] += 1
+        if self.about.strict:
+            raise BackendFailed(
+                f"{self.peer.name} was asked for {asked!r} and answered as {answer.model!r:.200}",
+                retryable=False,
+            )
+        return (
+            {**answer.output, "other_model": answer.model}
+            if isinstance(answer.output, dict)
+            else answer.output
+        )
+
+
+class _Whole:
+    """A whole answer where a stream was asked for, as a stream of one piece."""
+
+    def __init__(self, talk: Talk, exchange: Exchange) -> None:
+        self.done = False
+        self._talk, self._headers = talk, exchange.headers
+        self._answer: Answer | None = None
+
+    def whole(self, body: bytes) -> str:
+        """Take all of it; returns its text."""
+        self._answer = self._talk.answer(self._headers, body)
+        return str(self._answer.output.get("text", ""))
+
+    def take(self, message: Message) -> str:
+        """Nothing: there are no messages."""
+        return ""
+
+    def answer(self) -> Answer:
+        """All of it."""
+        assert self._answer is not None
+        return replace(self._answer)
+
+
+async def _pieces(exchange: Exchange, reader: Reader) -> AsyncGenerator[str, None]:
+    """The texts in a streamed answer; ends when the reader has understood all, or the body has ended."""
+    if isinstance(reader, _Whole):
+        yield reader.whole(await exchange.read())
+        return
+    if _kind(exchange) != "text/event-stream":
+        raise _unreadable(exchange, "a stream of events")
+    parser = SseParser(LONGEST_MESSAGE)
+    try:
+        async with aclosing(exchange.chunks()) as chunks:
+            async for chunk in chunks:
+                for message in parser.feed(chunk):
+                    if piece := reader.take(message):
+                        yield piece
+                if reader.done:
+                    exchange.understood = True
+                    return
+        for message in parser.feed(b"\n\n"):  # the last message of some servers has no end
+            if piece := reader.take(message):
+                yield piece
+    except RemoteTooLarge as error:
+        raise BackendFailed(f"{exchange.who}: {error}", retryable=False) from None
+
+
+def same_model(asked: str, told: str) -> bool:
+    """Whether a backend that says *told* answered for *asked*: the same name, a dated version of it, or its file."""
+    one, other = asked.lower(), told.lower()
+    if one == other or other.startswith((one + "-", one + ":", one + "@")):
+        return True
+    return (
+        one.removesuffix(":latest") == other
+        or other.rpartition("/")[2].removesuffix(".gguf") == one.rpartition("/")[2]
+    )
+
+
+def _unreadable(exchange: Exchange, wanted: str) -> BackendFailed:
+    kind = _kind(exchange)
+    return BackendFailed(
+        f"{exchange.who} answered {kind!r:.80} and not {wanted}; is `url` that of an API (it mostly ends in /v1)?",
+        retryable=False,
+        status=exchange.status,
+    )
+
+
+def _kind(exchange: Exchange) -> str:
+    return exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_json(exchange: Exchange) -> bool:
+    kind = _kind(exchange)
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _size(value: object) -> int:
+    """About how many bytes there are in an input, for the question whether a thread is worth it."""
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    if isinstance(value, Mapping):
+        return _size(value.get("content"))
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
