@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "starlette": {"loom.web._app"},
     "uvicorn": {"loom.web._protocol", "loom.web._server"},
     "watchdog": {"loom.adapters._folder_watch"},
+    "yaml": {"loom.router.vllm_import._yaml"},
     "keyring": {"loom.store._master_key"},
     "rocksdict": {
         "loom.store.rocksdb",
