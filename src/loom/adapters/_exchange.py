@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class Exchange:
         self._response, self._bounds, self._times = response, bounds, times
         self._stream = aiter(response.stream)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes; raises BackendTimeout, BackendFailed when it is cut, compressed, or over the limit."""
         most, size = self._bounds.response, 0
         if self.headers.get("content-encoding", "identity").lower() not in ("identity", ""):

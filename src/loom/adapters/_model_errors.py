@@ -193,10 +193,14 @@ def _resets(headers: Mapping[str, str], now: float) -> list[float]:
     for name, value in headers.items():
         if name.startswith("x-ratelimit-reset-") and headers.get(name.replace("reset", "remaining")) == "0":
             found.append(duration(value))
-        elif name.startswith("anthropic-ratelimit-") and name.endswith("-reset"):
-            if headers.get(name.removesuffix("reset") + "remaining") == "0":
-                found.append(_until(value, now))
+        elif _spent_there(name, headers):
+            found.append(_until(value, now))
     return [each for each in found if each is not None]
+
+
+def _spent_there(name: str, headers: Mapping[str, str]) -> bool:
+    there = name.startswith("anthropic-ratelimit-") and name.endswith("-reset")
+    return there and headers.get(name.removesuffix("reset") + "remaining") == "0"
 
 
 def _until(moment: str, now: float) -> float | None:

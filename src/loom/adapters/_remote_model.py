@@ -243,10 +243,8 @@ def same_model(asked: str, told: str) -> bool:
     one, other = asked.lower(), told.lower()
     if one == other or other.startswith((one + "-", one + ":", one + "@")):
         return True
-    return (
-        one.removesuffix(":latest") == other
-        or other.rpartition("/")[2].removesuffix(".gguf") == one.rpartition("/")[2]
-    )
+    file = other.rpartition("/")[2].removesuffix(".gguf")
+    return one.removesuffix(":latest") == other or file == one.rpartition("/")[2].removesuffix(".gguf")
 
 
 def _unreadable(exchange: Exchange, wanted: str) -> BackendFailed:

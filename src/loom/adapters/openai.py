@@ -48,6 +48,5 @@ def openai(
     http, peer = reach(name, home, how, made.concurrency)
     spoken = make_dialect(dialect, http.origin.target.host, logprobs)
     wires: dict[str, Wire] = {"chat": ChatWire(peer, spoken)}
-    return RemoteModel(
-        made, http, peer, {task: wires[task] for task in make_tasks(tasks, TASKS)}, ServedModels(http, model)
-    )
+    chosen = {task: wires[task] for task in make_tasks(tasks, TASKS)}
+    return RemoteModel(made, http, peer, chosen, ServedModels(http, model))

@@ -36,6 +36,7 @@ LATE = {
     "console": ("loom.adapters.console", "console", "desktop"),
     "file": ("loom.adapters.file_sink", "file", "desktop"),
     "notify": ("loom.adapters.notify", "notify", "desktop"),
+    "openai": ("loom.adapters.openai", "openai", "cloud"),
     "process": ("loom.adapters.process", "process", "desktop"),
     "gateway": ("loom.web", "gateway", "web"),
     "gateway_keys": ("loom.web", "KeyFile", "web"),

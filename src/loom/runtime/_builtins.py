@@ -39,7 +39,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "wyoming": "wyoming_sink",
         "wyoming_service": "wyoming_service",
     },
-    "models": {name: f"catalog:{name}" for name in BACKENDS},
+    "models": {**{name: f"catalog:{name}" for name in BACKENDS}, "openai": "openai"},
 }
 
 
