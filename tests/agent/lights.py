@@ -95,7 +95,7 @@ class Butler(Agent, retry=Retry(attempts=1)):
     async def asked(self, event: Event, ctx: Context) -> None:
         try:
             answer = await ctx.ask(event.payload or self._prompt, **self._ask)
-        except Exception as error:  # noqa: BLE001 - looked at by the test
+        except Exception as error:
             self._errors.append(error)
             self.failures.append(f"{type(error).__name__}: {error}")
             return
@@ -118,7 +118,7 @@ async def ask(loom: Loom, prompt: Any = None, **fields: Any) -> Any:
     """What the butler was answered; raises what the asking raised."""
     await loom.publish("ask", prompt, **fields)
     await loom.idle()
-    made = loom.agent("Butler").instance
+    made: Any = loom.agent("Butler").instance
     if made._errors:
         raise made._errors[-1]
     return made._answered[-1]

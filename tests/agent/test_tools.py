@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from loom.testing import new_loom, virtual_time
 from tests.agent.lights import House, Script, ask, butler, calls, says, use
 

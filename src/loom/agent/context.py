@@ -153,9 +153,9 @@ class Context(Step):
         and the QoS of the event being handled.
         """
         if _wishes(task, input, options):
-            from loom.agent import _tool_loop, _wish  # late: most agents use no tools
+            from loom.agent import _tool_loop  # late: most agents use no tools
 
-            return await _tool_loop.run(self, _wish.wish_of(task, input, timeout, options))
+            return await _tool_loop.ask(self, task, input, timeout, options)
         return await self._ask(task, input, timeout, options)
 
     def stream(self, task: str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Stream:
@@ -228,7 +228,7 @@ class Context(Step):
         services, durable = self._cell.services, self._cell.durable
         number = self._called(mark if durable is None else durable.ledger.sign(mark))
         invocation = self._invocation(capability, arguments, number)
-        if approval is not None:
+        if approval is not None and invocation.action.approval is not Approval.DENY:
             invocation.action = invocation.action._replace(approval=approval)
         if durable is None:
             return await self._recorded(what, lambda: services.executor.call(invocation), mark)

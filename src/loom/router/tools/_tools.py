@@ -6,14 +6,13 @@ import dataclasses
 import fnmatch
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, Protocol
 
-from loom.actions import Action
-from loom.actions.registry import granted, nearest
-from loom.agent._json_schema import fault
-from loom.errors import ConfigError
+from loom.errors import ConfigError, UnknownAction
 from loom.event import Event
+from loom.router.tools._json_schema import fault
 
 MOST_TOOLS = 128
 MOST_CALLS = 16  # of one reply
@@ -23,13 +22,33 @@ LONGEST_NAME = 64
 _DESCRIPTION = 1_000
 
 
+class Capability(Protocol):
+    """What is needed to know of something that may be done; an Action is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
+
+
 class Tool(NamedTuple):
-    """One thing a model may do: *name* is what it calls it by, *action* what is run, None for what Loom does itself."""
+    """One thing a model may do: *name* is what it calls it by, *capability* what is run, "" for what Loom does itself.
+
+    *function* is what runs: its annotations say what becomes of the arguments.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    action: Action | None = None
+    capability: str = ""
+    function: Callable[..., Any] | None = None
 
     def wire(self) -> dict[str, Any]:
         """As a backend takes it."""
@@ -51,28 +70,35 @@ class Call(NamedTuple):
 
 
 def offered(
-    actions: Iterable[Action], patterns: Sequence[str], grants: Iterable[str] | None
+    capabilities: Iterable[Capability], patterns: Sequence[str], granted: Callable[[str], bool]
 ) -> dict[str, Tool]:
-    """The tools by name: the newest version of each action that is granted and that a pattern names.
+    """The tools by name: the newest version of each capability that is *granted* and that a pattern names.
 
-    Raises ConfigError for a pattern that is none, that names no action at all, and for too many tools.
+    Raises UnknownAction for a pattern that names none, granted or not, and ConfigError for too many tools.
     """
-    newest: dict[str, Action] = {each.name: each for each in actions}
+    newest = {each.name: each for each in capabilities}
+    chosen: set[str] = set()
     for pattern in patterns:
-        if not fnmatch.filter(newest, pattern):
-            near = nearest(pattern, newest)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(newest)) or 'none'}"
-            raise ConfigError(f"actions={list(patterns)!r}: no action matches {pattern!r}; {hint}")
-    chosen = [newest[name] for name in sorted(newest) if granted(name, patterns) and granted(name, grants)]
+        found = [name for name in newest if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            hint = _hint(pattern, newest)
+            raise UnknownAction(f"actions={list(patterns)!r}: no action matches {pattern!r}; {hint}")
+        chosen.update(filter(granted, found))
     if len(chosen) > MOST_TOOLS:
-        raise ConfigError(
-            f"actions={list(patterns)!r} names {len(chosen)} actions; at most {MOST_TOOLS} are offered"
-        )
+        raise ConfigError(f"actions={list(patterns)!r} names {len(chosen)}; at most {MOST_TOOLS} are offered")
     tools: dict[str, Tool] = {}
-    for action in chosen:
-        name = free_name(action.name, tools)
-        tools[name] = Tool(name, action.description[:_DESCRIPTION] or action.name, action.schema, action)
+    for each in (newest[name] for name in sorted(chosen)):
+        name = free_name(each.name, tools)
+        words = each.description[:_DESCRIPTION] or each.name
+        tools[name] = Tool(name, words, each.schema, each.name, each.function)
     return tools
+
+
+def _hint(word: str, words: Iterable[str]) -> str:
+    near = get_close_matches(word, sorted(words), n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"there are {', '.join(sorted(words)) or 'none'}"[:LONGEST_TOLD]
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:
@@ -86,11 +112,9 @@ def free_name(name: str, taken: Iterable[str]) -> str:
 
 
 def called(tools: Mapping[str, Tool], name: str) -> Tool | None:
-    """The tool that a model calls *name*: by its name here, or by that of its action."""
-    if name in tools:
-        return tools[name]
-    return next(
-        (each for each in tools.values() if each.action is not None and each.action.name == name), None
+    """The tool that a model calls *name*: by its name here, or by that of its capability."""
+    return tools.get(name) or next(
+        (each for each in tools.values() if name and each.capability == name), None
     )
 
 
@@ -152,12 +176,7 @@ def refused(tool: Tool, call: Call) -> str | None:
 
 def unknown(name: str, tools: Mapping[str, Tool]) -> str:
     """What a model is told that calls a tool which is not offered."""
-    near = nearest(name, tools)
-    known = ", ".join(sorted(tools)) or "none: answer without"
-    return (
-        f"there is no tool {name[:80]!r}"
-        + (f"; did you mean {near}?" if near else f"; there are {known}")[:LONGEST_TOLD]
-    )
+    return f"there is no tool {name[:80]!r}; {_hint(name, tools)}"
 
 
 def told(problem: str) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union, get_args, get_origin
 
-from loom.agent._json_schema import fault, say
 from loom.errors import ConfigError
+from loom.router.tools._json_schema import fault, say
 
 _DEPTH = 12
 _SIMPLE: dict[Any, str] = {
@@ -244,3 +244,20 @@ def _build_moment(cls: Any, value: Any, where: str) -> Any:
         return cls.fromisoformat(value)
     except ValueError:
         raise Unfit(f"{where} must be a {_MOMENTS[cls]} as ISO 8601 has it, not {say(value)}") from None
+
+
+def converted(function: Callable[..., Any] | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """*arguments*, which are JSON, as the annotations of *function* say: dataclasses, enums, dates, bytes, sets."""
+    try:
+        hints = {} if function is None else typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):
+        hints = {}
+    return {name: _made(hints.get(name, Any), value, name) for name, value in arguments.items()}
+
+
+def _made(annotation: Any, value: Any, name: str) -> Any:
+    try:
+        form = form_of(annotation, name)
+    except ConfigError:  # of a class that has no JSON form: as it is
+        return value
+    return form.build(value, f"arguments.{name}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from loom.agent._answers import Shape, shape_of
 from loom.errors import ConfigError
+from loom.router.tools._answers import Shape, shape_of
 
 CHAT = "chat"
 ROLES = ("system", "user", "assistant", "tool")

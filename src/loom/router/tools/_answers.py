@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple, NoReturn
 
-from loom.agent._answer_shapes import Form, Unfit, form_of
-from loom.agent._json_schema import fault
 from loom.errors import ConfigError
+from loom.router.tools._json_schema import fault
+from loom.router.tools._shapes import Form, Unfit, form_of
 
 LONGEST = 1_000_000  # characters of an answer that are looked at
 _STARTS = 100  # places at which JSON is sought in a text

@@ -6,16 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loom.agent._context_window import Window, fit, total, transcript
-from loom.agent._wish import CHAT
 from loom.errors import BudgetExceeded, ContextExceeded, ModelError, ModelFailed, ToolLoop, WorkerError
-from loom.event import HOP_LIMIT
 from loom.models.model import ROUTING
 from loom.router.size import tokens_of
+from loom.router.tools._window import Window, fit, total, transcript
 
 if TYPE_CHECKING:
-    from loom.agent._wish import Wish
-    from loom.agent.context import Context
+    from loom.router.tools._hands import Hands
+    from loom.router.tools._wish import Wish
 
 SUMMARY = (
     "Summarise the conversation below for the assistant that goes on with it: facts, names, numbers, decisions, what"
@@ -27,13 +25,12 @@ ATTEMPTS = 3  # at a request that is too long for whichever backend
 class Prompting:
     """The messages of one wish, and the requests made with them. ``windows`` says what went into each."""
 
-    def __init__(self, ctx: Context, wish: Wish) -> None:
-        self._ctx = ctx
+    def __init__(self, hands: Hands, wish: Wish) -> None:
+        self._hands = hands
         self._wish = wish
         self._messages: tuple[Mapping[str, Any], ...] = wish.messages
         self._room = wish.room
-        self._clock = ctx._cell.services.clock
-        self._until = None if wish.timeout is None else self._clock.monotonic() + wish.timeout
+        self._until = None if wish.timeout is None else hands.seconds() + wish.timeout
         self.windows: list[dict[str, Any]] = []
 
     def say(self, message: Mapping[str, Any]) -> None:
@@ -58,13 +55,13 @@ class Prompting:
         raise AssertionError("unreachable")
 
     async def _request(self, messages: Sequence[Mapping[str, Any]], options: dict[str, Any]) -> Any:
-        return await self._ctx._ask(CHAT, messages, self._left(), options)
+        return await self._hands.ask(messages, self._left(), options)
 
     def _left(self) -> float | None:
         """The seconds that are left; raises ToolLoop when there are none."""
         if self._until is None:
             return None
-        left = self._until - self._clock.monotonic()
+        left = self._until - self._hands.seconds()
         if left <= 0:
             raise ToolLoop(
                 f"there is no answer after the timeout of {self._wish.timeout} s for all of its steps",
@@ -105,16 +102,14 @@ class Prompting:
         return transcript([{"role": "", "content": words}], most - 16)[2:] if words else ""
 
     def _tell(self, window: Window, taken: int, summarised: bool) -> None:
-        """Keep, and announce on ``loom.agent.NAME.context``, what went into a request and what did not."""
-        ctx = self._ctx
+        """Keep, and say, what goes into a request and what does not."""
         facts = {
             "messages": len(self._messages), "tokens": taken, "room": window.room,
             "dropped": len(window.dropped), "shortened": window.shortened, "summarised": summarised,
             "why": "over context_tokens" if window.dropped or window.shortened else "",
         }  # fmt: skip
         self.windows.append(facts)
-        if ctx._event.hop < HOP_LIMIT:  # whoever listens and asks a model must not do so for ever
-            ctx._cell.services.announce(ctx.agent, "context", facts, ctx._event)
+        self._hands.asking(facts)
 
 
 def _gap(messages: int) -> str:
