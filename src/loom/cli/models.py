@@ -23,6 +23,10 @@ The models that Loom can run here, each in a process of its own: what they do
 (a star: also in pieces), how big their packages are, under which licence,
 and what they cost on this machine once they have been measured. Nothing is
 downloaded; for what is missing there is the command that installs it.
+
+`loom models import FILE` reads the routing policy of a vLLM Semantic Router
+and prints its decisions, what of them is not known here, and the lines for
+loom.toml that use it.
 """
 
 
@@ -35,6 +39,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="load each model, time it on a small input, and keep the figures",
     )
+    parser.add_argument(
+        "--recipe", default="", metavar="NAME", help="with import: which of the policies in the file"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -42,6 +49,10 @@ def run(options: argparse.Namespace) -> int:
     """Show the table; with --measure, measure before."""
     from loom.runtime._model_making import find
 
+    if options.names[:1] == ["import"]:
+        from loom.cli._models_import import check_import, show_import
+
+        return show_import(check_import(options.names), options.recipe, options.json, columns())
     chosen = [find(name) for name in options.names] or list(BACKENDS.values())
     path, here = _models_cache.folder() / "models.json", _models_cache.machine()
     known = _models_cache.read(path, here)

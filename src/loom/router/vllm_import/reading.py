@@ -65,6 +65,8 @@ class Choice:
     models: tuple[str, ...] = ()
     unknown: bool = False
     """What it comes to where its conditions hang on what nobody knows."""
+    refuses: bool = False
+    """Nobody is asked: the file answers with a ready text."""
     about: str = ""
 
 
@@ -118,14 +120,15 @@ def _choice(where: str, found: Any) -> Choice:
     if not isinstance(found, Mapping) or not isinstance(found.get("name"), str):
         raise ConfigError(f"{where}: a decision without a name")
     name, rules = found["name"], found.get("rules")
-    models = found.get("modelRefs") or found.get("model_refs") or []
-    named = tuple(str(each.get("model", "")) for each in models if isinstance(each, Mapping))
+    named = tuple(str(each.get("model", "")) for each in _list(found, "modelRefs", f"{where}.{name}"))
+    plugins = [each.get("type") for each in _list(found, "plugins", f"{where}.{name}")]
     return Choice(
         name,
         _number(found, "priority", 0.0, f"{where}.{name}"),
         ALWAYS if rules is None else read_tree(rules, f"{where}.{name}"),
         named,
         isinstance(rules, Mapping) and rules.get("on_unknown") == "match",
+        "fast_response" in plugins,
         str(found.get("description", "")),
     )
 
