@@ -1,0 +1,223 @@
+"""What stands between a conversation and whoever may not see all of it: labels that stick, redaction both ways."""
+
+from __future__ import annotations
+
+import json
+import secrets as lots
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from loom.errors import ConfigError, NotRedacted
+from loom.event import Label
+from loom.privacy.detectors import make_detectors
+from loom.privacy.finding import KINDS, Detector
+from loom.privacy.labels import THREADS, Keep, ThreadLabels
+from loom.privacy.literals import SHORTEST
+from loom.privacy.nested import mapped, readable, texts
+from loom.privacy.placeholders import LETTERS, NONCE, USUAL, Limits, Placeholders, Scalar
+from loom.privacy.redaction import Conversation, Redaction
+from loom.privacy.restoring import Restoring
+
+CONVERSATIONS = 256
+"""How many threads keep their placeholders; the one that was idle longest begins anew."""
+SHOWN = 65_536
+"""How many characters of what was sent an audit shows."""
+_FIGURES = 7  # a shorter number is no card, no phone
+
+
+class Request(Protocol):
+    """A frozen dataclass with these fields, such as ``loom.models.ModelRequest``."""
+
+    @property
+    def input(self) -> object: ...
+
+    @property
+    def options(self) -> Mapping[str, object]: ...
+
+    @property
+    def thread(self) -> str | None: ...
+
+    @property
+    def user(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was sent: *input* and *options* after redaction, and how many values of each kind they hide; no value."""
+
+    input: object
+    options: Mapping[str, object]
+    kinds: Mapping[str, int]
+
+    def facts(self) -> Mapping[str, Any]:
+        """All of it for an event: as it was sent, or its first SHOWN characters as one text when it is longer."""
+        text = json.dumps([self.input, self.options], ensure_ascii=False)
+        whole = {"input": self.input, "options": dict(self.options)}
+        shown = whole if len(text) <= SHOWN else {"text": text[:SHOWN], "characters": len(text)}
+        return {**shown, "redacted": dict(self.kinds)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A *request* that may leave, what was *sent*, and the way back for what is answered."""
+
+    request: Any
+    sent: Audit
+    _names: Placeholders = field(repr=False)
+    _as_json: bool = False
+
+    def restore(self, output: object) -> Any:
+        """*output*, nested or not, with values for placeholders; what is no tree of texts stays as it is."""
+        if isinstance(output, str):
+            return self._names.restore(output, self._as_json)
+        if isinstance(output, Mapping):
+            parts = ((key, self._field(key, value)) for key, value in output.items())
+            return {self._names.restore(key) if isinstance(key, str) else key: value for key, value in parts}
+        if isinstance(output, list | tuple):
+            return [self._inner(value) for value in output]
+        return output
+
+    def _field(self, key: object, value: object) -> object:
+        """The text of an answer is restored as a text, what a tool is called with as values."""
+        return self.restore(value) if key == "text" else self._inner(value)
+
+    def _inner(self, value: object) -> object:
+        if isinstance(value, str):
+            whole = self._names.value(value)
+            return self._names.restore(value) if whole is None else whole
+        if isinstance(value, Mapping):
+            return {
+                self._names.restore(k) if isinstance(k, str) else k: self._inner(v) for k, v in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self._inner(part) for part in value]
+        return value
+
+    def restoring(self) -> Restoring:
+        """The same for a stream of pieces, wherever they are split."""
+        return Restoring(self._names, self._as_json)
+
+
+class Guard:
+    """Labels that stick to threads, and redaction of what leaves, with placeholders of each thread's own.
+
+    *detectors*: the core's unless given (see `make_detectors`). *secrets* are texts that never leave in any form,
+    such as the keys of backends; each has at least SHORTEST characters, or ConfigError is raised. *keep* keeps the
+    labels of threads over restarts; *chance* draws one of a sequence of letters.
+    """
+
+    def __init__(
+        self,
+        detectors: Sequence[Detector] | None = None,
+        *,
+        secrets: Sequence[str] = (),
+        keep: Keep | None = None,
+        limits: Limits = USUAL,
+        chance: Callable[[Sequence[str]], str] = lots.choice,
+    ) -> None:
+        for value in secrets:
+            if not isinstance(value, str) or len(value.strip()) < SHORTEST:
+                raise ConfigError(
+                    f"a secret to be kept needs {SHORTEST} characters or more; one here has fewer"
+                )
+        self._redaction = Redaction(make_detectors() if detectors is None else detectors, tuple(secrets))
+        self._limits, self._chance = limits, chance
+        self._labels = ThreadLabels(keep, THREADS)
+        self._conversations: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._counts: Counter[str] = Counter()
+
+    def label(self, thread: str | None, label: Label) -> Label:
+        """*label* joined with what *thread*, or a relative of it, once held; remembered. Never lower than *label*."""
+        return self._labels.raised(thread, label)
+
+    async def saved(self) -> None:
+        """Returns when the labels of threads are kept; to be awaited before a reply is given."""
+        await self._labels.save()
+
+    def redactable(self, input: object, options: Mapping[str, object] | None = None) -> bool:
+        """Whether *input* and *options* are texts, or trees of them, of a size that `outbound` takes."""
+        return readable(input, options or {})
+
+    def holds_secret(self, input: object, options: Mapping[str, object] | None = None) -> bool:
+        """Whether one of the known secrets stands in *input* or *options*, which then leave redacted or not at all."""
+        if not readable(input, options or {}):
+            return False
+        return any(self._redaction.knows(text) for text in texts([input, options or {}]))
+
+    def outbound(self, request: Any) -> Outbound:
+        """*request* as it may leave: placeholders for all that detectors find in its input and options.
+
+        Raises NotRedacted for what is no text, too large, or hides more than a conversation may.
+        """
+        if not readable(request.input, request.options):
+            raise NotRedacted(
+                "an input that is no text (or too large, or too deep) cannot be redacted; ask a local backend"
+            )
+        conversation = self._conversation(request)
+        sent = mapped(request.input, self._leaf(conversation))
+        options = {name: self._option(value, name, conversation) for name, value in request.options.items()}
+        shown = texts([sent, options])
+        if self._redaction.spanning(shown, conversation):
+            raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
+        audit = Audit(sent, options, _kinds(shown, conversation.placeholders))
+        self._counts.update(audit.kinds)
+        changed = replace(request, input=sent, options=options)
+        return Outbound(changed, audit, conversation.placeholders, options.get("schema") is not None)
+
+    def statistics(self) -> Mapping[str, object]:
+        """Conversations with placeholders, threads with a label above public, and values hidden by kind."""
+        return {
+            "conversations": len(self._conversations),
+            "labelled": len(self._labels),
+            "hidden": dict(self._counts),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Guard {', '.join(each.name for each in self._redaction.detectors)}>"
+
+    def _option(self, value: object, name: str, conversation: Conversation) -> object:
+        """Numbers such as a seed or a temperature are the caller's and stay."""
+        return value if isinstance(value, int | float) else mapped(value, self._leaf(conversation, name))
+
+    def _leaf(self, conversation: Conversation, where: str = "") -> Callable[[Scalar, bool], object]:
+        def leaf(value: Scalar, told: bool) -> object:
+            if isinstance(value, str):
+                return self._text(value, conversation, told and where not in ("schema", "tools"))
+            return self._number(value, conversation)
+
+        return leaf
+
+    def _text(self, text: str, conversation: Conversation, told: bool) -> str:
+        names = conversation.placeholders
+        if told and len(text.strip()) >= SHORTEST and not names.issued(text):
+            return conversation.put(text, "SECRET")
+        return self._redaction.redact(text, conversation)
+
+    def _number(self, value: int | float, conversation: Conversation) -> object:
+        text = str(value)
+        if len(text) < _FIGURES or not self._redaction.find(text, conversation):
+            return value
+        return conversation.placeholders.put(value, "DATA")
+
+    def _conversation(self, request: Any) -> Conversation:
+        """The one of the request's thread and user; one of its own for a request without a thread."""
+        if request.thread is None:
+            return self._begun()
+        key = (request.user, request.thread)
+        found = self._conversations.pop(key, None) or self._begun()
+        self._conversations[key] = found
+        if len(self._conversations) > CONVERSATIONS:
+            self._conversations.popitem(last=False)
+        return found
+
+    def _begun(self) -> Conversation:
+        return Conversation(Placeholders("".join(self._chance(LETTERS) for _ in range(NONCE)), self._limits))
+
+
+def _kinds(shown: Sequence[str], names: Placeholders) -> dict[str, int]:
+    """How many different values of each kind *shown* hides."""
+    found = {text[start:end] for text in shown for start, end in names.holes(text)}
+    counts = Counter(each[1:].partition("_")[0] for each in found)
+    return {kind: counts[kind] for kind in KINDS if kind in counts}

@@ -1,0 +1,79 @@
+"""Inputs, options and outputs as trees: mappings and sequences of texts, numbers, truths and nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from loom.errors import NotRedacted
+
+DEPTH = 64
+"""How deep a tree may be."""
+NODES = 200_000
+"""How many values a tree may have."""
+CHARACTERS = 16_000_000
+"""How many characters a tree may have."""
+
+_TELLING = re.compile(
+    r"(?:.*[_\- ])?(?:pass(?:word|code|phrase|wd)?|pwd|secret|token|api[_\- ]?key|apikey|access[_\- ]?key|"
+    r"private[_\- ]?key|credentials?|authorization|cookie|pin|cvv2?|cvc2?|otp)\Z",
+    re.IGNORECASE,
+)
+
+
+def telling(key: object) -> bool:
+    """Whether what stands under *key* is a secret, whatever it looks like."""
+    return isinstance(key, str) and _TELLING.match(key) is not None
+
+
+def readable(*trees: object) -> bool:
+    """Whether all of *trees* can be redacted: no bytes, arrays or objects, and within DEPTH, NODES and CHARACTERS."""
+    todo = [(tree, 0) for tree in trees]
+    nodes = characters = 0
+    while todo:
+        value, depth = todo.pop()
+        nodes += 1
+        if isinstance(value, str):
+            characters += len(value)
+        elif isinstance(value, Mapping):
+            todo += ((part, depth + 1) for pair in value.items() for part in pair)
+        elif isinstance(value, list | tuple):
+            todo += ((part, depth + 1) for part in value)
+        elif value is not None and not isinstance(value, bool | int | float):
+            return False
+        if depth > DEPTH or nodes + len(todo) > NODES or characters > CHARACTERS:
+            return False
+    return True
+
+
+Leaf = Callable[[str | int | float, bool], object]
+
+
+def mapped(tree: object, leaf: Leaf, told: bool = False) -> object:
+    """*tree* with `leaf(value, told)` for each text and number, keys included; *told*: it stands under a telling key.
+
+    Raises NotRedacted for what is no tree of texts, and for keys that become one.
+    """
+    if isinstance(tree, str):
+        return leaf(str(tree), told)
+    if tree is None or isinstance(tree, bool):
+        return tree
+    if isinstance(tree, int | float):
+        return leaf(tree, told)
+    if isinstance(tree, Mapping):
+        result = {mapped(key, leaf): mapped(value, leaf, told or telling(key)) for key, value in tree.items()}
+        if len(result) == len(tree):
+            return result
+        raise NotRedacted(
+            "two keys of a mapping cannot be told apart once they are redacted; rename one of them"
+        )
+    if isinstance(tree, list | tuple):
+        return [mapped(value, leaf, told) for value in tree]
+    raise NotRedacted(f"a {type(tree).__name__} cannot be redacted, only texts, numbers, lists and mappings")
+
+
+def texts(tree: object) -> list[str]:
+    """Every text in *tree*, in order, keys included."""
+    found: list[str] = []
+    mapped(tree, lambda value, _: found.append(value) if isinstance(value, str) else None)
+    return found

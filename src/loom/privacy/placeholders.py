@@ -1,0 +1,185 @@
+"""What stands for the hidden values of one conversation, both ways."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from loom.errors import NotRedacted
+from loom.privacy.finding import KINDS
+
+LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
+"""What a nonce is made of: no vowels, so no words."""
+NONCE = 5
+LONGEST = 64
+"""How many characters a placeholder has at most, however it was bent."""
+
+Scalar = str | int | float
+
+
+class Limits(NamedTuple):
+    """What one conversation may hide: so many different values, of so many characters together."""
+
+    values: int = 2_000
+    characters: int = 4_000_000
+
+
+USUAL = Limits()
+
+
+class _Row(NamedTuple):
+    kind: str
+    number: int
+    value: Scalar
+
+
+class Placeholders:
+    """Values and the placeholders ``<KIND_NUMBER_NONCE>`` that stand for them; the nonce is no other conversation's.
+
+    The same value has the same placeholder for as long as this lives. Nothing here shows a value: not its
+    representation, not its errors.
+    """
+
+    __slots__ = ("_counts", "_form", "_limits", "_partial", "_rows", "_size", "_told", "exact", "nonce")
+
+    def __init__(self, nonce: str, limits: Limits = USUAL) -> None:
+        self.nonce, self._limits = nonce, limits
+        self._told: dict[tuple[type, Scalar], str] = {}
+        self._rows: dict[str, _Row] = {}
+        self._counts: Counter[str] = Counter()
+        self._size = 0
+        self.exact = re.compile(rf"<(?:{'|'.join(KINDS)})_[1-9]\d{{0,6}}_{nonce}>")
+        self._form, self._partial = _patterns(nonce)
+
+    def __repr__(self) -> str:
+        return f"<Placeholders {sum(self._counts.values())} values>"
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def put(self, value: Scalar, kind: str) -> str:
+        """The placeholder of *value*; raises NotRedacted when the conversation hides too much."""
+        key = (type(value), value)
+        if (found := self._told.get(key)) is not None:
+            return found
+        self._size += len(str(value))
+        if len(self._rows) >= self._limits.values or self._size > self._limits.characters:
+            raise NotRedacted(
+                f"this conversation hides over {self._limits.values:,} values or {self._limits.characters:,} "
+                "characters of them; begin another one, or ask a local backend"
+            )
+        self._counts[kind] += 1
+        result = f"<{kind}_{self._counts[kind]}_{self.nonce}>"
+        self._told[key], self._rows[result] = result, _Row(kind, self._counts[kind], value)
+        return result
+
+    def issued(self, text: str) -> bool:
+        """Whether *text* is a placeholder of this conversation, to the letter."""
+        return text in self._rows
+
+    def value(self, placeholder: str) -> Scalar | None:
+        """What *placeholder*, to the letter, stands for; None when it is none."""
+        row = self._rows.get(placeholder)
+        return None if row is None else row.value
+
+    def holes(self, text: str) -> list[tuple[int, int]]:
+        """Where issued placeholders stand in *text*."""
+        if self.nonce not in text:
+            return []
+        return [match.span() for match in self.exact.finditer(text) if match[0] in self._rows]
+
+    def lookalikes(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where something stands that would be taken for a placeholder and is none that was issued."""
+        if self.nonce.lower() in text.lower():
+            for match in self._form.finditer(text):
+                if match[0] not in self._rows:
+                    yield match.span()
+
+    def restore(self, text: str, as_json: bool = False) -> str:
+        """*text* with values for placeholders, bent ones included; *as_json*: they stand within strings of JSON."""
+        if self.nonce.lower() not in text.lower():
+            return text
+        return self._form.sub(lambda match: self._back(match, as_json), text)
+
+    def settled(self, before: str, text: str, as_json: bool) -> tuple[str, int]:
+        """What *text* after *before* is, restored, up to where a placeholder may have begun; and where that is.
+
+        Pure: the longest part that no continuation can change. *before* is the character before it, if any.
+        """
+        whole = before + text
+        matches = list(self._form.finditer(whole, len(before))) if self.nonce.lower() in whole.lower() else []
+        held = self._held(whole, max(len(before), len(whole) - LONGEST), matches)
+        settled = [match for match in matches if match.end() <= held]
+        return self._filled(whole[:held], len(before), settled, as_json), held - len(before)
+
+    def rest(self, before: str, text: str, as_json: bool) -> str:
+        """*text* after *before*, restored to its end."""
+        whole, at = before + text, len(before)
+        return self._filled(whole, at, self._form.finditer(whole, at), as_json)
+
+    def _filled(self, whole: str, at: int, matches: Iterable[re.Match[str]], as_json: bool) -> str:
+        pieces: list[str] = []
+        for match in matches:
+            pieces += (whole[at : match.start()], self._back(match, as_json))
+            at = match.end()
+        return "".join([*pieces, whole[at:]])
+
+    def _held(self, whole: str, start: int, matches: list[re.Match[str]]) -> int:
+        inside = {at for match in matches for at in range(match.start() + 1, match.end())}
+        while match := self._partial.search(whole, start):
+            if match.start() not in inside:
+                return match.start()
+            start = match.start() + 1
+        return len(whole)
+
+    def _back(self, match: re.Match[str], as_json: bool) -> str:
+        kind, number = next((match[at], match[at + 1]) for at in (1, 3) if match[at])
+        row = self._rows.get(f"<{kind.upper()}_{int(number)}_{self.nonce}>")
+        if row is None:
+            return match[0]
+        return json.dumps(str(row.value), ensure_ascii=False)[1:-1] if as_json else str(row.value)
+
+    @property
+    def values(self) -> list[tuple[Scalar, str]]:
+        """Every value with its kind; for whoever looks for them, nobody else."""
+        return [(row.value, row.kind) for row in self._rows.values()]
+
+
+_SPACE = r"[ \t]{0,2}"
+_BREAK = r"\\?[_ \-]{1,2}\\?"
+_KIND = "|".join(KINDS)
+
+
+def _patterns(nonce: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Placeholders in any case, with spaces, other brackets or none; and beginnings of them at the end of a text."""
+    core = rf"({_KIND}){_BREAK}(\d{{1,7}}){_BREAK}{nonce}"
+    opened = rf"(?:<|&lt;|\\<|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\>|›|＞|〉)"
+    form = rf"{opened}|(?<![^\W_]){core}(?![^\W_])"
+    return re.compile(form, re.IGNORECASE), re.compile(_beginning(nonce), re.IGNORECASE)
+
+
+def _beginning(nonce: str) -> str:
+    """A pattern of what a placeholder may begin with, up to the end of the text."""
+    closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\)?"
+    tail = _chain(["\\\\", *nonce], closing, optional_first=True)
+    digits = rf"(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}(?:{tail})?)?)?"
+    kinds = "|".join(_prefixes(kind, rf"(?:\\?[_ \-]{{0,2}}\\?{digits})") for kind in KINDS)
+    opening = rf"(?:&(?:l(?:t(?:;{_SPACE}(?:{kinds})?)?)?)?|\\(?:<{_SPACE}(?:{kinds})?)?|[<‹＜〈]{_SPACE}(?:{kinds})?)"
+    return rf"(?:{opening}|(?<![^\W_])(?:{kinds}))\Z"
+
+
+def _prefixes(word: str, after: str) -> str:
+    """A pattern of the beginnings of *word*, the whole with *after*."""
+    result = f"{word[-1]}(?:{after})?"
+    for char in word[-2::-1]:
+        result = f"{char}(?:{result})?"
+    return result
+
+
+def _chain(parts: list[str], after: str, optional_first: bool) -> str:
+    first = f"(?:{parts[0]})?" if optional_first else parts[0]
+    word = "".join(parts[1:])
+    return first + f"(?:{_prefixes(word, after)})?"

@@ -1,0 +1,151 @@
+"""From a text to one without what detectors find in it, and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+
+from loom.errors import NotRedacted
+from loom.privacy.finding import Detector, Finding, merged, without
+from loom.privacy.literals import Literals
+from loom.privacy.placeholders import Placeholders
+from loom.privacy.view import MASK, View, small, views
+
+ROUNDS = 8
+"""How often a text is looked at again because something was found in it; what still changes then is refused."""
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/_\-]{16,}+(?:\r?\n(?=[A-Za-z0-9+/_\-]))?+)++={0,2}")
+_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :]?){8,}+(?![0-9A-Fa-f])")
+_NESTED = 2
+
+
+class Conversation:
+    """What one conversation hides: its placeholders, and its values as they are looked for."""
+
+    __slots__ = ("literals", "placeholders")
+
+    def __init__(self, placeholders: Placeholders) -> None:
+        self.placeholders, self.literals = placeholders, Literals()
+
+    def put(self, value: str, kind: str) -> str:
+        """The placeholder of *value*, which is looked for everywhere from now on."""
+        self.literals.add(value, kind)
+        return self.placeholders.put(value, kind)
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.placeholders!r}>"
+
+
+class Redaction:
+    """Finds what *detectors* and *known* values say and hides it; holds no conversation itself."""
+
+    def __init__(self, detectors: Sequence[Detector], known: Sequence[str] = ()) -> None:
+        self.detectors = tuple(detectors)
+        self._known = Literals()
+        for value in known:
+            self._known.add(value, "WORD")
+
+    def redact(self, text: str, conversation: Conversation) -> str:
+        """*text* with placeholders; raises NotRedacted when it hides too much, or something new with every look.
+
+        The same again for what it returns. `conversation.placeholders.restore` gives *text* back.
+        """
+        for _ in range(ROUNDS):
+            found = self.find(text, conversation)
+            if not found:
+                return text
+            at = 0
+            pieces: list[str] = []
+            for start, end, kind in found:
+                pieces += (text[at:start], conversation.put(text[start:end], kind))
+                at = end
+            text = "".join([*pieces, text[at:]])
+        raise NotRedacted(
+            "a text in which hiding one thing shows another cannot be redacted; ask a local backend"
+        )
+
+    def find(self, text: str, conversation: Conversation) -> list[Finding]:
+        """What is to be hidden in *text* yet: disjoint, in order."""
+        names = conversation.placeholders
+        holes = names.holes(text)
+        found = [Finding(*span, "TEXT") for span in names.lookalikes(text)]
+        for view in views(_masked(text, names)):
+            found += (
+                Finding(*view.span(start, end), kind)
+                for start, end, kind in self._seen(view.text, conversation)
+            )
+        return without(merged(found), holes)
+
+    def knows(self, text: str) -> bool:
+        """Whether one of the known values stands in *text*, as it is or disguised."""
+        return any(True for view in views(View(text)) for _ in self._known.find(small(view.text)))
+
+    def spanning(self, texts: Sequence[str], conversation: Conversation) -> bool:
+        """Whether a value shows where redacted *texts* are put one after the other."""
+        whole = small(_masked("".join(texts), conversation.placeholders).folded().text)
+        return any(True for each in (self._known, conversation.literals) for _ in each.find(whole))
+
+    def _seen(self, text: str, conversation: Conversation) -> Iterator[Finding]:
+        low = small(text)
+        yield from self._known.find(low)
+        yield from conversation.literals.find(low)
+        for detector in self.detectors:
+            yield from detector.find(text)
+        for start, end, inner in _encoded(text):
+            if self._shows(inner, conversation, _NESTED):
+                yield Finding(start, end, "DATA")
+
+    def _shows(self, text: str, conversation: Conversation, depth: int) -> bool:
+        for view in views(View(text)):
+            low = small(view.text)
+            if any(True for each in (self._known, conversation.literals) for _ in each.find(low)):
+                return True
+            if any(True for detector in self.detectors for _ in detector.find(view.text)):
+                return True
+        return depth > 1 and any(
+            self._shows(inner, conversation, depth - 1) for _, _, inner in _encoded(text)
+        )
+
+
+def _masked(text: str, names: Placeholders) -> View:
+    view = View(text)
+    if names.nonce not in text:
+        return view
+    return view.edited(names.exact, lambda found: MASK if names.issued(found) else found)
+
+
+def _encoded(text: str) -> Iterator[tuple[int, int, str]]:
+    """Runs of base64 or hexadecimal that hold a text, and that text; base64 read from each of four beginnings."""
+    for match in _HEX.finditer(text):
+        data = bytes.fromhex(re.sub(r"[^0-9A-Fa-f]", "", match[0]))
+        if (inner := _readable(data)) is not None:
+            yield *match.span(), inner
+    for match in _BASE64.finditer(text):
+        run = re.sub(r"[\r\n=]", "", match[0]).replace("-", "+").replace("_", "/")
+        for offset in range(4):
+            if (inner := _readable(_bytes(run[offset:]))) is not None:
+                yield *match.span(), inner
+
+
+def _bytes(run: str) -> bytes:
+    whole = run[: len(run) - len(run) % 4] if len(run) % 4 == 1 else run + "=" * (-len(run) % 4)
+    try:
+        return base64.b64decode(whole)
+    except binascii.Error:
+        return b""
+
+
+def _readable(data: bytes) -> str | None:
+    """The text that *data* is, None when it is none."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if error.start < 8 or error.start < len(data) - 3:
+            return None
+        text = data[: error.start].decode()
+    return (
+        text
+        if len(text) >= 6 and sum(char.isprintable() or char.isspace() for char in text) * 10 >= len(text) * 9
+        else None
+    )

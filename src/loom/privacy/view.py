@@ -1,0 +1,143 @@
+"""A text as detectors read it - without disguises, decoded - and where each of its characters stood before."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable
+from urllib.parse import unquote
+
+MASK = "\ufffc"
+"""Stands for what is hidden already: no letter, no digit, no space."""
+LEVELS = 3
+"""How often an encoding within an encoding is undone."""
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u0300-\u036f\u20d0-\u20ff\U000e0000-\U000e0fff]+"
+)
+_ENCODED = re.compile(
+    r"%[0-7][0-9A-Fa-f]|(?:%[89A-Fa-f][0-9A-Fa-f]){2,4}|&#[xX]?[0-9A-Fa-f]{1,7};|&[A-Za-z]{2,31};"
+    r"|\\u\{?[0-9A-Fa-f]{4,6}\}?|\\x[0-9A-Fa-f]{2}|\\[/@.]"
+)
+
+
+class _Folding(dict[int, int]):
+    """One character for one: NFKC, digits of any script, dashes and spaces; what has no such form stays."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        plain = unicodedata.normalize("NFKC", char)
+        result = ord(plain) if len(plain) == 1 else code
+        if (digit := unicodedata.decimal(char, None)) is not None:
+            result = ord("0") + digit
+        elif (category := unicodedata.category(char)) == "Pd" or char == "\u2212":
+            result = ord("-")
+        elif category == "Zs":
+            result = ord(" ")
+        self[code] = result
+        return result
+
+
+class _Lower(dict[int, int]):
+    """One character for one: small letters."""
+
+    def __missing__(self, code: int) -> int:
+        small = chr(code).casefold()
+        result = ord(small) if len(small) == 1 else code
+        self[code] = result
+        return result
+
+
+_FOLDING = _Folding({0x3002: ord("."), 0xFF61: ord("."), 0x2028: ord("\n"), 0x2029: ord("\n")})
+_LOWER = _Lower()
+
+
+class View:
+    """*text* made from another view by edits; `span` leads back to the text that the first was made of."""
+
+    __slots__ = ("_below", "_edits", "_starts", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._below: View | None = None
+        self._starts: list[int] = []
+        self._edits: list[tuple[int, int, int]] = []  # end here, start below, end below
+
+    def edited(self, pattern: re.Pattern[str], put: Callable[[str], str]) -> View:
+        """The same with each match of *pattern* replaced; itself where there is none."""
+        pieces: list[str] = []
+        result, at, size = View(""), 0, 0
+        for match in pattern.finditer(self.text):
+            start, end = match.span()
+            new = put(match[0])
+            size += start - at
+            pieces += (self.text[at:start], new)
+            result._starts.append(size)
+            size += len(new)
+            result._edits.append((size, start, end))
+            at = end
+        if not pieces:
+            return self
+        result.text, result._below = "".join([*pieces, self.text[at:]]), self
+        return result
+
+    def folded(self) -> View:
+        """The same without invisible characters, in plain digits, dashes, spaces and letters."""
+        clean = self.edited(_INVISIBLE, lambda _: "")
+        return clean if clean.text.isascii() else clean._with(clean.text.translate(_FOLDING))
+
+    def decoded(self) -> View:
+        """The same with percent, HTML and backslash escapes undone once; itself where there are none."""
+        if not any(char in self.text for char in "%&\\"):
+            return self
+        return self.edited(_ENCODED, _decode).folded()
+
+    def _with(self, text: str) -> View:
+        same = View(text)
+        same._below, same._starts, same._edits = self._below, self._starts, self._edits
+        return same
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where the characters from *start* up to *end* came from in the first text; all of an escape, if any of it."""
+        if self._below is None:
+            return start, end
+        return self._below.span(self._at(start, 1), max(self._at(end - 1, 2), self._at(start, 1)))
+
+    def _at(self, position: int, side: int) -> int:
+        index = bisect_right(self._starts, position) - 1
+        if index < 0:
+            return position + side - 1
+        end, *below = self._edits[index]
+        return below[side - 1] if position < end else below[1] + position - end + side - 1
+
+
+def views(text: View) -> list[View]:
+    """*text* without disguises, then decoded again and again, up to LEVELS times."""
+    result = [text.folded()]
+    while len(result) <= LEVELS and (more := result[-1].decoded()) is not result[-1]:
+        result.append(more)
+    return result
+
+
+def small(text: str) -> str:
+    """*text* in small letters, of the same length."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
+def plain(text: str) -> str:
+    """*text* as detectors compare it: without disguises and in small letters."""
+    return small(View(text).folded().text)
+
+
+def _decode(found: str) -> str:
+    if found[0] == "%":
+        return unquote(found, errors="replace")
+    if found[0] == "&":
+        return html.unescape(found)
+    if found[1] in "ux":
+        code = int(found[2:].strip("{}"), 16)
+        return chr(code) if code <= 0x10FFFF else found
+    return found[1]
