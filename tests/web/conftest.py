@@ -26,6 +26,19 @@ def says(request: Any) -> Any:
 FIGURES = {"text": "", "done": True, "tokens_in": 7, "tokens_out": 2, "stopped": "end", "confidence": 0.9}
 
 
+class Capable(FakeBackend):
+    """A scripted model with tools and schemas."""
+
+    features = frozenset({"tools", "schema"})
+
+
+def client_of(gateway: Gateway, key: str = "none", **more: Any) -> Any:
+    """The `openai` package's client of this gateway."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, **more)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """`async with serve(*models, **settings) as gateway`; the gateway's port is its own."""
@@ -33,7 +46,7 @@ def serve(tmp_path: Path) -> Serve:
     @asynccontextmanager
     async def serving(*models: Any, **settings: Any) -> AsyncIterator[Gateway]:
         async with Loom(watchdog=None) as loom:
-            for model in models or (FakeBackend("chat", says),):
+            for model in models or (Capable("chat", says),):
                 loom.add_model(model)
             async with Gateway(loom, Settings(port=0, **settings), tmp_path) as gateway:
                 yield gateway

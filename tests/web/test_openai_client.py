@@ -7,11 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from loom.testing import FakeBackend
-
-
-def client_of(gateway: Any, key: str = "none", **more: Any) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, **more)
+from tests.web.conftest import Capable, client_of
 
 
 async def test_a_completion(serve: Any) -> None:
@@ -39,7 +35,7 @@ async def test_a_completion_in_pieces(serve: Any) -> None:
 
 
 async def test_the_models(serve: Any) -> None:
-    async with serve(FakeBackend("chat", ["x"], name="tiny")) as gateway, client_of(gateway) as client:
+    async with serve(Capable("chat", ["x"], name="tiny")) as gateway, client_of(gateway) as client:
         names = [each.id async for each in client.models.list()]
         one = await client.models.retrieve("tiny")
     assert names == ["auto", "local", "tiny"]
@@ -47,6 +43,6 @@ async def test_the_models(serve: Any) -> None:
 
 
 async def test_an_unknown_model_is_404_with_the_nearest(serve: Any) -> None:
-    async with serve(FakeBackend("chat", ["x"], name="tiny")) as gateway, client_of(gateway) as client:
+    async with serve(Capable("chat", ["x"], name="tiny")) as gateway, client_of(gateway) as client:
         with pytest.raises(openai.NotFoundError, match="did you mean 'tiny'"):
             await client.chat.completions.create(model="tinny", messages=[{"role": "user", "content": "Hi"}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -91,6 +92,14 @@ class SoundFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def sound_in(data: bytes, name: str) -> Sound:
+    """Where the sound in the bytes of a WAV file is; raises UnreadableAudio with *name* and what is wrong."""
+    try:
+        return _find(BytesIO(data), len(data))
+    except _Wrong as error:
+        raise UnreadableAudio(f"{name} {error}") from None
 
 
 class _Wrong(Exception):

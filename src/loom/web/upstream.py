@@ -47,20 +47,17 @@ class Upstream:
 
     async def infer(self, request: ModelRequest) -> ModelReply:
         """The whole answer; raises what the router raises."""
-        reply: ModelReply = await self._router(request.task).ask(request)
+        reply: ModelReply = await self._loom.infer(request)
         return reply
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
         """The answer in pieces; closing it ends the model's work."""
-        async with aclosing(self._router(request.task).stream(request)) as items:
+        async with aclosing(self._loom.router.stream(request)) as items:
             async for item in items:
                 yield item
 
-    def _router(self, task: str) -> Any:
-        return self._loom.models._chosen(task)
-
     def _profiles(self) -> Iterable[str]:
-        return sorted(getattr(getattr(self._loom, "router", None), "profiles", ()))
+        return sorted(getattr(self._loom.router, "profiles", ()))
 
 
 def _tasks(models: Iterable[Named], route: str) -> tuple[str, ...]:
