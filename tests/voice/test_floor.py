@@ -78,6 +78,23 @@ def test_speech_that_began_just_before_the_end_is_an_interruption_still():
     assert [type(command) for command in commands] == [Open]
 
 
+@given(st.permutations([Sounds(1, "well"), Sounds(1, "then"), Said(1)]))
+def test_a_turn_that_has_ended_is_not_taken_down_in_whatever_order_that_is_told(told):
+    floor, _ = decide(Floor(), Heard("a", "what time is it", True))
+    for what in told:
+        floor, _ = decide(floor, what)
+    _, commands = decide(floor, Heard("b", "and the date", True))
+    assert commands == [Open(2, "and the date")]
+
+
+def test_a_turn_that_was_taken_down_does_not_speak_again():
+    floor, _ = decide(Floor(), Heard("a", "what time is it", True))
+    floor, commands = decide(floor, Heard("b", "and the date", True))
+    assert TakeDown(1) in commands
+    floor, _ = decide(floor, Sounds(1, "it is"))
+    assert floor.speaking == 0
+
+
 def test_fillers_are_no_words():
     assert meaningful("Um, hm... Oh?") == []
     assert meaningful("Um, no!") == ["no"]

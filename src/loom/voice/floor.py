@@ -10,13 +10,17 @@ from typing import NamedTuple
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 FILLERS = frozenset({"uh", "um", "hm", "hmm", "mm", "mhm", "ah", "oh", "er", "eh", "huh"})
 ECHO = 0.6
+REMEMBERED = 8
+"""Turns that are known to be over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
     """Who has the floor: *asked* is the turn that is being answered, *speaking* the one that sounds now.
 
-    *held* is the speech that made the assistant pause, *late* one that began just before it had finished.
+    *held* is the speech that made the assistant pause, *late* one that began just before it had finished. *over* are the
+    last turns that have ended: that one of their sentences begins may be told after that, because between urgent news
+    and other news there is no order.
     """
 
     turn: int = 0
@@ -25,6 +29,7 @@ class Floor:
     held: str = ""
     late: str = ""
     said: str = ""
+    over: tuple[int, ...] = ()
 
 
 class Began(NamedTuple):
@@ -94,6 +99,8 @@ def decide(floor: Floor, what: Happened) -> tuple[Floor, list[Command]]:
     if isinstance(what, Heard):
         return _heard(floor, what)
     if isinstance(what, Sounds):
+        if what.turn in floor.over:
+            return floor, []
         said = what.text if what.turn != floor.speaking else f"{floor.said} {what.text}"
         return replace(floor, speaking=what.turn, said=said[-2000:]), []
     if isinstance(what, Said):
@@ -120,12 +127,14 @@ def _heard(floor: Floor, what: Heard) -> tuple[Floor, list[Command]]:
     turn = floor.turn + 1
     if floor.held:  # another speech held it: what that was about is taken down with the rest
         release = [Resume()]
-    after = replace(floor, turn=turn, asked=turn, speaking=0, held="", said="")
+    over = (*floor.over, *(each.turn for each in down if isinstance(each, TakeDown)))[-REMEMBERED:]
+    after = replace(floor, turn=turn, asked=turn, speaking=0, held="", said="", over=over)
     return after, [*down, *release, Open(turn, what.text)]
 
 
 def _said(floor: Floor, what: Said) -> tuple[Floor, list[Command]]:
     asked = 0 if floor.asked == what.turn else floor.asked
+    floor = replace(floor, over=(*floor.over, what.turn)[-REMEMBERED:])
     if floor.speaking != what.turn:
         return replace(floor, asked=asked), []
     release: list[Command] = [Resume()] if floor.held else []
