@@ -71,7 +71,7 @@ async def test_under_a_flood_of_realtime_the_others_still_get_their_slots() -> N
 
 @virtual_time
 async def test_a_full_line_refuses_with_the_backend_and_the_class() -> None:
-    gate = Gate("cloud", 1, {qos: 1 for qos in QoS})
+    gate = Gate("cloud", 1, dict.fromkeys(QoS, 1))
     await gate.enter(QoS.BATCHED)
     waiter = asyncio.create_task(gate.enter(QoS.BATCHED))
     await turns()
@@ -121,7 +121,7 @@ steps = st.lists(
 async def test_never_more_than_the_slots_nobody_waits_beside_a_free_one_and_nothing_leaks(
     slots: int, steps: list[tuple[str, int, QoS]]
 ) -> None:
-    gate = Gate("cloud", slots, {qos: 4 for qos in QoS})
+    gate = Gate("cloud", slots, dict.fromkeys(QoS, 4))
     tasks: list[asyncio.Task[None]] = []
     most = 0
 

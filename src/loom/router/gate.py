@@ -33,6 +33,12 @@ class Gate:
         self.running = 0
         self.waiting = 0
 
+    def room(self, qos: QoS) -> int | None:
+        """How many may wait in all before the next of class *qos* is refused; None: nobody has to wait."""
+        if not self._concurrency:
+            return None
+        return self.waiting + self._capacity[qos] - len(self._lines[qos])
+
     def enter_nowait(self, qos: QoS) -> bool:
         """Take a slot that is free now; False when there is none, or somebody waits. Raises BackendBusy."""
         if not self._concurrency or (self.running < self._concurrency and not self.waiting):

@@ -1,87 +1,312 @@
-"""The first router: any local backend that can do the task, in the order they were given."""
+"""The router: decides where each request goes, asks there, and remembers why and how it went."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from loom.errors import ConfigError, NoBackend
-from loom.models import Model, ModelReply, ModelRequest
-from loom.models.catalog import advice
+from loom.clock import Chance, Clock, SystemClock
+from loom.errors import ConfigError, Deferred, ModelError, RouteRefused, WorkerError
+from loom.event import PUBLIC
+from loom.models import Decision, Model, ModelReply, ModelRequest
+from loom.models.decision import Manner, Route
+from loom.router import cascade, hedge, single, speculative
+from loom.router.backend import Backend
+from loom.router.call import Call
+from loom.router.decisions import Decisions
+from loom.router.facts import Facts
+from loom.router.parties import Budgets, Cache, Guard, Learner, Parties, Tell
+from loom.router.pick import pick, unknown
+from loom.router.policy import Now, Policy, decide
 
-
-def pick(task: str, models: Sequence[Model], stream: bool = False) -> Model:
-    """The backend for *task*: the first local one that can do it, in pieces if *stream*.
-
-    Raises NoBackend naming what there is, or what would bring it.
-    """
-    able = [model for model in models if task in (streams_of(model) if stream else model.tasks)]
-    for model in able:
-        if model.location == "local":
-            return model
-    if able:
-        places = ", ".join(f"{model.name} ({model.location})" for model in able)
-        raise NoBackend(f"task {task!r}: only {places} can do it, and this router uses local backends")
-    if stream and (whole := [model.name for model in models if task in model.tasks]):
-        raise NoBackend(
-            f"{', '.join(whole)} can do {task!r}, but not in pieces; use ask() instead of stream()"
-        )
-    known = sorted({name for model in models for name in model.tasks})
-    near = get_close_matches(task, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else advice(task)
-    raise NoBackend(f"no model can do {task!r} (added: {', '.join(known) or 'none'}){hint}")
-
-
-def streams_of(model: Model) -> frozenset[str]:
-    """The tasks that *model* can do in pieces; a model without `stream` has none."""
-    found: frozenset[str] = getattr(
-        model, "streams", model.tasks if hasattr(model, "stream") else frozenset()
-    )
-    return found
+_ASK = {
+    Manner.SINGLE: single.ask, Manner.CASCADE: cascade.ask, Manner.SPECULATIVE: speculative.ask,
+    Manner.HEDGED: hedge.ask,
+}  # fmt: skip
+_STREAM = {
+    Manner.SINGLE: single.stream, Manner.CASCADE: cascade.stream, Manner.SPECULATIVE: speculative.stream,
+    Manner.HEDGED: hedge.stream,
+}  # fmt: skip
 
 
 class Router:
-    """Asks the backend that `pick` names; owns the models and closes them."""
+    """Asks the backends that its policy takes for a request; owns the models and closes them.
 
-    def __init__(self, models: Iterable[Model] = ()) -> None:
-        self._models: list[Model] = []
+    ``policy`` and ``profiles`` (policies by name, for requests that ask for one) may be set while it runs, and
+    ``decisions`` are the latest thousand. *tell* publishes what was decided and what became of it. *budgets*, *cache*,
+    *guard* and *learner* are done without when they are not given: without a guard nothing confidential leaves, for
+    nobody could redact it.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[Model] = (),
+        *,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        tell: Tell | None = None,
+        budgets: Budgets | None = None,
+        cache: Cache | None = None,
+        guard: Guard | None = None,
+        learner: Learner | None = None,
+        chance: Chance | None = None,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.profiles: dict[str, Policy] = {}
+        self.decisions = Decisions()
+        self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner)
+        self._chance = chance or Chance()
+        self._backends: dict[str, Backend] = {}
         for model in models:
             self.add(model)
 
     def add(self, model: Model) -> None:
-        """One more backend; raises ConfigError when its name is taken."""
-        if any(each.name == model.name for each in self._models):
+        """One more backend; raises ConfigError when its name is taken, or for facts that contradict each other."""
+        if model.name in self._backends:
             raise ConfigError(f"there is a model {model.name!r} already; give one of them another name")
-        self._models.append(model)
+        self._backends[model.name] = Backend(model)
 
     @property
     def tasks(self) -> frozenset[str]:
         """What can be asked."""
-        return frozenset(task for model in self._models for task in model.tasks)
+        return frozenset(task for each in self._backends.values() for task in each.model.tasks)
+
+    def facts(self) -> list[Facts]:
+        """What is known of each backend now."""
+        now_ms = self._parties.clock.now_ms()
+        return [each.facts(now_ms) for each in self._backends.values()]
 
     async def ask(self, request: ModelRequest) -> ModelReply:
-        """The reply of the chosen backend, with its times; raises NoBackend and what the backend raises."""
-        return await pick(request.task, self._models).infer(request)
+        """The reply to *request*, with the decision, its times and its cost, that of tries which led nowhere included.
+
+        Raises RouteRefused and Deferred with the decision when nobody may answer, ConfigError for a profile or bound
+        that makes no sense, and what the last backend raised that was asked.
+        """
+        call = self._call(request)
+        found = await self._remembered(call)
+        if found is not None:
+            return found
+        await self._decided(call)
+        how = "cancelled"
+        try:
+            call.reply = reply = await _ASK[call.decision.manner](call, self._order(call))
+            how = "done"
+        except Exception:
+            how = "failed"
+            raise
+        finally:
+            self._ended(call, how)
+        return await self._kept(call, reply)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
-        """The pieces of the chosen backend's answer; raises like ``ask``."""
-        async with aclosing(pick(request.task, self._models, True).stream(request)) as items:
-            async for item in items:
-                yield item
+        """The pieces of the answer to *request*; the last one has "backend", "decision" (its id) and "cost" as well.
+
+        Raises like ``ask``; once an item is out, an error is an error. Closing it ends the work and settles the cost.
+        """
+        call = self._call(replace(request, stream=True))
+        await self._decided(call)
+        how = "cancelled"
+        try:
+            async with aclosing(_STREAM[call.decision.manner](call, self._order(call))) as items:
+                async for item in items:
+                    call.noted(item)
+                    yield item
+            how = "done"
+        except Exception:
+            how = "failed"
+            raise
+        finally:
+            self._ended(call, how)
+        await self._saved(call)
+
+    async def decide(self, request: ModelRequest) -> Decision:
+        """What would be decided about *request* now; nobody is asked and nothing remembered."""
+        guard, asked = self._parties.guard, request.sorted_out()
+        if guard is not None:
+            asked = replace(asked, label=guard.label(asked.thread, PUBLIC).join(asked.label))
+        call = Call(asked, self._policy(asked), self._parties, asyncio.get_running_loop().time())
+        return await self._decision(call)
+
+    def feedback(self, decision_id: str, reward: float) -> None:
+        """How good the answer was that came of a decision, 0..1; raises UnknownDecision and ValueError."""
+        decision = self.decisions(decision_id)
+        if isinstance(reward, bool) or not isinstance(reward, int | float) or not 0 <= reward <= 1:
+            raise ValueError(f"a reward is a number from 0 (useless) to 1 (perfect), not {reward!r:.60}")
+        if self._parties.learner is not None:
+            self._parties.learner.reward(decision.id, float(reward))
 
     async def warm(self, task: str) -> None:
-        """Have the backend that would be asked for *task* load its model; raises NoBackend and what it raises."""
-        warm = getattr(pick(task, self._models), "warm", None)
+        """Have a backend for *task* load its model, a local one if there is; raises NoBackend and what it raises."""
+        models = [each.model for each in self._backends.values()]
+        able = [each for each in models if task in each.tasks]
+        local = [each for each in able if each.location == "local"]
+        warm = getattr((local or able or [pick(task, models)])[0], "warm", None)
         if warm is not None:
             await warm()
 
     async def close(self) -> None:
         """End every backend."""
-        for model in self._models:
-            await model.close()
+        for each in self._backends.values():
+            await each.model.close()
 
-    def statistics(self) -> Mapping[str, object]:
-        """Snapshots of the backends by name."""
-        return {model.name: model.statistics() for model in self._models}
+    def statistics(self) -> Mapping[str, Any]:
+        """By backend: what became of its requests, what they took, and the model's own snapshot as "model"."""
+        now_ms = self._parties.clock.now_ms()
+        return {name: each.statistics(now_ms) for name, each in self._backends.items()}
+
+    # --- before somebody is asked -------------------------------------------------------------------------------------
+
+    def _call(self, request: ModelRequest) -> Call:
+        """*request* with the label of all that its thread held, and the policy it asks for."""
+        began = asyncio.get_running_loop().time()
+        request = request.sorted_out()
+        policy = self._policy(request)
+        guard = self._parties.guard
+        if guard is not None:
+            label = guard.label(request.thread, request.label)
+            if label != request.label:
+                request = replace(request, label=label)
+        return Call(request, policy, self._parties, began)
+
+    def _policy(self, request: ModelRequest) -> Policy:
+        if not request.profile:
+            return self.policy
+        found = self.profiles.get(request.profile)
+        if found is None:
+            near = get_close_matches(request.profile, self.profiles, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.profiles) or 'none'}"
+            raise ConfigError(f"no profile {request.profile!r}; {hint}")
+        return found
+
+    async def _remembered(self, call: Call) -> ModelReply | None:
+        """The answer that was given before."""
+        cache, request = self._parties.cache, call.request
+        if cache is None or not request.cache:
+            return None
+        found = await cache.find(request)
+        if found is None:
+            return None
+        decision = Decision(
+            self._id(), request.task, Route.LOCAL, (), "cache", "the same was asked before",
+            label=str(request.label), profile=request.profile, thread=request.thread,
+            at_ms=self._parties.clock.now_ms(),
+        )  # fmt: skip
+        self._told(call, decision)
+        call.reply = reply = call.renewed(replace(found, decision=decision))
+        self._ended(call, "done")
+        return reply
+
+    async def _decided(self, call: Call) -> None:
+        """Decide, remember and tell; raises RouteRefused and Deferred."""
+        decision = await self._decision(call)
+        self._told(call, decision)
+        for each in decision.verdicts:
+            if not each.taken and each.backend in self._backends:
+                self._backends[each.backend].refuse(each.rule)
+        if decision.route is Route.DEFER:
+            raise Deferred(self._refusal(call), decision, self._pause(decision))
+        if decision.route is Route.DROP or not decision.order:
+            raise RouteRefused(self._refusal(call), decision)
+
+    async def _decision(self, call: Call) -> Decision:
+        request, parties = call.request, self._parties
+        now_ms = parties.clock.now_ms()
+        able = [each for each in self._backends.values() if each.can(request.task)]
+        facts = [each.facts(now_ms, request.qos) for each in able or self._backends.values()]
+        if parties.learner is not None and len(able) > 1:
+            facts = await self._expected(request, facts)
+        if parties.budgets is not None:
+            call.left = parties.budgets.remaining(call.payer, now_ms)
+        left = call.seconds()
+        guard = parties.guard
+        redactable = guard is not None and guard.redactable(request.input, request.options)
+        now = Now(
+            now_ms,
+            self._id(),
+            redactable,
+            None,
+            None if left is None else left * 1000,
+            profile=request.profile,
+        )
+        return decide(request, facts, call.left, call.policy, now)
+
+    async def _expected(self, request: ModelRequest, facts: list[Facts]) -> list[Facts]:
+        """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
+        assert self._parties.learner is not None
+        try:
+            expected = await self._parties.learner.expect(request, [each.name for each in facts])
+        except (ModelError, WorkerError):  # what it embeds with is a model too; without it priors have to do
+            return facts
+        return [
+            replace(each, quality=known.mean, deviation=known.deviation)
+            if (known := expected.get(each.name)) is not None
+            else each
+            for each in facts
+        ]
+
+    def _order(self, call: Call) -> list[Backend]:
+        return [self._backends[name] for name in call.decision.order if name in self._backends]
+
+    def _refusal(self, call: Call) -> str:
+        request, decision = call.request, call.decision
+        models = [each.model for each in self._backends.values()]
+        able = [each for each in models if request.task in each.tasks]
+        if not able or (
+            request.stream
+            and not any(request.task in each.facts(0).streams for each in self._backends.values())
+        ):
+            return unknown(request.task, models, request.stream)
+        whys = "; ".join(f"{each.backend}: {each.why}" for each in decision.verdicts if not each.taken)
+        return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({whys})" if whys else "")
+
+    def _pause(self, decision: Decision) -> float | None:
+        """Seconds until the first of those that are left alone may be asked again."""
+        now_ms = self._parties.clock.now_ms()
+        untils = [
+            until
+            for each in decision.verdicts
+            if (backend := self._backends.get(each.backend)) is not None
+            and (until := backend.breaker.open_until_ms) is not None
+        ]
+        return max(min(untils) - now_ms, 0) / 1000 if untils else None
+
+    def _id(self) -> str:
+        return f"{self._parties.clock.now_ms():012x}-{self._chance.random.getrandbits(48):012x}"
+
+    # --- after it -----------------------------------------------------------------------------------------------------
+
+    def _told(self, call: Call, decision: Decision) -> None:
+        call.decision = decision
+        self.decisions.add(decision)
+        if self._parties.tell is not None:
+            self._parties.tell("loom.router.decision", decision.facts(), call.request)
+
+    def _ended(self, call: Call, how: str) -> None:
+        """Tell what became of it, to those who learn and those who listen."""
+        tell, learner, guard = self._parties.tell, self._parties.learner, self._parties.guard
+        if guard is not None:
+            guard.label(call.request.thread, call.request.label)
+        if learner is None and tell is None:
+            return
+        outcome = call.outcome(how)
+        if learner is not None:
+            learner.seen(call.decision, {**outcome, "request": call.request})
+        if tell is not None:
+            tell("loom.router.outcome", outcome, call.request)
+
+    async def _kept(self, call: Call, reply: ModelReply) -> ModelReply:
+        await self._saved(call)
+        cache = self._parties.cache
+        if cache is not None and call.request.cache and not call.stood:
+            await cache.keep(call.request, reply)
+        return reply
+
+    async def _saved(self, call: Call) -> None:
+        """The label of a thread is on the disk before its answer is given."""
+        guard = self._parties.guard
+        if guard is not None and call.request.label is not PUBLIC:
+            await guard.saved()

@@ -1,0 +1,63 @@
+"""What the end of a try says: about the backend, about the bill, and how it is counted. Pure."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from loom.errors import (
+    BackendFailed,
+    BudgetExceeded,
+    ConfigError,
+    MissingExtra,
+    NoBackend,
+    WorkerError,
+    WorkerRefused,
+)
+
+_CLIENTS = (400, 413, 415, 422)
+"""Statuses of a server that is well and did not like the request."""
+
+
+class Blame(NamedTuple):
+    """*outcome* is a column; *ok*: whether the backend did well, None: it says nothing about it.
+
+    *rest*: seconds that it asked to be left alone; *late*: it took too long; *unbilled*: nobody pays for it; *remote*:
+    it failed as one behind a network does, which a breaker counts even where it is local.
+    """
+
+    outcome: str
+    ok: bool | None = None
+    rest: float | None = None
+    late: bool = False
+    unbilled: bool = False
+    remote: bool = False
+
+
+def blame(error: BaseException | None, sent: bool, lost: bool) -> Blame:
+    """What *error* (None: an answer) says of a try that was *sent* or not, and *lost* against a faster one or not."""
+    if lost:
+        return Blame("lost", True if error is None else None)
+    if error is None:
+        return Blame("done", True)
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return Blame("cancelled", unbilled=not sent)
+    if not sent:
+        return Blame("skipped", unbilled=True)
+    if isinstance(error, BackendFailed):
+        return _failed(error)
+    if isinstance(error, NoBackend | ConfigError | MissingExtra | WorkerRefused):
+        return Blame("failed", unbilled=True)
+    if isinstance(error, BudgetExceeded):
+        return Blame("failed")
+    return Blame(
+        "failed", False, late=isinstance(error, TimeoutError), remote=not isinstance(error, WorkerError)
+    )
+
+
+def _failed(error: BackendFailed) -> Blame:
+    unbilled = error.status >= 400
+    if error.retry_after is not None:
+        return Blame("failed", rest=max(error.retry_after, 0.0), unbilled=unbilled)
+    ok = True if error.status in _CLIENTS else False if error.retryable else None
+    return Blame("failed", ok, late=isinstance(error, TimeoutError), unbilled=unbilled, remote=True)

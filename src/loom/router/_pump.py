@@ -1,0 +1,69 @@
+"""A stream that is read by a task of its own, a few items ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from loom.router._finish import end
+
+AHEAD = 8
+"""Items that wait to be taken at most."""
+
+
+class Pump:
+    """The items of *source*, which begins at once and stays in one task, as what uses task groups wants it."""
+
+    __slots__ = ("_closing", "_items", "_task")
+
+    def __init__(self, source: AsyncGenerator[Any, None]) -> None:
+        self._closing = False
+        self._items: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
+        self._task = asyncio.ensure_future(self._read(source))
+
+    @property
+    def over(self) -> bool:
+        """Whether all of it was read."""
+        return self._task.done()
+
+    async def _read(self, source: AsyncGenerator[Any, None]) -> None:
+        try:
+            async with aclosing(source):
+                async for item in source:
+                    await self._items.put((item, None))
+        except Exception as error:  # noqa: BLE001 - a model is a stranger's code; whoever takes the items gets it
+            await self._items.put((None, error))
+        except asyncio.CancelledError as error:
+            if not self._closing:
+                await self._items.put((None, error))
+            raise
+        else:
+            await self._items.put((None, StopAsyncIteration()))
+
+    def __aiter__(self) -> Pump:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next item; raises what the source raised, StopAsyncIteration after the last."""
+        if self._task.done() and self._items.empty():
+            raise StopAsyncIteration
+        item, error = await self._items.get()
+        if error is not None:
+            raise error
+        return item
+
+    async def close(self) -> None:
+        """Read no more; the source is closed when this returns."""
+        self._closing = True
+        await end([self._task])
+
+
+async def items_of(pump: Pump) -> AsyncGenerator[Any, None]:
+    """The items of *pump*, which is closed when they are."""
+    try:
+        async for item in pump:
+            yield item
+    finally:
+        await pump.close()

@@ -1,0 +1,112 @@
+"""What one try may take, and what it took: tokens, money, time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from loom.models import ModelReply, ModelRequest, Usage
+from loom.models.price import Price
+from loom.router.budget import Remaining, Spend
+from loom.router.size import ANSWER, Size, tokens_of
+
+AROUND = 64
+"""Tokens that a server's own template adds to a request at most."""
+WORST = 4
+"""Tokens of a byte-level tokenizer for each token that is expected: one for every byte."""
+LONGEST = 60.0
+"""Seconds that a try without a timeout may take where a budget limits them."""
+
+
+class Bound(NamedTuple):
+    """At most what a try takes; *tokens_out* and *seconds* are enforced (None: without a limit)."""
+
+    spend: Spend
+    tokens_out: int | None
+    seconds: float | None
+
+
+def bound(size: Size, price: Price | None, left: Remaining, seconds: float | None) -> Bound:
+    """What to reserve for a request of *size* with *seconds* left, so that a budget with *left* is never overspent.
+
+    Texts are counted as a tokenizer would at worst, answers as long as they may get.
+    """
+    limited = left.tokens is not None or (
+        left.money is not None and price is not None and price.million_out > 0
+    )
+    time = None
+    if left.seconds is not None:
+        time = min(LONGEST if seconds is None else max(seconds, 0.0), max(left.seconds, 0.0))
+    worst = Usage(
+        size.tokens_in * WORST + AROUND if size.tokens_in or size.tokens_out else 0,
+        size.tokens_out,
+        size.seconds,
+    )
+    return Bound(
+        Spend.at(price, worst, time or 0.0), size.tokens_out if limited and size.tokens_out else None, time
+    )
+
+
+def within(request: ModelRequest, most: Bound) -> ModelRequest:
+    """*request* with an answer that is no longer than what was reserved for it."""
+    if most.tokens_out is None or "max_tokens" in request.options:
+        return request
+    return replace(request, options={**request.options, "max_tokens": min(most.tokens_out, ANSWER)})
+
+
+def usage_of(reply: ModelReply) -> Usage:
+    """What *reply* says it took; its output's figures where it does not. What makes no sense counts as nothing."""
+    used = reply.usage
+    if isinstance(used, tuple) and len(used) == 3 and any(used):
+        return Usage(*(_sane(each) for each in used))
+    output = reply.output
+    return figures(output) if isinstance(output, Mapping) else Usage()
+
+
+def figures(output: Mapping[str, Any]) -> Usage:
+    """What an output, or the last item of a stream, says it took."""
+    return Usage(
+        int(_sane(output.get("tokens_in"))),
+        int(_sane(output.get("tokens_out"))),
+        _sane(output.get("seconds")),
+    )
+
+
+def _sane(value: object) -> Any:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return value if good else 0
+
+
+class Meter:
+    """What a try took so far: the request from the moment it is sent, and each piece of its answer."""
+
+    __slots__ = ("_said", "read", "sent", "written")
+
+    def __init__(self, size: Size) -> None:
+        self.read = Usage(size.tokens_in, 0, size.seconds)
+        self.sent = False
+        self.written = 0
+        self._said: Usage | None = None
+
+    def piece(self, item: object) -> None:
+        """One item of a stream arrived."""
+        if not isinstance(item, Mapping):
+            return
+        text = item.get("text")
+        if isinstance(text, str) and text:
+            self.written += max(tokens_of(text), 1)
+        if item.get("done"):
+            self.said(figures(item))
+
+    def said(self, usage: Usage) -> None:
+        """The backend said what it took."""
+        if any(usage):
+            self._said = usage
+
+    @property
+    def usage(self) -> Usage:
+        """What the backend said, else what is known."""
+        if self._said is not None:
+            return self._said
+        return self.read._replace(tokens_out=self.written) if self.sent else Usage()

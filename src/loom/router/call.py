@@ -1,0 +1,141 @@
+"""One request on its way through the router: until when, what was decided, tried and spent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from loom.errors import BackendFailed, LoomError
+from loom.models import Decision, ModelReply, ModelRequest, Usage
+from loom.models.decision import Route
+from loom.models.price import NOTHING
+from loom.router.budget import UNLIMITED, Payer, Remaining
+from loom.router.parties import Parties
+from loom.router.policy import Policy
+from loom.router.size import Size, size_of
+
+GRACE = 0.05
+"""Seconds that a backend which was told its timeout has to say so itself before it is cut off."""
+
+
+class Tried(NamedTuple):
+    """What became of one try: ``done``, ``failed``, ``cancelled``, ``lost``, or ``skipped`` before it was sent."""
+
+    backend: str
+    outcome: str
+    error: str = ""
+    cost: float = 0.0
+
+
+class Call:
+    """A request with its label, its deadline (loop time), the decision, and the sum of what its tries took."""
+
+    __slots__ = (
+        "began",
+        "confidence",
+        "cost",
+        "deadline",
+        "decision",
+        "escalated",
+        "first_ms",
+        "left",
+        "parties",
+        "payer",
+        "policy",
+        "reply",
+        "request",
+        "size",
+        "stood",
+        "tried",
+        "usage",
+    )  # fmt: skip
+
+    def __init__(self, request: ModelRequest, policy: Policy, parties: Parties, began: float) -> None:
+        self.request, self.policy, self.parties, self.began = request, policy, parties, began
+        self.deadline = None if request.timeout is None else began + request.timeout
+        self.payer = Payer(request.agent, request.thread, request.user)
+        self.left: Remaining = UNLIMITED
+        self.decision: Decision = _UNDECIDED
+        self.size: Size = size_of(request)
+        self.tried: list[Tried] = []
+        self.cost = 0.0
+        self.usage: Usage = NOTHING
+        self.reply: ModelReply | None = None
+        self.confidence: float | None = None
+        self.escalated: list[str] = []
+        self.first_ms: float | None = None
+        self.stood = False
+
+    def seconds(self) -> float | None:
+        """What is left of its time now, None without a limit."""
+        return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
+
+    def goes_on(self, error: Exception) -> bool:
+        """Whether another backend may help after *error*: there is time, and it was not the request's own fault."""
+        if isinstance(error, BackendFailed) and not error.retryable:
+            return False
+        left = self.seconds()
+        return left is None or left > 0
+
+    def share(self, following: str | None) -> float | None:
+        """Seconds of what is left that one try gets when *following* may have to be asked after it."""
+        left = self.seconds()
+        if left is None or following is None:
+            return left
+        verdict = self.decision.verdict(following)
+        known = None if verdict is None else verdict.latency_ms
+        return left - min(left / 2, left / 4 if known is None else known / 1000)
+
+    def add(self, tried: Tried, usage: Usage) -> None:
+        """One try ended."""
+        self.tried.append(tried)
+        self.cost += tried.cost
+        was = self.usage
+        self.usage = Usage(was[0] + usage[0], was[1] + usage[1], was[2] + usage[2])
+
+    def renewed(self, reply: ModelReply) -> ModelReply:
+        """*reply* as it is given now: its cost and its time are those of all tries so far."""
+        took = (asyncio.get_running_loop().time() - self.began) * 1000
+        return replace(reply, cost=self.cost, total_ms=took)
+
+    def noted(self, item: Any) -> None:
+        """One item of a stream went out; the last one says whose it was."""
+        if self.reply is None and isinstance(item, Mapping) and item.get("done") and "backend" in item:
+            took = (asyncio.get_running_loop().time() - self.began) * 1000
+            model = item.get("model")
+            self.reply = ModelReply(
+                None,
+                str(item["backend"]),
+                0.0,
+                took,
+                self.first_ms,
+                model=model if isinstance(model, str) else "",
+            )
+        elif self.first_ms is None:
+            self.first_ms = (asyncio.get_running_loop().time() - self.began) * 1000
+
+    def outcome(self, how: str) -> Mapping[str, Any]:
+        """What became of it, as it is told; no text of the request or of an answer."""
+        reply = self.reply
+        took = (asyncio.get_running_loop().time() - self.began) * 1000
+        return {
+            "decision": self.decision.id, "task": self.request.task, "outcome": how,
+            "backend": "" if reply is None else reply.backend, "model": "" if reply is None else reply.model,
+            "route": str(Route.HYBRID if self.escalated else self.decision.route), "cost": self.cost,
+            "usage": self.usage._asdict(), "queue_ms": 0.0 if reply is None else reply.queue_ms,
+            "first_ms": None if reply is None else reply.first_ms, "total_ms": took, "escalated": self.escalated,
+            "stood": self.stood, "confidence": self.confidence, "attempts": [each._asdict() for each in self.tried],
+        }  # fmt: skip
+
+
+def named(error: BaseException) -> str:
+    """What *error* is called where no text of a request may stand: messages of backends quote them."""
+    if isinstance(error, BackendFailed) and error.status:
+        return f"{type(error).__name__} {error.status}"
+    module = "" if isinstance(error, LoomError) else f"{type(error).__module__}."
+    return f"{module}{type(error).__name__}".removeprefix("builtins.")
+
+
+_UNDECIDED = Decision("", "", Route.DROP, (), "undecided", "nothing was decided yet")

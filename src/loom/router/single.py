@@ -1,0 +1,56 @@
+"""Backends asked one after the other, until one answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from loom.models import ModelReply
+from loom.router.attempt import Attempt
+from loom.router.backend import Backend
+from loom.router.call import Call, named
+
+
+def attempt(call: Call, backends: Sequence[Backend], place: int) -> Attempt:
+    """A try at the backend in *place*, which leaves time for the one after it."""
+    following = backends[place + 1].name if place + 1 < len(backends) else None
+    return Attempt(call, backends[place], call.share(following))
+
+
+async def ask(call: Call, backends: Sequence[Backend]) -> ModelReply:
+    """The first answer; raises what the last one that was asked raised."""
+    for place in range(len(backends)):
+        try:
+            return await attempt(call, backends, place).infer()
+        except Exception as error:  # noqa: BLE001 - a model is a stranger's code; the next one may do better
+            if place + 1 == len(backends) or not call.goes_on(error):
+                raise explained(call, error) from None
+    raise AssertionError("a decision that takes nobody is refused before")
+
+
+async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any, None]:
+    """The items of the first that gives one; raises what it raises after that, else what the last one raised."""
+    for place in range(len(backends)):
+        begun = False
+        try:
+            async with aclosing(attempt(call, backends, place).stream()) as items:
+                async for item in items:
+                    begun = True
+                    yield item
+            return
+        except Exception as error:  # noqa: BLE001 - a model is a stranger's code; the next one may do better
+            if begun or place + 1 == len(backends) or not call.goes_on(error):
+                raise explained(call, error) from None
+
+
+def explained(call: Call, error: Exception) -> Exception:
+    """*error* with a note of what was tried before it."""
+    if len(call.tried) > 1:
+        error.add_note(
+            "tried: " + ", ".join(f"{each.backend} ({each.error or each.outcome})" for each in call.tried)
+        )
+    return error
+
+
+__all__ = ["ask", "attempt", "explained", "named", "stream"]
