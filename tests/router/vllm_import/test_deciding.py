@@ -66,6 +66,22 @@ async def test_a_request_meets_the_decision_of_highest_priority_that_holds(
     assert met.choice.name == decision
 
 
+async def test_personal_data_is_found_by_the_routers_own_detectors() -> None:
+    signals = {
+        "pii": [{"name": "p", "include_history": True, "pii_types_allowed": ["PERSON", "PHONE_NUMBER"]}]
+    }
+    choices = [{"name": "guarded", "priority": 2, "rules": {"type": "pii", "name": "p"}}, {"name": "open"}]
+    decider = Decider(read_policies({"routing": {"signals": signals, "decisions": choices}})["default"])
+    found = []
+    for request in (
+        chat("write to jane.doe@example.org"), talk("write to jane.doe@example.org", "done", "thanks"),
+        chat("call +44 20 7946 0958"), chat("thanks"),
+    ):  # fmt: skip
+        met = await decider.decide(request)
+        found.append(met.choice and met.choice.name)
+    assert found == ["guarded", "guarded", "open", "open"]
+
+
 async def test_a_loop_of_tools_is_one_until_the_user_speaks_again(helpdesk: Imported) -> None:
     calls = {
         "role": "assistant",
