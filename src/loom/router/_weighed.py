@@ -12,23 +12,19 @@ from loom.router.facts import Facts
 class Weighed(NamedTuple):
     """A candidate that was looked at: what refuses it, None if nothing does, and what is expected of it.
 
-    *late*: the only thing against it is that it may be too late, and it costs nothing to try. *poor*: the request
-    itself asks for more than its *quality*.
+    *expected* is its quality, or what is taken for it where none is known. *late*: the only thing against it is that it
+    may be too late, and it costs nothing to try. *poor*: the request itself asks for more than its *quality*.
     """
 
     facts: Facts
     refusal: tuple[str, str] | None
     quality: float | None
+    expected: float
     latency_ms: float | None
     cost: float | None
     redact: bool
     late: bool = False
     poor: bool = False
-
-    @property
-    def expected(self) -> float:
-        """Its quality, 1 where nothing speaks against it."""
-        return 1.0 if self.quality is None else self.quality
 
 
 class Choice(NamedTuple):

@@ -77,23 +77,32 @@ def _weighed(bounds: Bounds, facts: Facts) -> Weighed:
     """*facts* against every bound."""
     latency = bounds.latency(facts)
     cost = None if facts.price is None else facts.price.cost(bounds.size.usage)
-    sure = bounds.now.local_confidence
-    quality = sure if sure is not None and facts.location == "local" else facts.quality
+    quality, expected = _quality(bounds, facts)
     refusal, late = bounds.refusal(facts), False
     if refusal is None:
-        slow, refusal = bounds.late(latency), bounds.dear(cost)
-        late = refusal is None and slow is not None and slow[0] == "latency" and facts.location == "local"
-        refusal = slow or refusal
-    wanted = bounds.request.min_quality
-    poor = wanted is not None and quality is not None and not quality >= wanted
-    if poor and refusal is None and facts.location != "local":
-        refusal = "quality", _too_poor(quality, wanted)  # one here may yet begin a cascade
+        slow, dear = bounds.late(latency), bounds.dear(cost)
+        late = facts.location == "local" and dear is None and slow is not None and slow[0] == "latency"
+        refusal = slow or dear
+    wanted, poor = bounds.request.min_quality, False
+    if wanted is not None and quality is not None and not quality >= wanted:
+        poor = True
+        if refusal is None and facts.location != "local":
+            refusal = "quality", _too_poor(quality, wanted)  # one here may yet begin a cascade
     p95 = None if latency is None else latency.p95
-    return Weighed(facts, refusal, quality, p95, cost, bounds.redacts(facts), late, poor)
+    return Weighed(facts, refusal, quality, expected, p95, cost, bounds.redacts(facts), late, poor)
 
 
-def _too_poor(quality: float | None, wanted: float | None) -> str:
-    return f"expected quality {quality or 0:.2f}, and {wanted or 0:.2f} is asked for"
+def _quality(bounds: Bounds, facts: Facts) -> tuple[float | None, float]:
+    """What is known of the quality of its answer, and what is taken for it."""
+    if facts.location != "local":
+        return facts.quality, 1.0 if facts.quality is None else facts.quality
+    sure = bounds.now.local_confidence
+    known = facts.quality if sure is None else sure
+    return known, bounds.policy.unknown if known is None else known
+
+
+def _too_poor(quality: float, wanted: float) -> str:
+    return f"expected quality {quality:.2f}, and {wanted:.2f} is asked for"
 
 
 # --- all of them --------------------------------------------------------------------------------------------------
@@ -221,7 +230,7 @@ def _verdict(bounds: Bounds, each: Weighed, choice: Choice, order: tuple[str, ..
     elif choice.rule == "expired" or (bounds.rule is not None and bounds.rule.refuse):
         rule, why = choice.rule, choice.why
     else:
-        rule, why = each.refusal or ("quality", _too_poor(each.quality, threshold(bounds)))
+        rule, why = each.refusal or ("quality", _too_poor(each.expected, threshold(bounds)))
     return Verdict(
         facts.name,
         facts.location,

@@ -19,7 +19,7 @@ REDACTIONS = ("sensitive", "always")
 WORDS = {
     "hybrid": HYBRIDS, "without_cloud": WITHOUT_CLOUD, "prefer": PREFERENCES, "redact": REDACTIONS,
 }  # fmt: skip
-SHARES = ("threshold", "band", "escalate")
+SHARES = ("threshold", "band", "escalate", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,20 @@ class Policy:
 
     *threshold*: the quality (0..1) expected of a local answer, or its confidence, that is enough. *band*: how far below
     it both are asked, by *hybrid* (``cascade``, ``speculative``, ``hedged``, ``off``). *escalate*: the confidence of
-    the local answer with which a cascade ends (None: *threshold*). *without_cloud*: ``local`` answers although better
-    was wanted, ``defer`` waits. *prefer* orders those that are equally good: ``quality``, ``latency`` or ``cost``.
-    *max_cost* in money and *max_latency_ms* bound each request. *redact*: ``sensitive`` data and above, or ``always``,
-    before it leaves this device. *private_local*: what is private stays here while a backend here can do it, cleared
-    ones elsewhere or not. *remote*: whether anything may leave at all. *rules* come before all but privacy; *name* is
-    that of its profile; *lines* says where each setting was written.
+    the local answer with which a cascade ends (None: *threshold*). *unknown*: the quality that is taken for a backend
+    here of which none is known. *without_cloud*: ``local`` answers although better was wanted, ``defer`` waits.
+    *prefer* orders those that are equally good: ``quality``, ``latency`` or ``cost``. *max_cost* in money and
+    *max_latency_ms* bound each request. *redact*: ``sensitive`` data and above, or ``always``, before it leaves this
+    device. *private_local*: what is private stays here while a backend here can do it, cleared ones elsewhere or not.
+    *remote*: whether anything may leave at all. *rules* come before all but privacy; *name* is that of its profile;
+    *lines* says where each setting was written.
     """
 
     threshold: float = 0.7
     band: float = 0.2
     hybrid: str = "cascade"
     escalate: float | None = None
+    unknown: float = 1.0
     without_cloud: str = "local"
     prefer: str = "quality"
     max_cost: float | None = None
