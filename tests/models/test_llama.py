@@ -158,6 +158,39 @@ async def test_a_schema_makes_json_and_a_bad_one_is_told(chat: Worker) -> None:
     assert (await ask(chat, "Yes or no?", schema={"enum": ["yes", "no"]}))["text"] in ('"yes"', '"no"')
 
 
+TOOLS = [
+    {"name": "light_set", "description": "Switch a light.", "parameters": {
+        "type": "object", "properties": {"room": {"type": "string", "maxLength": 12}, "on": {"type": "boolean"}},
+        "required": ["room", "on"], "additionalProperties": False}},
+    {"name": "light_get", "description": "Whether a light is on.", "parameters": {
+        "type": "object", "properties": {"room": {"type": "string", "maxLength": 12}},
+        "required": ["room"], "additionalProperties": False}},
+]  # fmt: skip
+
+
+async def test_with_tools_it_calls_one_of_them_with_arguments_of_its_schema_or_answers(chat: Worker) -> None:
+    forced = await ask(chat, "Switch on the light in the kitchen.", tools=TOOLS, tool_choice="required")
+    (call,) = forced["tool_calls"]
+    assert (forced["text"], forced["stopped"]) == ("", "tools")
+    assert call["name"] in {"light_set", "light_get"}
+    assert isinstance(call["arguments"]["room"], str)
+    assert set(call["arguments"]) <= {"room", "on"}
+    told = [
+        {"role": "user", "content": "Is it on?"},
+        {"role": "assistant", "content": "", "tool_calls": forced["tool_calls"]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "on"},
+    ]
+    answer = await ask(chat, told, tools=TOOLS, tool_choice="none", max_tokens=16)
+    assert answer["text"]
+    assert "tool_calls" not in answer
+    pieces = [
+        each
+        async for each in chat.stream("chat_stream", {"input": "hi", "options": {"tools": TOOLS}}, timeout=60)
+    ]
+    assert pieces[-1]["done"]
+    assert not any("{" in each["text"] for each in pieces), "the JSON of a call is never told as text"
+
+
 async def test_a_prompt_over_the_context_is_cut_by_the_rule_and_the_reply_says_so(chat: Worker) -> None:
     many = [{"role": "user", "content": f"Remember the number {i}."} for i in range(60)]
     question = {"role": "user", "content": "What is the capital of France?"}

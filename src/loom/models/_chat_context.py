@@ -1,8 +1,9 @@
 """What of a conversation fits into a model's context, by a stated rule. Pure.
 
 The rule: the system message and the newest message stay. Whole older messages are left out, oldest first, and with
-them an answer whose question is gone. When the newest message alone does not fit, its beginning and its end stay and
-the middle is left out; a system message that takes more than half of the room is cut in the same way.
+them an answer whose question is gone, and a tool's result whose call is gone. When the newest message alone does not
+fit, its beginning and its end stay and the middle is left out; a system message that takes more than half of the room
+is cut in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ LONGEST_TOKEN = 16  # characters; longer ones exist (runs of spaces), then a lit
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn: *role* is system, user or assistant."""
+    """One turn: *role* is system, user, assistant, or tool for the result of a call."""
 
     role: str
     content: str
@@ -69,7 +70,7 @@ def _newest(
         else:
             many = more - 1
     kept = turns[-few:]
-    while len(kept) > 1 and kept[0].role == "assistant":
+    while len(kept) > 1 and kept[0].role in ("assistant", "tool"):
         kept = kept[1:]
     return kept
 

@@ -10,9 +10,12 @@ from typing import Any
 
 from loom.errors import ModelFailed
 from loom.models._chat_context import Message
+from loom.models._chat_tools import choice_of, constraint, spoken, told, tools_of
 
-ROLES = ("system", "user", "assistant")
-OPTIONS = ("system", "max_tokens", "temperature", "stop", "schema", "seed")
+ROLES = ("system", "user", "assistant", "tool")
+OPTIONS = ("system", "max_tokens", "temperature", "stop", "schema", "seed", "tools", "tool_choice")
+SHORT, LONG = 128, 512
+"""Tokens of an answer where nothing is said: of plain text, and of JSON, which is no use when it is cut off."""
 MOST_STOPS = 16
 MOST_SCHEMA = 32_000
 MOST_REPEATS = 1_000
@@ -22,7 +25,10 @@ REPEATS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "m
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """Messages, the system message first, and how to answer: *temperature* 0 always gives the same answer."""
+    """Messages, the system message first, and how to answer: *temperature* 0 always gives the same answer.
+
+    *tools*: the answer is JSON that calls one of them or holds the answer, see ``_chat_tools.heard``.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int = 128
@@ -30,6 +36,7 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     seed: int = 0
+    tools: bool = False
 
 
 def chat_request(input: object, options: Mapping[str, Any], system: str, context: int) -> ChatRequest:
@@ -46,14 +53,28 @@ def chat_request(input: object, options: Mapping[str, Any], system: str, context
         messages = (Message("system", system), *messages)
     if not messages[-1].content.strip() or messages[-1].role == "system":
         raise ModelFailed("nothing is asked: the last message is empty, or the system's own")
+    tools, choice = tools_of(options.get("tools")), choice_of(options.get("tool_choice"))
+    schema = _schema(options.get("schema"))
+    if tools and choice != "none":
+        messages, schema = _with_tools(messages, told(tools)), _schema(constraint(tools, schema, choice))
     return ChatRequest(
         messages,
-        min(int(_number(options, "max_tokens", 128, 1, 1_000_000)), max(1, context // 2)),
+        min(
+            int(_number(options, "max_tokens", LONG if schema else SHORT, 1, 1_000_000)), max(1, context // 2)
+        ),
         _number(options, "temperature", 0.0, 0.0, 5.0),
         _stops(options.get("stop")),
-        _schema(options.get("schema")),
+        schema,
         int(_number(options, "seed", 0, 0, 2**31)),
+        bool(tools) and choice != "none",
     )
+
+
+def _with_tools(messages: tuple[Message, ...], words: str) -> tuple[Message, ...]:
+    first = messages[0]
+    if first.role != "system":
+        return (Message("system", words), *messages)
+    return (Message("system", f"{first.content}\n\n{words}"), *messages[1:])
 
 
 def defused(text: str, controls: Sequence[str]) -> str:
@@ -83,11 +104,17 @@ def _messages(input: object) -> tuple[Message, ...]:
 
 
 def _message(each: object) -> Message:
-    if not isinstance(each, Mapping) or set(each) != {"role", "content"}:
+    if not isinstance(each, Mapping) or not {"role", "content"} <= set(each) or set(each) - _MORE:
         raise ModelFailed('a message is {"role": ..., "content": ...}, not ' + _name(each))
     if each["role"] not in ROLES:
         raise ModelFailed(f"a message's role is {', '.join(ROLES)}, not {str(each['role'])[:40]!r}")
-    return Message(each["role"], _text(each["content"], "content"))
+    content = _text(each["content"], "content")
+    if each["role"] == "assistant":
+        content = _text(spoken(content, each.get("tool_calls")), "tool_calls")
+    return Message(each["role"], f"Result: {content}" if each["role"] == "tool" else content)
+
+
+_MORE = {"role", "content", "tool_calls", "tool_call_id"}
 
 
 def _text(value: object, what: str) -> str:

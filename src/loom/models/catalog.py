@@ -22,7 +22,8 @@ class Backend:
     *spec* is "module:factory", *extra* the extra that brings what can be installed as it is, *packages* the pinned
     packages whose size counts, *bare* those of them that are installed without their dependencies (only files in
     them are used), *memory_limit* the bytes of private memory its worker may use, *settings* what its
-    factory takes from the configuration, by name and type, *needs* those it cannot do without.
+    factory takes from the configuration, by name and type, *needs* those it cannot do without, *features* what a chat
+    model can do beyond talking ("tools", "schema").
     """
 
     name: str
@@ -37,6 +38,7 @@ class Backend:
     summary: str = ""
     settings: Mapping[str, type] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 _ROWS = (
@@ -144,6 +146,7 @@ _ROWS = (
         memory_limit=4096 * MIB,
         summary="chat with a GGUF model through llama.cpp; without `file` a very small one",
         settings={"file": str, "context": int, "threads": int, "gpu_layers": int, "system": str},
+        features=("tools", "schema"),
     ),
     Backend(
         "minilm",

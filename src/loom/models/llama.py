@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from loom.errors import ModelFailed
 from loom.models._chat_context import Fitted, Message, fit
 from loom.models._chat_request import ChatRequest, chat_request, defused
+from loom.models._chat_tools import heard
 from loom.models._gguf import read_gguf
 from loom.models._llama_server import LlamaServer, Settings
 from loom.models._packaged import packaged_file
@@ -39,10 +40,11 @@ class Call(Protocol):
 def factory(host: WorkerHost) -> Mapping[str, Callable[[Any, Call], object]]:
     """`chat`: {"input": str or messages, "options": {...}} to one reply; `chat_stream`: the same, piece by piece.
 
-    Options: system, max_tokens, temperature (0), stop, schema, seed. A reply is {"text", "tokens_in", "tokens_out",
-    "stopped": "end" | "length", "cut": characters that did not fit the context, "cut_messages", "confidence": the
-    geometric mean of the tokens' probabilities}. A stream's items are {"text": piece}, the last one {"text": "",
-    "done": True} with the figures. Config: file, context (tokens), threads, gpu_layers, system.
+    Options: system, max_tokens, temperature (0), stop, schema, seed, tools, tool_choice. A reply is {"text",
+    "tokens_in", "tokens_out", "stopped": "end" | "length" | "tools", "tool_calls": [...] if it calls some, "cut":
+    characters that did not fit the context, "cut_messages", "confidence": the geometric mean of the tokens'
+    probabilities}. A stream's items are {"text": piece}, the last one {"text": "", "done": True} with the figures; with
+    tools the answer is one piece. Config: file, context (tokens), threads, gpu_layers, system.
     """
     chat = Llama(host.config)
     atexit.register(chat.close)
@@ -81,17 +83,22 @@ class Llama:
         request = chat_request(input, options, self._system, self._settings.context)
         fitted = self._fit(request, gone)
         counted = _Counted()
-        for chunk in self._server.generate(_body(fitted.messages, request), gone):
-            piece = counted.take(chunk)
-            if piece:
-                yield {"text": piece}
-        yield {
-            "text": "",
-            "done": True,
-            **counted.figures(),
-            "cut": fitted.cut,
-            "cut_messages": fitted.cut_messages,
-        }
+        more: dict[str, Any] = {"cut": fitted.cut, "cut_messages": fitted.cut_messages}
+        pieces = self._pieces(fitted.messages, request, counted, gone)
+        if request.tools:  # whether it is an answer is known when all of it is there
+            text, calls = heard("".join(pieces), len(request.messages))
+            pieces = iter([text] if text else [])
+            more |= {"tool_calls": calls, "stopped": "tools"} if calls else {}
+        for piece in pieces:
+            yield {"text": piece}
+        yield {"text": "", "done": True, **counted.figures(), **more}
+
+    def _pieces(
+        self, messages: Sequence[Message], request: ChatRequest, counted: _Counted, gone: Callable[[], bool]
+    ) -> Iterator[str]:
+        for chunk in self._server.generate(_body(messages, request), gone):
+            if piece := counted.take(chunk):
+                yield piece
 
     def _fit(self, request: ChatRequest, gone: Callable[[], bool]) -> Fitted:
         plain = [
@@ -178,7 +185,10 @@ def _whole(config: Mapping[str, Any], name: str, default: int, least: int, most:
 
 
 def _wire(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": each.role, "content": each.content} for each in messages]
+    # templates know no tools: what one gave is told by the user
+    return [
+        {"role": "user" if each.role == "tool" else each.role, "content": each.content} for each in messages
+    ]
 
 
 def _body(messages: Sequence[Message], request: ChatRequest) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -43,17 +43,24 @@ class Process(Protocol):
 class WorkerModel:
     """Runs each task as a method of *worker*: `tasks={"faces.detect": "detect"}`; *streams* those that come in pieces.
 
-    The method gets {"input": ..., "options": {...}}. The model owns the worker: `close` ends it.
+    The method gets {"input": ..., "options": {...}}. The model owns the worker: `close` ends it. *features*: those
+    of a chat model, "tools" and "schema".
     """
 
     location = "local"
 
     def __init__(
-        self, name: str, worker: Process, tasks: Mapping[str, str], streams: Mapping[str, str] | None = None
+        self,
+        name: str,
+        worker: Process,
+        tasks: Mapping[str, str],
+        streams: Mapping[str, str] | None = None,
+        features: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.tasks = frozenset(tasks)
         self.streams = frozenset(streams or ())
+        self.features = frozenset(features)
         self._methods = dict(tasks)
         self._streams = dict(streams or {})
         self._worker = worker

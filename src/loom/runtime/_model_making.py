@@ -51,7 +51,7 @@ def local_model(
     limits = load("worker_limits")(cancel_grace=GRACE, idle=_checked(idle))
     options = {"memory_limit": limit, "arenas": tuple(arenas), "limits": limits}
     worker = load("worker")(name or use, backend.spec, config, **options)
-    return WorkerModel(name or use, worker, backend.tasks, backend.streams)
+    return WorkerModel(name or use, worker, backend.tasks, backend.streams, backend.features)
 
 
 def find(use: str) -> Backend:

@@ -19,6 +19,7 @@ class FakeBackend:
     """
 
     location = "local"
+    features = frozenset({"tools", "schema"})
 
     def __init__(
         self,
