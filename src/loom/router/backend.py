@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from loom.errors import RouteRefused
-from loom.event import Confidentiality, Label, QoS
-from loom.models import Model
+from loom.event import Confidentiality, Label
+from loom.models import Model, ModelRequest
 from loom.models.price import Price
 from loom.router.breaker import Breaker
-from loom.router.facts import EMPTY, Facts, facts_of
+from loom.router.facts import EMPTY, Facts, facts_of, streams_of
 from loom.router.gate import Gate
 from loom.router.measured import Measured
 
 COLUMNS = ("asked", "done", "failed", "cancelled", "lost", "skipped", "other_model")
+_ANY = ModelRequest("")
 
 
 class Backend:
@@ -62,12 +63,12 @@ class Backend:
         """What it bills, None: unknown."""
         return self._base.price if self._base.here else getattr(self.model, "price", self._base.price)
 
-    def can(self, task: str) -> bool:
-        """Whether it does *task*."""
-        return task in self._base.tasks or task in self.model.tasks
+    def can(self, task: str, stream: bool = False) -> bool:
+        """Whether it does *task*, in pieces if *stream*."""
+        return task in (streams_of(self.model) if stream else self.model.tasks)
 
-    def facts(self, now_ms: int, qos: QoS = QoS.BATCHED) -> Facts:
-        """What is known of it now; *qos* says whose line its room is."""
+    def facts(self, now_ms: int, request: ModelRequest = _ANY) -> Facts:
+        """What is known of it now; its tasks and the room in its line are those for requests such as *request*."""
         base, gate, measured, breaker = self._base, self.gate, self.measured, self.breaker
         if not base.here:  # a peer tells more of itself as time goes by: its context, its features
             base = self._base = facts_of(self.model)
@@ -76,9 +77,9 @@ class Backend:
         if not self._gated and running > base.concurrency:
             running, waiting = base.concurrency, running - base.concurrency
         return Facts(
-            self.name, base.tasks, base.streams, base.location, base.clearance, base.price, base.context, base.quality,
+            self.name, base.tasks | base.streams if request.stream else base.tasks, base.streams, base.location, base.clearance, base.price, base.context, base.quality,
             base.deviation, base.features, measured.first.quantiles, measured.token.quantiles,
-            measured.error_rate(now_ms), running, waiting, base.concurrency, gate.room(qos),
+            measured.error_rate(now_ms), running, waiting, base.concurrency, gate.room(request.qos),
             breaker.open_until_ms, breaker.probing, self._signals(),
         )  # fmt: skip
 

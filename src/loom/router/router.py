@@ -215,8 +215,8 @@ class Router:
     async def _decision(self, call: Call) -> Decision:
         request, parties = call.request, self._parties
         now_ms = parties.clock.now_ms()
-        able = [each for each in self._backends.values() if each.can(request.task)]
-        facts = [each.facts(now_ms, request.qos) for each in able or self._backends.values()]
+        able = [each for each in self._backends.values() if each.can(request.task, request.stream)]
+        facts = [each.facts(now_ms, request) for each in able or self._backends.values()]
         if parties.learner is not None and len(able) > 1:
             facts = await self._expected(request, facts)
         if parties.budgets is not None:
@@ -253,13 +253,8 @@ class Router:
 
     def _refusal(self, call: Call) -> str:
         request, decision = call.request, call.decision
-        models = [each.model for each in self._backends.values()]
-        able = [each for each in models if request.task in each.tasks]
-        if not able or (
-            request.stream
-            and not any(request.task in each.facts(0).streams for each in self._backends.values())
-        ):
-            return unknown(request.task, models, request.stream)
+        if not any(each.can(request.task, request.stream) for each in self._backends.values()):
+            return unknown(request.task, [each.model for each in self._backends.values()], request.stream)
         whys = "; ".join(f"{each.backend}: {each.why}" for each in decision.verdicts if not each.taken)
         return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({whys})" if whys else "")
 
