@@ -19,6 +19,38 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+TEMPLATE = """\
+{%- if tools %}
+    {{- '<|im_start|>system\\n' }}
+    {%- if messages[0]['role'] == 'system' %}{{- messages[0]['content'] }}{%- else %}{{- 'You call functions.' }}{%- endif %}
+    {{- "\\n\\n# Tools\\n\\nYou may call one or more functions.\\n\\n<tools>" }}
+    {%- for tool in tools %}{{- "\\n" }}{{- tool | tojson }}{%- endfor %}
+    {{- "\\n</tools>\\n\\nFor each function call, return a json object within <tool_call></tool_call> XML tags:\\n" }}
+    {{- "<tool_call>\\n{\\"name\\": <name>, \\"arguments\\": <arguments>}\\n</tool_call><|im_end|>\\n" }}
+{%- elif messages[0]['role'] == 'system' %}
+    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if message.role == "user" or (message.role == "system" and not loop.first) or (message.role == "assistant" and not message.tool_calls) %}
+        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
+    {%- elif message.role == "assistant" %}
+        {{- '<|im_start|>' + message.role }}
+        {%- if message.content %}{{- '\\n' + message.content }}{%- endif %}
+        {%- for tool_call in message.tool_calls %}
+            {%- if tool_call.function is defined %}{%- set tool_call = tool_call.function %}{%- endif %}
+            {{- '\\n<tool_call>\\n{"name": "' }}{{- tool_call.name }}{{- '", "arguments": ' }}
+            {{- tool_call.arguments | tojson }}
+            {{- '}\\n</tool_call>' }}
+        {%- endfor %}
+        {{- '<|im_end|>\\n' }}
+    {%- elif message.role == "tool" %}
+        {{- '<|im_start|>user\\n<tool_response>\\n' }}{{- message.content }}{{- '\\n</tool_response><|im_end|>\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
+"""
+"""How a conversation with tools is written for a model whose own template knows none: as Qwen and Hermes do."""
+
 START = 60.0  # seconds for a model to load on a busy machine
 KEY = "LOOM_TEST_CLOUD_KEY"
 
@@ -43,14 +75,16 @@ class Cloud:
 
 
 @contextmanager
-def running_cloud(*, embedding: bool = False, context: int = 2048, slots: int = 2) -> Iterator[Cloud]:
+def running_cloud(
+    *, embedding: bool = False, tools: bool = False, context: int = 2048, slots: int = 2
+) -> Iterator[Cloud]:
     """A server of our own, checked to be the one started; it is killed at the end.
 
-    *embedding*: it gives vectors instead of answers. *slots* requests are worked on at once, each in its share of the
+    *embedding*: it gives vectors instead of answers; *tools*: it can be made to call them. *slots* requests are worked on at once, each in its share of the
     *context*. Skips nothing: who has no xllamacpp or no model gets the error.
     """
     key = secrets.token_hex(16)
-    options = {"embedding": embedding, "context": context, "slots": slots}
+    options = {"embedding": embedding, "tools": tools, "context": context, "slots": slots}
     environment = {**os.environ, KEY: key, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "tests.cloud", "--serve", json.dumps(options)]
     child = subprocess.Popen(
@@ -126,6 +160,7 @@ def serve(options: dict[str, Any]) -> None:
         endpoint_slots=True,
         endpoint_metrics=True,
         embedding=options["embedding"],
+        force_pure_content_parser=False,
         api_keys=[os.environ[KEY]],
         hostnames=["127.0.0.1"],
         port=0,
@@ -135,6 +170,10 @@ def serve(options: dict[str, Any]) -> None:
     )
     for name, value in values.items():
         setattr(made, name, value)
+    if options["embedding"]:
+        made.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if options["tools"]:
+        made.chat_template = TEMPLATE
     made.model.path = bundled_file()
     made.cpuparams.n_threads = made.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(made)

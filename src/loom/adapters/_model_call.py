@@ -14,6 +14,8 @@ from loom.models import ModelRequest, Usage
 class Call:
     """One HTTP request below the backend's URL; *prompt* is what of it must be in no error text.
 
+    One that is *outside* goes to what lies beside the API: below the URL without its ``/v1``.
+
     The answer to one with *stream* comes in pieces, between which the backend is not to be silent for long.
     """
 
@@ -22,6 +24,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
     stream: bool = False
+    outside: bool = False
     prompt: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -32,7 +35,7 @@ class Answer:
     *estimated*: the backend told no usage, and *usage* is a guess by the length of the texts.
     """
 
-    output: Any
+    output: dict[str, Any]
     usage: Usage
     model: str = ""
     estimated: bool = False

@@ -175,9 +175,11 @@ class ModelHttp:
         headers |= {name.lower(): value for name, value in self.origin.credentials.headers.items()}
         headers |= {"host": target.netloc, "accept-encoding": "identity", **call.headers}
         where = f"[{address}]" if address.version == 6 else str(address)
+        base = target.path.rstrip("/")
+        path = (base.removesuffix("/v1") if call.outside else base) + call.path
         return _httpx().Request(
             call.method,
-            f"{target.scheme}://{where}:{target.port}{target.path.rstrip('/')}{call.path}",
+            f"{target.scheme}://{where}:{target.port}{path}",
             headers=headers,
             content=call.body or None,
             extensions={"sni_hostname": target.host, "timeout": {"connect": CONNECT}},

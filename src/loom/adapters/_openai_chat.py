@@ -45,6 +45,8 @@ class ChatTalk:
         body = chat_body(self.asked, model, self.dialect)
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
+            if self.asked.tools:
+                body.pop("logprobs", None)  # llama-server refuses the three together
         return Call("/chat/completions", encode(body), JSON, stream=stream, prompt=self.asked.prompt)
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from loom.adapters._exchange import Exchange
 from loom.adapters._json_fields import off_loop
@@ -15,7 +15,9 @@ from loom.adapters._model_call import Answer, Call, Reader, Talk, Wire
 from loom.adapters._model_errors import Peer, Status, failure, refusal
 from loom.adapters._model_http import ModelHttp
 from loom.adapters._served_models import ServedModels
+from loom.adapters._server_signals import ServerSignals
 from loom.adapters._sse_parser import Message, SseParser
+from loom.adapters._vsr_headers import vsr_signals
 from loom.errors import BackendFailed, NoBackend, RemoteTooLarge
 from loom.event import Confidentiality
 from loom.models import ModelReply, ModelRequest, Price
@@ -48,27 +50,49 @@ class About:
     features: frozenset[str] = field(default_factory=frozenset)
 
 
+class Link(NamedTuple):
+    """What connects a backend with its server: sends calls, names it in errors, knows its models and its load."""
+
+    http: ModelHttp
+    peer: Peer
+    served: ServedModels
+    signals: ServerSignals
+
+
 class RemoteModel:
     """Asks one server for the tasks of *wires*; `chat` comes in pieces too. See loom.models.Model."""
 
     streams = frozenset({"chat"})
 
     def __init__(
-        self, about: About, http: ModelHttp, peer: Peer, wires: Mapping[str, Wire], served: ServedModels
+        self,
+        about: About,
+        link: Link,
+        wires: Mapping[str, Wire],
     ) -> None:
         self.about = about
         self.name, self.location, self.clearance = about.name, about.location, about.clearance
         self.price, self.quality, self.concurrency = about.price, about.quality, about.concurrency
         self.features, self.tasks = about.features, frozenset(wires)
         self.streams = frozenset(wires) & RemoteModel.streams
-        self.peer = peer
-        self._http, self._wires, self._served = http, dict(wires), served
+        self.peer = link.peer
+        self._http, self._wires = link.http, dict(wires)
+        self._served, self._signals = link.served, link.signals
         self._counts = {"asked": 0, "failed": 0, "estimated": 0, "other_model": 0}
 
     @property
     def context(self) -> int | None:
         """Tokens of its context: as configured, else as the server said, None while it has not."""
         return self.about.context or self._served.context
+
+    @property
+    def signals(self) -> Mapping[str, float | str]:
+        """What the server says of itself, at most ten seconds old: waiting, running, kv_cache, vsr.*."""
+        return self._signals.now()
+
+    def speak(self, wires: Mapping[str, Wire]) -> None:
+        """From now on ask in these formats: the server turned out to be of another kind."""
+        self._wires.update({task: wire for task, wire in wires.items() if task in self._wires})
 
     async def infer(self, request: ModelRequest) -> ModelReply:
         """The answer. Raises NoBackend for a task that is not its own, ModelFailed for what cannot be asked.
@@ -83,7 +107,7 @@ class RemoteModel:
             else:
                 body = await exchange.read()
                 answer = await off_loop(len(body), talk.answer, exchange.headers, body)
-            output = self._checked(answer)
+            output = self._checked(answer, exchange)
         total = (_now() - begun) * 1000
         cost = 0.0 if self.price is None else self.price.cost(answer.usage)
         return ModelReply(
@@ -108,7 +132,7 @@ class RemoteModel:
                         first = first if first is not None else (_now() - begun) * 1000
                         yield {"text": piece}
             answer = reader.answer()
-            output = self._checked(answer)
+            output = self._checked(answer, exchange)
         last = {**output, "text": "", "done": True, "model": answer.model}
         yield last if first is None else {**last, "first_ms": round(first, 3)}
 
@@ -118,11 +142,17 @@ class RemoteModel:
 
     async def close(self) -> None:
         """Close its connections."""
+        await self._signals.close()
         await self._http.close()
 
     def statistics(self) -> Mapping[str, object]:
         """Requests asked and failed, answers with guessed usage and of other models, and the connections."""
-        return {**self._counts, **self._http.statistics()}
+        return {
+            **self._counts,
+            **self._http.statistics(),
+            **self._signals.statistics(),
+            "signals": self.signals,
+        }
 
     def _wire(self, request: ModelRequest) -> Wire:
         wire = self._wires.get(request.task)
@@ -147,16 +177,15 @@ class RemoteModel:
     async def _asked(self, request: ModelRequest, talk: Talk, stream: bool) -> AsyncIterator[Exchange]:
         """The answer to *request*, which is one: any other status is raised as an error."""
         timeout = self.about.timeout if request.timeout is None else request.timeout
+        deadline = _now() + timeout
         model = self.about.model or await self._served.first(timeout)
         call: Call = await off_loop(_size(request.input), talk.call, model, stream)
-        async with self._http.open(call, timeout) as exchange:
+        self._signals.used()
+        async with self._http.open(call, deadline - _now()) as exchange:
             if not 200 <= exchange.status < 300:
                 raise await self._refused(call, exchange)
-            self.heard(exchange.headers)
+            self._signals.told(vsr_signals(exchange.headers))
             yield exchange
-
-    def heard(self, headers: Mapping[str, str]) -> None:
-        """What the headers of an answer say beside it; nothing, for most servers."""
 
     async def _refused(self, call: Call, exchange: Exchange) -> BackendFailed:
         if 300 <= exchange.status < 400:
@@ -172,23 +201,21 @@ class RemoteModel:
                 pass
         return reader.answer()
 
-    def _checked(self, answer: Answer) -> Any:
+    def _checked(self, answer: Answer, exchange: Exchange) -> dict[str, Any]:
         """The output; an answer of another model is noticed, and refused where that was asked for."""
         self._counts["estimated"] += answer.estimated
+        told = vsr_signals(exchange.headers)
+        output = {**answer.output, "signals": told} if told else answer.output
         asked = self.about.model
         if not asked or not answer.model or same_model(asked, answer.model):
-            return answer.output
+            return output
         self._counts["other_model"] += 1
         if self.about.strict:
             raise BackendFailed(
                 f"{self.peer.name} was asked for {asked!r} and answered as {answer.model!r:.200}",
                 retryable=False,
             )
-        return (
-            {**answer.output, "other_model": answer.model}
-            if isinstance(answer.output, dict)
-            else answer.output
-        )
+        return {**output, "other_model": answer.model}
 
 
 class _Whole:

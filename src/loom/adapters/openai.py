@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from loom.adapters._exchange import Bounds
 from loom.adapters._model_call import Wire
+from loom.adapters._model_errors import Peer
+from loom.adapters._model_http import ModelHttp
 from loom.adapters._model_settings import Reach, make_about, make_tasks, reach
 from loom.adapters._openai_chat import ChatWire
-from loom.adapters._openai_dialects import make_dialect
-from loom.adapters._remote_model import RemoteModel
+from loom.adapters._openai_dialects import Dialect, make_dialect, recognised
+from loom.adapters._openai_responses import ResponsesWire
+from loom.adapters._openai_sounds import HearingWire, SpeakingWire
+from loom.adapters._openai_vectors import VectorsWire
+from loom.adapters._remote_model import Link, RemoteModel
 from loom.adapters._served_models import ServedModels
+from loom.adapters._server_signals import ServerSignals
+from loom.errors import ConfigError
 
-TASKS = ("chat",)
+TASKS = ("chat", "embed", "transcribe", "speak")
+APIS: dict[str, Callable[[Peer, Dialect], Wire]] = {"chat": ChatWire, "responses": ResponsesWire}
+METRICS = Bounds(idle=5.0, response=4_194_304, connections=1, waiting=1)
 
 
 def openai(
@@ -29,7 +42,10 @@ def openai(
     concurrency: int = 8,
     tasks: list[str] | None = None,
     dialect: str = "auto",
+    api: str = "chat",
+    voice: str = "alloy",
     logprobs: bool | None = None,
+    metrics: bool = False,
     strict: bool = False,
     headers: dict[str, str] | None = None,
     allow: list[str] | None = None,
@@ -38,15 +54,53 @@ def openai(
     idle: float = 60.0,
     ca: str | None = None,
 ) -> RemoteModel:
-    """``use = "openai"``: the server at *url*. Raises ConfigError, MissingExtra."""
+    """``use = "openai"``: the server whose API is at *url*, mostly ending in ``/v1``.
+
+    *model* is asked for, without it the first that the server lists. *key* is ``env:NAME`` or ``file:PATH``. *location*
+    is cloud, edge or local, *clearance* the highest label that may be sent there; neither is guessed from the URL.
+    *price* is a table of million_in, million_out, call and second, or 0; *quality* 0 to 1, *context* in tokens.
+    *tasks* are some of chat (the default), embed, transcribe and speak (with *voice*). *dialect* is openai, vllm,
+    ollama, llama-server, or auto: what the list of models looks like. *api* is chat or responses. *logprobs* are asked
+    for where they cost nothing; *metrics*: the load of a vLLM is watched. *strict*: an answer of another model is an
+    error. *timeout* seconds a request may take that does not say itself, *idle* those between two pieces. *allow*,
+    *private*, *headers* and *ca* as for the other network adapters. Raises ConfigError, MissingExtra.
+    """
+    features = {"tools", "schema"}
     values = dict(
         model=model, location=location, clearance=clearance, price=price, quality=quality, context=context,
-        concurrency=concurrency, timeout=timeout, strict=strict, features=frozenset({"tools", "schema"}),
+        concurrency=concurrency, timeout=timeout, strict=strict,
     )  # fmt: skip
-    made = make_about(name, values)
+    if api not in APIS:
+        raise ConfigError(f"api = {api!r}: use chat or responses")
+    chosen = make_tasks(tasks, TASKS)
     how = Reach(url, key, headers=headers, allow=allow, private=private, idle=idle, ca=ca)
-    http, peer = reach(name, home, how, made.concurrency)
+    about = make_about(name, values)
+    http, peer = reach(name, home, how, about.concurrency)
     spoken = make_dialect(dialect, http.origin.target.host, logprobs)
-    wires: dict[str, Wire] = {"chat": ChatWire(peer, spoken)}
-    chosen = {task: wires[task] for task in make_tasks(tasks, TASKS)}
-    return RemoteModel(made, http, peer, chosen, ServedModels(http, model))
+    if spoken.logprobs and api == "chat":
+        features.add("logprobs")
+    made: list[RemoteModel] = []
+
+    def seen(models: list[Mapping[str, Any]]) -> None:
+        """The server has listed its models: it is known which kind it is."""
+        kind = recognised(models) if dialect == "auto" else None
+        for each in made if kind else ():
+            found = make_dialect(kind or dialect, http.origin.target.host, logprobs)
+            each.speak(make_wires(peer, found, api, voice))
+
+    watched = ModelHttp(name, http.origin, METRICS) if metrics else None
+    link = Link(http, peer, ServedModels(http, model, seen), ServerSignals(watched, model))
+    wires = make_wires(peer, spoken, api, voice)
+    about = replace(about, features=frozenset(features))
+    made.append(RemoteModel(about, link, {task: wires[task] for task in chosen}))
+    return made[0]
+
+
+def make_wires(peer: Peer, dialect: Dialect, api: str, voice: str) -> dict[str, Wire]:
+    """The formats of all tasks."""
+    return {
+        "chat": APIS[api](peer, dialect),
+        "embed": VectorsWire(peer),
+        "transcribe": HearingWire(peer),
+        "speak": SpeakingWire(peer, voice),
+    }

@@ -37,6 +37,8 @@ LATE = {
     "file": ("loom.adapters.file_sink", "file", "desktop"),
     "notify": ("loom.adapters.notify", "notify", "desktop"),
     "openai": ("loom.adapters.openai", "openai", "cloud"),
+    "anthropic": ("loom.adapters.anthropic", "anthropic", "cloud"),
+    "vllm": ("loom.adapters.vllm", "vllm", "cloud"),
     "process": ("loom.adapters.process", "process", "desktop"),
     "gateway": ("loom.web", "gateway", "web"),
     "gateway_keys": ("loom.web", "KeyFile", "web"),

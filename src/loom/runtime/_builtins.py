@@ -39,7 +39,10 @@ BUILTINS: dict[str, dict[str, str]] = {
         "wyoming": "wyoming_sink",
         "wyoming_service": "wyoming_service",
     },
-    "models": {**{name: f"catalog:{name}" for name in BACKENDS}, "openai": "openai"},
+    "models": {
+        **{name: f"catalog:{name}" for name in BACKENDS},
+        **{name: name for name in ("anthropic", "openai", "vllm")},
+    },
 }
 
 
