@@ -51,7 +51,7 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(
-    r"(?:19|20)\d\d([-./])[01]?\d\1[0-3]?\d(?!\d)|[0-3]?\d([-./])[01]?\d\2(?:19|20)?\d\d(?!\d)"
+    r"(?:19|20)\d\d([-./])[01]?\d\1[0-3]?\d(?!\d)|[0-3]?\d([-./])[01]?\d\2(?:19|20)?\d\d(?!\d|[-./]\d)"
 )
 
 
@@ -69,6 +69,7 @@ class Phone:
 
 
 def _is_phone(found: str, before: str, after: str) -> bool:
+    found = found[found.count("(") > found.count(")") :] if found[0] == "(" else found
     digits = sum(char.isdigit() for char in found)
     if found[0] == "+" or found.startswith(("00", "(+", "(00")):
         return 7 <= digits <= 17
@@ -83,7 +84,12 @@ def _is_amount(found: str, before: str) -> bool:
     """A decimal number, the middle of an identifier, or money."""
     if found.count(".") == 1 and not any(char in found for char in " ()/-"):
         return True
-    return before[-1:] in ("_", "$", "€", "£", "#", ".", ",") or before[-1:].isalpha()
+    last = before[-2:]
+    return (
+        last[-1:] in ("_", "$", "€", "£", "#")
+        or last[-1:].isalpha()
+        or (last[:1].isdigit() and last[1:] in (",", "."))
+    )
 
 
 _INNER = re.compile(

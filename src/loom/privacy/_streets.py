@@ -14,7 +14,7 @@ _SUFFIX = (
     "Cres|Close|Circle|Cir|Trail|Trl|Row|Mews|Highway|Hwy|Parkway|Pkwy|Alley|Loop|Pike|Grove|Gardens|Gate|Quay|Walk|"
     "Hill|Plaza"
 )
-_NUMBER = r"(?<![\w.,])\d{1,6}[A-Za-z]?(?:[-/]\d{1,4}[A-Za-z]?)?,? (?:[NSEW]{1,2}\.? )?"
+_NUMBER = r"(?<![\w.])(?<!\d,)\d{1,6}[A-Za-z]?(?:[-/]\d{1,4}[A-Za-z]?)?,? (?:[NSEW]{1,2}\.? )?"
 _NAMED = rf"(?:(?:{_UP}|\d{{1,3}}(?:st|nd|rd|th)|of|the) ){{1,4}}?(?:{_SUFFIX})\b\.?(?: [NSEW]{{1,2}}\b)?"
 _UNIT = r"(?:,? {0,2}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|#)\.? {0,2}#?[\w\-]{1,6}+)?"
 _POSTCODE = r"(?:,? {0,2}(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b))?"
@@ -40,10 +40,10 @@ _STATES = (
 )
 _FORMS = (
     _NUMBER + _NAMED + _UNIT + _TOWN,
-    r"(?<![\w.,])\d{1,6}[a-z]? (?:[a-z'\-]{2,20}+ ){1,2}?(?:street|avenue|road|boulevard|lane)\b",
+    r"(?<![\w.])(?<!\d,)\d{1,6}[a-z]? (?:[a-z'\-]{2,20}+ ){1,2}?(?:street|avenue|road|boulevard|lane)\b",
     _JOINED + rf" \d{{1,4}}(?: ?[a-zA-Z]\b)?(?:-\d{{1,4}})?{_CODE}",
     rf"(?<!\w)(?:{_UP} ){{1,3}}?(?:{_WAYS}) \d{{1,4}}(?: ?[a-zA-Z]\b)?{_CODE}",
-    rf"(?<![\w.,])\d{{1,4}}(?: ?(?:bis|ter|quater|[A-Z])\b)?,? {_RUE} {_OF}{_UP}(?:[ \-]{_UP}){{0,3}}{_CODE}",
+    rf"(?<![\w.])(?<!\d,)\d{{1,4}}(?: ?(?:bis|ter|quater|[A-Z])\b)?,? {_RUE} {_OF}{_UP}(?:[ \-]{_UP}){{0,3}}{_CODE}",
     rf"(?<!\w){_CALLE} ?{_OF}(?:{_UP}[ ,]{{0,2}}){{1,4}}?{_NO}{_CODE}",
     r"(?i:(?<!\w)P\.? ?O\.? ?Box \d{1,6})",
     r"(?i:(?<!\w)Postfach \d[\d ]{0,7})",

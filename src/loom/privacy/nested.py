@@ -75,5 +75,13 @@ def mapped(tree: object, leaf: Leaf, told: bool = False) -> object:
 def texts(tree: object) -> list[str]:
     """Every text in *tree*, in order, keys included."""
     found: list[str] = []
-    mapped(tree, lambda value, _: found.append(value) if isinstance(value, str) else None)
+    todo = [tree]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, Mapping):
+            todo += [part for pair in value.items() for part in pair][::-1]
+        elif isinstance(value, list | tuple):
+            todo += value[::-1]
     return found

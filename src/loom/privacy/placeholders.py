@@ -43,7 +43,7 @@ class Placeholders:
     representation, not its errors.
     """
 
-    __slots__ = ("_counts", "_form", "_limits", "_partial", "_rows", "_size", "_told", "exact", "nonce")
+    __slots__ = ("_counts", "_limits", "_rows", "_size", "_told", "nonce")
 
     def __init__(self, nonce: str, limits: Limits = USUAL) -> None:
         self.nonce, self._limits = nonce, limits
@@ -51,8 +51,6 @@ class Placeholders:
         self._rows: dict[str, _Row] = {}
         self._counts: Counter[str] = Counter()
         self._size = 0
-        self.exact = re.compile(rf"<(?:{'|'.join(KINDS)})_[1-9]\d{{0,6}}_{nonce}>")
-        self._form, self._partial = _patterns(nonce)
 
     def __repr__(self) -> str:
         return f"<Placeholders {sum(self._counts.values())} values>"
@@ -89,20 +87,20 @@ class Placeholders:
         """Where issued placeholders stand in *text*."""
         if self.nonce not in text:
             return []
-        return [match.span() for match in self.exact.finditer(text) if match[0] in self._rows]
+        return [match.span() for match in EXACT.finditer(text) if match[0] in self._rows]
 
     def lookalikes(self, text: str) -> Iterator[tuple[int, int]]:
         """Where something stands that would be taken for a placeholder and is none that was issued."""
         if self.nonce.lower() in text.lower():
-            for match in self._form.finditer(text):
-                if match[0] not in self._rows:
+            for match in _FORM.finditer(text):
+                if self._mine(match) and match[0] not in self._rows:
                     yield match.span()
 
     def restore(self, text: str, as_json: bool = False) -> str:
         """*text* with values for placeholders, bent ones included; *as_json*: they stand within strings of JSON."""
         if self.nonce.lower() not in text.lower():
             return text
-        return self._form.sub(lambda match: self._back(match, as_json), text)
+        return _FORM.sub(lambda match: self._back(match, as_json), text)
 
     def settled(self, before: str, text: str, as_json: bool) -> tuple[str, int]:
         """What *text* after *before* is, restored, up to where a placeholder may have begun; and where that is.
@@ -110,7 +108,7 @@ class Placeholders:
         Pure: the longest part that no continuation can change. *before* is the character before it, if any.
         """
         whole = before + text
-        matches = list(self._form.finditer(whole, len(before))) if self.nonce.lower() in whole.lower() else []
+        matches = list(_FORM.finditer(whole, len(before))) if self.nonce.lower() in whole.lower() else []
         held = self._held(whole, max(len(before), len(whole) - LONGEST), matches)
         settled = [match for match in matches if match.end() <= held]
         return self._filled(whole[:held], len(before), settled, as_json), held - len(before)
@@ -118,7 +116,7 @@ class Placeholders:
     def rest(self, before: str, text: str, as_json: bool) -> str:
         """*text* after *before*, restored to its end."""
         whole, at = before + text, len(before)
-        return self._filled(whole, at, self._form.finditer(whole, at), as_json)
+        return self._filled(whole, at, _FORM.finditer(whole, at), as_json)
 
     def _filled(self, whole: str, at: int, matches: Iterable[re.Match[str]], as_json: bool) -> str:
         pieces: list[str] = []
@@ -129,57 +127,62 @@ class Placeholders:
 
     def _held(self, whole: str, start: int, matches: list[re.Match[str]]) -> int:
         inside = {at for match in matches for at in range(match.start() + 1, match.end())}
-        while match := self._partial.search(whole, start):
+        while match := _PARTIAL.search(whole, start):
             if match.start() not in inside:
                 return match.start()
             start = match.start() + 1
         return len(whole)
 
     def _back(self, match: re.Match[str], as_json: bool) -> str:
-        kind, number = next((match[at], match[at + 1]) for at in (1, 3) if match[at])
-        row = self._rows.get(f"<{kind.upper()}_{int(number)}_{self.nonce}>")
+        kind, number, nonce = _parts(match)
+        row = self._rows.get(f"<{kind.upper()}_{int(number)}_{nonce.upper()}>")
         if row is None:
             return match[0]
         return json.dumps(str(row.value), ensure_ascii=False)[1:-1] if as_json else str(row.value)
 
-    @property
-    def values(self) -> list[tuple[Scalar, str]]:
-        """Every value with its kind; for whoever looks for them, nobody else."""
-        return [(row.value, row.kind) for row in self._rows.values()]
+    def _mine(self, match: re.Match[str]) -> bool:
+        return _parts(match)[2].upper() == self.nonce
 
 
 _SPACE = r"[ \t]{0,2}"
 _BREAK = r"\\?[_ \-]{1,2}\\?"
-_KIND = "|".join(KINDS)
+_NONCE = f"[{LETTERS}]"
 
 
-def _patterns(nonce: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Placeholders in any case, with spaces, other brackets or none; and beginnings of them at the end of a text."""
-    core = rf"({_KIND}){_BREAK}(\d{{1,7}}){_BREAK}{nonce}"
+def _parts(match: re.Match[str]) -> tuple[str, str, str]:
+    """Kind, number and nonce of a match of _FORM, with brackets or without."""
+    first = 1 if match[1] else 4
+    return match[first], match[first + 1], match[first + 2]
+
+
+def _form() -> str:
+    """Placeholders in any case, with spaces, other brackets or none."""
+    core = rf"({'|'.join(KINDS)}){_BREAK}(\d{{1,7}}){_BREAK}({_NONCE}{{{NONCE}}})"
     opened = rf"(?:<|&lt;|\\<|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\>|›|＞|〉)"
-    form = rf"{opened}|(?<![^\W_]){core}(?![^\W_])"
-    return re.compile(form, re.IGNORECASE), re.compile(_beginning(nonce), re.IGNORECASE)
+    return rf"{opened}|(?<![^\W_]){core}(?![^\W_])"
 
 
-def _beginning(nonce: str) -> str:
-    """A pattern of what a placeholder may begin with, up to the end of the text."""
+def _partial() -> str:
+    """What a placeholder may begin with, up to the end of the text."""
     closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\)?"
-    tail = _chain(["\\\\", *nonce], closing, optional_first=True)
-    digits = rf"(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}(?:{tail})?)?)?"
-    kinds = "|".join(_prefixes(kind, rf"(?:\\?[_ \-]{{0,2}}\\?{digits})") for kind in KINDS)
-    opening = rf"(?:&(?:l(?:t(?:;{_SPACE}(?:{kinds})?)?)?)?|\\(?:<{_SPACE}(?:{kinds})?)?|[<‹＜〈]{_SPACE}(?:{kinds})?)"
+    nonce = rf"\\?(?:{_NONCE}{{1,{NONCE - 1}}}|{_NONCE}{{{NONCE}}}{closing})?"
+    number = rf"\\?[_ \-]{{0,2}}\\?(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}{nonce})?)?"
+    kinds = "|".join(_beginnings(kind, number) for kind in KINDS)
+    opening = (
+        rf"&(?:l(?:t(?:;{_SPACE}(?:{kinds})?)?)?)?|\\(?:<{_SPACE}(?:{kinds})?)?|[<‹＜〈]{_SPACE}(?:{kinds})?"
+    )
     return rf"(?:{opening}|(?<![^\W_])(?:{kinds}))\Z"
 
 
-def _prefixes(word: str, after: str) -> str:
-    """A pattern of the beginnings of *word*, the whole with *after*."""
+def _beginnings(word: str, after: str) -> str:
+    """The beginnings of *word*, and the whole with *after*."""
     result = f"{word[-1]}(?:{after})?"
     for char in word[-2::-1]:
         result = f"{char}(?:{result})?"
     return result
 
 
-def _chain(parts: list[str], after: str, optional_first: bool) -> str:
-    first = f"(?:{parts[0]})?" if optional_first else parts[0]
-    word = "".join(parts[1:])
-    return first + f"(?:{_prefixes(word, after)})?"
+EXACT = re.compile(rf"<(?:{'|'.join(KINDS)})_[1-9]\d{{0,6}}_{_NONCE}{{{NONCE}}}>")
+"""What a placeholder is to the letter."""
+_FORM = re.compile(_form(), re.IGNORECASE)
+_PARTIAL = re.compile(_partial(), re.IGNORECASE)

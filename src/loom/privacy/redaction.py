@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from loom.errors import NotRedacted
 from loom.privacy.finding import Detector, Finding, merged, without
 from loom.privacy.literals import Literals
-from loom.privacy.placeholders import Placeholders
+from loom.privacy.placeholders import EXACT, Placeholders
 from loom.privacy.view import MASK, View, small, views
 
 ROUNDS = 8
 """How often a text is looked at again because something was found in it; what still changes then is refused."""
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/_\-]{16,}+(?:\r?\n(?=[A-Za-z0-9+/_\-]))?+)++={0,2}")
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :]?){8,}+(?![0-9A-Fa-f])")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/_\-]{10,}+(?:\r?\n(?=[A-Za-z0-9+/_\-]))?+)++={0,2}")
+_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{14,}+|[0-9A-Fa-f]{2}(?:[ :\-][0-9A-Fa-f]{2}){6,}+)")
+_GAPS = {ord(char): None for char in " :-"}
 _NESTED = 2
 
 
@@ -112,16 +113,20 @@ def _masked(text: str, names: Placeholders) -> View:
     view = View(text)
     if names.nonce not in text:
         return view
-    return view.edited(names.exact, lambda found: MASK if names.issued(found) else found)
+    return view.edited(EXACT, lambda found: MASK if names.issued(found) else found)
 
 
 def _encoded(text: str) -> Iterator[tuple[int, int, str]]:
     """Runs of base64 or hexadecimal that hold a text, and that text; base64 read from each of four beginnings."""
     for match in _HEX.finditer(text):
-        data = bytes.fromhex(re.sub(r"[^0-9A-Fa-f]", "", match[0]))
-        if (inner := _readable(data)) is not None:
-            yield *match.span(), inner
+        digits = match[0].translate(_GAPS)
+        for offset in range(2):
+            data = bytes.fromhex(digits[offset : len(digits) - (len(digits) - offset) % 2])
+            if (inner := _readable(data)) is not None:
+                yield *match.span(), inner
     for match in _BASE64.finditer(text):
+        if match[0].lower() == match[0] or match[0].upper() == match[0]:
+            continue  # a word, or a number
         run = re.sub(r"[\r\n=]", "", match[0]).replace("-", "+").replace("_", "/")
         for offset in range(4):
             if (inner := _readable(_bytes(run[offset:]))) is not None:
@@ -137,15 +142,7 @@ def _bytes(run: str) -> bytes:
 
 
 def _readable(data: bytes) -> str | None:
-    """The text that *data* is, None when it is none."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        if error.start < 8 or error.start < len(data) - 3:
-            return None
-        text = data[: error.start].decode()
-    return (
-        text
-        if len(text) >= 6 and sum(char.isprintable() or char.isspace() for char in text) * 10 >= len(text) * 9
-        else None
-    )
+    """The text that *data* is for the most part, None when it is none."""
+    text = data.decode(errors="replace")
+    good = sum(map(str.isprintable, text)) + sum(map(text.count, "\r\n\t")) - text.count("\ufffd")
+    return text if len(text) >= 6 and good * 10 >= len(text) * 8 else None
