@@ -82,7 +82,7 @@ async def test_personal_data_is_found_by_the_routers_own_detectors() -> None:
     assert found == ["guarded", "guarded", "open", "open"]
 
 
-async def test_a_loop_of_tools_is_one_until_the_user_speaks_again(helpdesk: Imported) -> None:
+async def test_a_loop_of_tools_is_one_until_the_assistant_has_answered(helpdesk: Imported) -> None:
     calls = {
         "role": "assistant",
         "content": "",
@@ -91,8 +91,10 @@ async def test_a_loop_of_tools_is_one_until_the_user_speaks_again(helpdesk: Impo
     loop = [{"role": "user", "content": "hi"}, calls, {"role": "tool", "content": "7", "tool_call_id": "1"}]
     decider = Decider(helpdesk, embed)
     during = await decider.decide(ModelRequest("chat", loop))
-    after = await decider.decide(ModelRequest("chat", [*loop, {"role": "user", "content": "thanks"}]))
-    assert [met.choice and met.choice.name for met in (during, after)] == ["tools", "rest"]
+    hurried = await decider.decide(ModelRequest("chat", [*loop, {"role": "user", "content": "and?"}]))
+    answer = [{"role": "assistant", "content": "It is 7."}, {"role": "user", "content": "thanks"}]
+    after = await decider.decide(ModelRequest("chat", [*loop, *answer]))
+    assert [met.choice and met.choice.name for met in (during, hurried, after)] == ["tools", "tools", "rest"]
 
 
 async def test_without_embeddings_what_hangs_on_them_is_unknown_and_does_not_match(

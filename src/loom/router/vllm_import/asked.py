@@ -20,7 +20,7 @@ class Asked:
     tools: int = 0
     choice: str = "auto"
     looping: bool = False
-    """A tool was called, or has answered, since the user last spoke."""
+    """A tool was called, or has answered, since the assistant last spoke in words."""
 
     @property
     def characters(self) -> int:
@@ -48,8 +48,17 @@ def asked(request: ModelRequest) -> Asked:
         roles,
         many,
         _choice(choice),
-        any(role == "tool" or messages[n].get("tool_calls") for n, role in enumerate(roles) if n > last),
+        _looping(messages, roles, texts),
     )
+
+
+def _looping(messages: Sequence[Mapping[str, Any]], roles: Sequence[str], texts: Sequence[str]) -> bool:
+    for message, role, text in zip(reversed(messages), reversed(roles), reversed(texts), strict=True):
+        if role == "tool" or message.get("tool_calls"):
+            return True
+        if role == "assistant" and text.strip():
+            return False
+    return False
 
 
 def _choice(found: object) -> str:

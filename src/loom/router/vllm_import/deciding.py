@@ -39,9 +39,10 @@ class Decider:
     async def decide(self, request: ModelRequest) -> Met:
         """The first decision, by priority, whose conditions hold; raises what *embed* raises."""
         seen = asked(request)
-        return meet(self.imported, seen, await self._likeness(seen))
+        return meet(self.imported, seen, await self.likeness(seen))
 
-    async def _likeness(self, seen: Asked) -> Likeness:
+    async def likeness(self, seen: Asked) -> Likeness:
+        """How like *seen* each text of the policy is, and each of the last things that the user said."""
         if self.embed is None or not seen.text.strip():
             return {}
         if not self._known:
@@ -58,7 +59,7 @@ def meet(imported: Imported, seen: Asked, likeness: Likeness) -> Met:
     unknown: dict[str, None] = {}
 
     def truth(leaf: Leaf) -> bool | None:
-        found = _truth(imported, leaf, seen, likeness)
+        found = truth_of(imported, leaf, seen, likeness)
         if found is None:
             unknown[f"{leaf.kind}:{leaf.name}"] = None
         return found
@@ -70,7 +71,8 @@ def meet(imported: Imported, seen: Asked, likeness: Likeness) -> Met:
     return Met(None, tuple(unknown))
 
 
-def _truth(imported: Imported, leaf: Leaf, seen: Asked, likeness: Likeness) -> bool | None:
+def truth_of(imported: Imported, leaf: Leaf, seen: Asked, likeness: Likeness) -> bool | None:
+    """Whether one signal holds, None where nobody knows."""
     if leaf.kind == "projection":
         band = imported.bands.get(leaf.name)
         return None if band is None else _within(imported, band, seen, likeness)

@@ -13,7 +13,7 @@ from typing import Any
 
 from loom.errors import ConfigError
 from loom.router.vllm_import.pattern import compiled
-from loom.router.vllm_import.personal import loom_kinds
+from loom.router.vllm_import.personal import detectors, loom_kinds
 from loom.router.vllm_import.signals import (
     Again,
     Complexity,
@@ -247,7 +247,7 @@ def _personal(found: Mapping[str, Any], where: str) -> Signal:
     kinds = loom_kinds(set(_texts(found, "pii_types_allowed", where)))
     if not kinds:
         return Unknown("none of the kinds of personal data that it is about is found by Loom")
-    return Personal(kinds, bool(found.get("include_history")))
+    return Personal(kinds, detectors(), bool(found.get("include_history")))
 
 
 READERS: dict[str, Callable[[Mapping[str, Any], str], Signal]] = {

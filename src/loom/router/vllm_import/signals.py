@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from loom.privacy import Detector
 from loom.router.vllm_import.asked import Asked
 from loom.router.vllm_import.pattern import window
+from loom.router.vllm_import.personal import kinds_in
 
 Likeness = Mapping[str, float]
 """How like the request each of some texts is: cosines."""
@@ -163,15 +165,14 @@ class Personal:
     """Personal data of one of *kinds* is in the text, or with *history* anywhere in the conversation."""
 
     kinds: frozenset[str]
+    detectors: tuple[Detector, ...]
     history: bool = False
     texts: tuple[str, ...] = ()
 
     def value(self, asked: Asked, likeness: Likeness) -> float | None:
         """1.0 or 0.0, by the detectors of the router's own redaction."""
-        from loom.router.vllm_import.personal import kinds_in
-
         text = f"{asked.history}\n{asked.text}" if self.history else asked.text
-        return float(bool(kinds_in(text) & self.kinds))
+        return float(bool(kinds_in(text, self.detectors) & self.kinds))
 
 
 @dataclass(frozen=True, slots=True)
