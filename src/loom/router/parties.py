@@ -9,6 +9,7 @@ from loom.clock import Clock
 from loom.event import Label
 from loom.models import Decision, ModelReply, ModelRequest
 from loom.router.budget import Payer, Remaining, Spend
+from loom.router.facts import Facts
 
 Tell = Callable[[str, Mapping[str, Any], ModelRequest], object]
 """Publishes a topic and a payload about a request."""
@@ -85,7 +86,9 @@ class Expected(Protocol):
 
 
 class Learner(Protocol):
-    """Learns what to expect of each backend."""
+    """Learns what to expect of each backend; `meet` tells it of one before it is asked."""
+
+    def meet(self, facts: Facts) -> object: ...
 
     async def expect(self, request: ModelRequest, names: Sequence[str]) -> Mapping[str, Any]: ...
 

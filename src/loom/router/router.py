@@ -18,6 +18,7 @@ from loom.router import cascade, hedge, single, speculative
 from loom.router.backend import Backend
 from loom.router.call import Call
 from loom.router.decisions import Decisions
+from loom.router.expectation import believed
 from loom.router.facts import Facts
 from loom.router.parties import Budgets, Cache, Guard, Learner, Parties, Tell
 from loom.router.pick import pick, unknown
@@ -68,7 +69,9 @@ class Router:
         """One more backend; raises ConfigError when its name is taken, or for facts that contradict each other."""
         if model.name in self._backends:
             raise ConfigError(f"there is a model {model.name!r} already; give one of them another name")
-        self._backends[model.name] = Backend(model)
+        backend = self._backends[model.name] = Backend(model)
+        if self._parties.learner is not None:
+            self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -241,12 +244,7 @@ class Router:
             expected = await self._parties.learner.expect(request, [each.name for each in facts])
         except (ModelError, WorkerError):  # what it embeds with is a model too; without it priors have to do
             return facts
-        return [
-            replace(each, quality=known.mean, deviation=known.deviation)
-            if (known := expected.get(each.name)) is not None
-            else each
-            for each in facts
-        ]
+        return [believed(each, expected.get(each.name)) for each in facts]
 
     def _order(self, call: Call) -> list[Backend]:
         return [self._backends[name] for name in call.decision.order if name in self._backends]
