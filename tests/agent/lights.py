@@ -107,7 +107,7 @@ def butler(**ask: Any) -> type[Butler]:
     """A butler that asks with *ask*."""
 
     class Made(Butler, name="Butler"):
-        _ask = ask
+        _ask: dict[str, Any] = ask
         _errors: list[Exception] = []
         _answered: list[Any] = []
 

@@ -61,11 +61,18 @@ class _Loop:
         self._closed: set[str] = set()
 
     async def run(self) -> Any:
-        """The answer."""
+        """The answer; an error says what was done on the way."""
+        try:
+            return await self._run()
+        except ToolLoop as error:
+            error.done = tuple(self._steps)
+            raise
+
+    async def _run(self) -> Any:
         most = self._wish.steps
         for step in range(1, most + 1):
             reply = await self._prompting.ask(self._offer())
-            calls = calls_of(reply, step) if self._tools else []
+            calls = calls_of(reply, len(self._prompting)) if self._tools else []
             if not calls:
                 return await self._answer(reply)
             if step == most:
@@ -151,7 +158,7 @@ class _Loop:
 
     def _stopped(self, reason: str, what: str) -> ToolLoop:
         done = ", ".join(f"{each['tool']} {each['outcome']:.40}" for each in self._steps[-8:]) or "nothing"
-        return ToolLoop(f"the model {what}; it did: {done}", reason=reason, done=tuple(self._steps))
+        return ToolLoop(f"the model {what}; it did: {done}", reason=reason)
 
     # --- the answer -----------------------------------------------------------------------------------------------
 

@@ -118,17 +118,17 @@ def called(tools: Mapping[str, Tool], name: str) -> Tool | None:
     )
 
 
-def calls_of(reply: Mapping[str, Any], step: int) -> list[Call]:
-    """The calls in a model's reply; whatever it sent can be answered. *step* names those without an id."""
+def calls_of(reply: Mapping[str, Any], after: int) -> list[Call]:
+    """The calls in a model's reply; whatever it sent can be answered. *after*: the messages before it, for ids."""
     found = reply.get("tool_calls")
     if not isinstance(found, list | tuple):
         return []
     taken: set[str] = set()
     calls = []
     for number, each in enumerate(found):
-        call = _call(each, f"call_{step}_{number + 1}")
+        call = _call(each, f"call_{after}_{number + 1}")
         if call.id in taken:  # a result must find its call
-            call = call._replace(id=f"call_{step}_{number + 1}")
+            call = call._replace(id=f"call_{after}_{number + 1}")
         taken.add(call.id)
         calls.append(call)
     return calls
