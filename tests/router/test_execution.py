@@ -1,0 +1,394 @@
+"""One request on its way: fallbacks, what may be retried, deadlines, bills, breakers, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from loom.errors import (
+    BackendFailed,
+    BackendTimeout,
+    ConfigError,
+    Deferred,
+    ModelError,
+    RouteRefused,
+    UnknownDecision,
+)
+from loom.event import Confidentiality, Label
+from loom.models import ModelRequest
+from loom.models.decision import Route
+from loom.router.budget import Budgets, Limit, Payer
+from loom.router.policy import Policy
+from loom.testing import virtual_time
+from tests.router.backends import PRICE as PRICE_SMALL
+from tests.router.backends import SECRET, FakeGuard, FakeModel, Told, cloud, leftovers, new_router
+
+SENSITIVE = Label(Confidentiality.SENSITIVE)
+PRIVATE = Label(Confidentiality.PRIVATE)
+
+
+def asked(**more: Any) -> ModelRequest:
+    return ModelRequest("chat", more.pop("input", "hello"), **more)
+
+
+@virtual_time
+async def test_a_reply_says_who_answered_why_and_what_it_cost() -> None:
+    router = new_router(FakeModel("here", quality=0.1), cloud())
+    reply = await router.ask(asked())
+    assert reply.backend == "cloud"
+    assert reply.output == {"text": "hello there"}
+    assert reply.cost == pytest.approx(10 * 0.001 + 5 * 0.002 + 0.5)
+    assert reply.decision is not None
+    assert router.decisions(reply.decision.id) is reply.decision
+    assert router.statistics()["cloud"]["cost"] == pytest.approx(reply.cost)
+    assert router.statistics()["cloud"]["tokens"] == 15
+    assert leftovers(router) == []
+
+
+@pytest.mark.parametrize("trouble", ["fail", "reset", "die", "crash", "junk"])
+@virtual_time
+async def test_the_next_in_the_order_is_asked_after_what_may_be_retried(trouble: str) -> None:
+    told = Told()
+    router = new_router(FakeModel("here", quality=0.1), cloud(script=[trouble]), tell=told)
+    reply = await router.ask(asked())
+    assert reply.backend == "here"
+    (outcome,) = told.of("outcome")
+    assert [(each["backend"], each["outcome"]) for each in outcome["attempts"]] == [
+        ("cloud", "failed"),
+        ("here", "done"),
+    ]
+    assert router.statistics()["cloud"]["failed"] == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_nobody_else_is_asked_after_a_request_that_is_wrong_itself() -> None:
+    here = FakeModel("here", quality=0.1)
+    router = new_router(here, cloud(script=["fatal"]))
+    with pytest.raises(BackendFailed, match="refused"):
+        await router.ask(asked())
+    assert not here.requests
+
+
+@virtual_time
+async def test_when_all_fail_the_last_error_says_what_was_tried() -> None:
+    router = new_router(FakeModel("here", ["crash"], quality=0.1), cloud(script=["fail"]))
+    with pytest.raises(RuntimeError, match="here crashed") as caught:
+        await router.ask(asked())
+    assert caught.value.__notes__ == ["tried: cloud (BackendFailed 500), here (RuntimeError)"]
+
+
+@virtual_time
+async def test_only_backends_of_the_decision_are_asked() -> None:
+    other = cloud("other", clearance=Confidentiality.PUBLIC)
+    router = new_router(cloud(script=["fail"]), other, guard=FakeGuard())
+    with pytest.raises(BackendFailed, match="cloud failed"):
+        await router.ask(asked(label=SENSITIVE))
+    assert not other.requests
+
+
+@virtual_time
+async def test_a_try_that_hangs_leaves_time_for_the_next() -> None:
+    loop = asyncio.get_running_loop()
+    router = new_router(FakeModel("here", quality=0.1), cloud(script=["hang"]))
+    began = loop.time()
+    reply = await router.ask(asked(timeout=8))
+    assert reply.backend == "here"
+    assert loop.time() - began < 8
+    assert router.statistics()["cloud"]["failed"] == 1
+
+
+@virtual_time
+async def test_what_is_left_of_the_time_is_passed_on_and_is_the_end() -> None:
+    loop = asyncio.get_running_loop()
+    model = FakeModel("here", ["hang"])
+    router = new_router(model)
+    began = loop.time()
+    with pytest.raises(BackendTimeout, match="'here' did not answer in"):
+        await router.ask(asked(timeout=3))
+    assert loop.time() - began < 3.1
+    assert model.requests[0].timeout == pytest.approx(3)
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_expired_work_is_not_sent() -> None:
+    model = FakeModel("here", [5, "x"], concurrency=1)
+    router = new_router(model)
+    first = asyncio.create_task(router.ask(asked()))
+    await asyncio.sleep(0)
+    with pytest.raises((BackendTimeout, RouteRefused)):
+        await router.ask(asked(timeout=2))
+    assert len(model.requests) == 1
+    await first
+    with pytest.raises(RouteRefused, match="nothing is left"):
+        await router.ask(asked(timeout=0))
+    assert len(model.requests) == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_full_line_leads_to_the_next_backend() -> None:
+    far = cloud(script=[5], concurrency=1)
+    here = FakeModel("here", quality=0.1)
+    router = new_router(here, far)
+    waiting = [asyncio.create_task(router.ask(asked())) for _ in range(257)]
+    await asyncio.sleep(0.1)
+    reply = await router.ask(asked())
+    assert reply.backend == "here"
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert far.most == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_backend_that_keeps_failing_is_left_alone_and_tried_again_by_one() -> None:
+    far = cloud(script=["fail"] * 5 + [[0.5, "fine"]])
+    router = new_router(FakeModel("here", quality=0.1), far)
+    for _ in range(7):
+        assert (await router.ask(asked())).backend == "here"
+    assert len(far.requests) == 5
+    await asyncio.sleep(1.1)
+    replies = await asyncio.gather(*(router.ask(asked()) for _ in range(4)))
+    assert sorted(reply.backend for reply in replies) == ["cloud", "here", "here", "here"]
+    assert (await router.ask(asked())).backend == "cloud"
+
+
+@virtual_time
+async def test_retry_after_is_kept_to_and_is_no_failure() -> None:
+    far = cloud(script=["busy", "fine"])
+    router = new_router(far, policy=Policy(without_cloud="defer", hybrid="off"))
+    with pytest.raises(BackendFailed, match="busy"):
+        await router.ask(asked())
+    with pytest.raises(Deferred) as caught:
+        await router.ask(asked())
+    assert caught.value.retry_after == pytest.approx(7, abs=0.1)
+    assert caught.value.decision.route is Route.DEFER  # type: ignore[attr-defined]
+    assert len(far.requests) == 1
+    await asyncio.sleep(7)
+    assert (await router.ask(asked())).backend == "cloud"
+    assert router.statistics()["cloud"]["error_rate"] == 0
+
+
+@virtual_time
+async def test_impatience_is_not_the_backends_failure() -> None:
+    far = cloud(script=[[0.5, "fine"]])
+    router = new_router(far)
+    for _ in range(20):
+        with pytest.raises(ModelError):
+            await router.ask(asked(timeout=0.01))
+    assert router.statistics()["cloud"]["open_until_ms"] is None
+
+
+@virtual_time
+async def test_another_model_than_the_one_asked_is_told_and_counted() -> None:
+    told = Told()
+    router = new_router(cloud(script=["fine", "other"]), tell=told)
+    await router.ask(asked())
+    assert router.statistics()["cloud"]["other_model"] == 0  # a version behind the name is the same model
+    await router.ask(asked())
+    assert router.statistics()["cloud"]["other_model"] == 1
+    assert [each["model"] for each in told.of("outcome")] == ["big-model-2026", "small-model"]
+
+
+@virtual_time
+async def test_what_is_told_holds_no_text_of_the_request_or_the_answer() -> None:
+    told = Told()
+    router = new_router(FakeModel("here", ["crash", "apple {input}"]), tell=told)
+    with pytest.raises(RuntimeError):
+        await router.ask(asked(input="banana"))
+    await router.ask(asked(input="banana"))
+    assert "banana" not in repr(told)
+    assert "apple" not in repr(told)
+    assert [topic for topic, _ in told] == ["decision", "outcome"] * 2
+
+
+# --- bills -----------------------------------------------------------------------------------------------------------
+
+
+def spent(budgets: Budgets, limit: float) -> float:
+    left = budgets.remaining(Payer("", None, ""), 0).money
+    assert left is not None
+    return limit - left
+
+
+@virtual_time
+async def test_the_backend_that_bills_is_the_one_that_is_charged() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud("dear", ["fail"], quality=0.95), cloud("cheap", quality=0.9), budgets=budgets)
+    reply = await router.ask(asked())
+    assert reply.backend == "cheap"
+    assert spent(budgets, 100) == pytest.approx(0.52)
+    assert reply.cost == pytest.approx(0.52)
+
+
+@virtual_time
+async def test_who_was_sent_something_and_cancelled_is_paid_for_what_it_read() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=["hang"]), budgets=budgets)
+    task = asyncio.create_task(router.ask(asked(input="x" * 40)))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spent(budgets, 100) == pytest.approx(0.51)  # a call and ten tokens
+    assert router.statistics()["cloud"]["cancelled"] == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_server_error_bills_nothing_and_a_broken_connection_may() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=["fail", "reset"]), budgets=budgets)
+    with pytest.raises(BackendFailed):
+        await router.ask(asked())
+    assert spent(budgets, 100) == 0
+    with pytest.raises(BackendFailed):
+        await router.ask(asked(input="x" * 40))
+    assert spent(budgets, 100) == pytest.approx(0.51)
+
+
+@virtual_time
+async def test_an_answer_may_be_as_long_as_was_reserved() -> None:
+    far = cloud(price=PRICE_SMALL)
+    router = new_router(far, budgets=Budgets([Limit("all", money=100.0)]))
+    await router.ask(asked())
+    assert far.requests[0].options["max_tokens"] == 512
+    await router.ask(asked(options={"max_tokens": 7}))
+    assert far.requests[1].options["max_tokens"] == 7
+
+
+@virtual_time
+async def test_many_at_once_never_spend_more_than_there_is() -> None:
+    far = cloud(script=[[0.01, "x"]])
+    budgets = Budgets([Limit("all", money=10.0)])
+    router = new_router(far, budgets=budgets)
+    results = await asyncio.gather(
+        *(router.ask(asked(options={"max_tokens": 5})) for _ in range(200)), return_exceptions=True
+    )
+    assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
+    assert 0 < len(far.requests) * 0.52 <= 10.0
+    assert leftovers(router) == []
+
+
+# --- privacy, once more right before sending -------------------------------------------------------------------------
+
+
+@virtual_time
+async def test_a_decision_that_is_wrong_sends_nothing_to_who_may_not_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from loom.router import router as module
+
+    real = module.decide
+
+    def wrong(request: ModelRequest, facts: Any, *rest: Any) -> Any:
+        free = ModelRequest(request.task, request.input)
+        return real(free, facts, *rest)
+
+    monkeypatch.setattr(module, "decide", wrong)
+    for label in ("sensitive", "private", "local-only"):
+        far = cloud(clearance=Confidentiality.PUBLIC)
+        router = new_router(far, guard=FakeGuard())
+        with pytest.raises(RouteRefused, match="is not sent to 'cloud'"):
+            await router.ask(asked(input=SECRET, label=Label.parse(label)))
+        assert not far.requests
+        assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_wrong_decision_without_a_guard_sends_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loom.router import router as module
+
+    real = module.decide
+    monkeypatch.setattr(
+        module, "decide", lambda request, *rest: real(ModelRequest(request.task, request.input), *rest)
+    )
+    far = cloud(clearance=Confidentiality.PRIVATE)
+    router = new_router(far)
+    with pytest.raises(RouteRefused, match="sensitive data is not sent"):
+        await router.ask(asked(label=SENSITIVE))
+    assert not far.requests
+
+
+@virtual_time
+async def test_what_is_sensitive_leaves_redacted_comes_back_restored_and_is_audited() -> None:
+    told = Told()
+    far = cloud(script=["you said {input}"])
+    router = new_router(far, guard=FakeGuard(), tell=told)
+    reply = await router.ask(asked(input=f"my word is {SECRET}", label=SENSITIVE))
+    assert far.requests[0].input == "my word is [X]"
+    assert reply.output == {"text": f"you said my word is {SECRET}"}
+    (audit,) = told.of("audit")
+    assert audit["input"] == "my word is [X]"
+    assert SECRET not in repr(told)
+
+
+@virtual_time
+async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent() -> None:
+    guard = FakeGuard()
+    far = cloud(script=[[1, "x"]], concurrency=1)
+    router = new_router(far, guard=guard)
+    first = asyncio.create_task(router.ask(asked()))
+    await asyncio.sleep(0.1)
+    second = asyncio.create_task(router.ask(asked(thread="t")))
+    await asyncio.sleep(0.1)
+    guard.label("t", PRIVATE)
+    await first
+    with pytest.raises(RouteRefused, match="private data is not sent"):
+        await second
+    assert len(far.requests) == 1
+    assert leftovers(router) == []
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@virtual_time
+async def test_the_words_for_what_cannot_be_done() -> None:
+    router = new_router(FakeModel("here"))
+    router.profiles["private"] = Policy()
+    with pytest.raises(RouteRefused, match="no model can do 'chatt'.*did you mean 'chat'") as caught:
+        await router.ask(ModelRequest("chatt"))
+    assert caught.value.decision is not None
+    with pytest.raises(ConfigError, match="no profile 'privat'; did you mean 'private'"):
+        await router.ask(asked(profile="privat"))
+    with pytest.raises(UnknownDecision, match="'nope'"):
+        router.feedback("nope", 1)
+    decision = await router.decide(asked())
+    assert len(router.decisions) == 1
+    with pytest.raises(UnknownDecision):
+        router.decisions(decision.id)
+
+
+@virtual_time
+async def test_the_policy_changes_while_it_runs() -> None:
+    router = new_router(FakeModel("here", quality=0.6), cloud())
+    assert (await router.ask(asked())).backend == "cloud"
+    router.policy = Policy(threshold=0.5)
+    assert (await router.ask(asked())).backend == "here"
+    router.profiles["best"] = Policy(hybrid="off")
+    assert (await router.ask(asked(profile="best"))).backend == "cloud"
+
+
+@virtual_time
+async def test_only_the_latest_thousand_decisions_are_kept() -> None:
+    router = new_router(FakeModel("here"))
+    first = await router.ask(asked())
+    for _ in range(1_000):
+        await router.ask(asked())
+    assert len(router.decisions) == 1_000
+    assert first.decision is not None
+    with pytest.raises(UnknownDecision):
+        router.decisions(first.decision.id)
+
+
+@virtual_time
+async def test_a_model_is_counted_where_it_was_refused() -> None:
+    router = new_router(FakeModel("here"), cloud(clearance=Confidentiality.PUBLIC), guard=FakeGuard())
+    await router.ask(asked(label=SENSITIVE))
+    assert router.statistics()["cloud"]["refused"] == {"privacy.clearance": 1}
