@@ -352,7 +352,7 @@ async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent
 async def test_the_words_for_what_cannot_be_done() -> None:
     router = new_router(FakeModel("here"))
     router.profiles["private"] = Policy()
-    with pytest.raises(RouteRefused, match="no model can do 'chatt'.*did you mean 'chat'") as caught:
+    with pytest.raises(RouteRefused, match=r"no model can do 'chatt'.*did you mean 'chat'") as caught:
         await router.ask(ModelRequest("chatt"))
     assert caught.value.decision is not None
     with pytest.raises(ConfigError, match="no profile 'privat'; did you mean 'private'"):

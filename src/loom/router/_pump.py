@@ -16,10 +16,10 @@ AHEAD = 8
 class Pump:
     """The items of *source*, which begins at once and stays in one task, as what uses task groups wants it."""
 
-    __slots__ = ("_closing", "_items", "_task")
+    __slots__ = ("_cancelled", "_items", "_task")
 
     def __init__(self, source: AsyncGenerator[Any, None]) -> None:
-        self._closing = False
+        self._cancelled: asyncio.CancelledError | None = None
         self._items: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
         self._task = asyncio.ensure_future(self._read(source))
 
@@ -36,8 +36,9 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - a model is a stranger's code; whoever takes the items gets it
             await self._items.put((None, error))
         except asyncio.CancelledError as error:
-            if not self._closing:
-                await self._items.put((None, error))
+            self._cancelled = error
+            if self._items.empty():  # somebody may wait for an item that will never come
+                self._items.put_nowait((None, error))
             raise
         else:
             await self._items.put((None, StopAsyncIteration()))
@@ -48,7 +49,7 @@ class Pump:
     async def __anext__(self) -> Any:
         """The next item; raises what the source raised, StopAsyncIteration after the last."""
         if self._task.done() and self._items.empty():
-            raise StopAsyncIteration
+            raise self._cancelled or StopAsyncIteration
         item, error = await self._items.get()
         if error is not None:
             raise error
@@ -56,14 +57,4 @@ class Pump:
 
     async def close(self) -> None:
         """Read no more; the source is closed when this returns."""
-        self._closing = True
         await end([self._task])
-
-
-async def items_of(pump: Pump) -> AsyncGenerator[Any, None]:
-    """The items of *pump*, which is closed when they are."""
-    try:
-        async for item in pump:
-            yield item
-    finally:
-        await pump.close()

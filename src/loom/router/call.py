@@ -100,9 +100,10 @@ class Call:
         took = (asyncio.get_running_loop().time() - self.began) * 1000
         return replace(reply, cost=self.cost, total_ms=took)
 
-    def noted(self, item: Any) -> None:
-        """One item of a stream went out; the last one says whose it was."""
-        if self.reply is None and isinstance(item, Mapping) and item.get("done") and "backend" in item:
+    def noted(self, item: Any) -> bool:
+        """One item of a stream arrived; whether it is the last one, which says whose it was."""
+        last = isinstance(item, Mapping) and bool(item.get("done")) and "backend" in item
+        if last:
             took = (asyncio.get_running_loop().time() - self.began) * 1000
             model = item.get("model")
             self.reply = ModelReply(
@@ -115,6 +116,7 @@ class Call:
             )
         elif self.first_ms is None:
             self.first_ms = (asyncio.get_running_loop().time() - self.began) * 1000
+        return last
 
     def outcome(self, how: str) -> Mapping[str, Any]:
         """What became of it, as it is told; no text of the request or of an answer."""

@@ -112,12 +112,15 @@ class Router:
         """
         call = self._call(replace(request, stream=True))
         await self._decided(call)
-        how = "cancelled"
+        how, last = "cancelled", None
         try:
             async with aclosing(_STREAM[call.decision.manner](call, self._order(call))) as items:
                 async for item in items:
-                    call.noted(item)
-                    yield item
+                    if last is not None:
+                        yield last
+                    last = item if call.noted(item) else None
+                    if last is None:
+                        yield item
             how = "done"
         except Exception:
             how = "failed"
@@ -125,6 +128,8 @@ class Router:
         finally:
             self._ended(call, how)
         await self._saved(call)
+        if last is not None:  # held back until every try is settled: now the cost is known
+            yield {**last, "cost": call.cost}
 
     async def decide(self, request: ModelRequest) -> Decision:
         """What would be decided about *request* now; nobody is asked and nothing remembered."""
