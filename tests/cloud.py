@@ -20,36 +20,20 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = """\
-{%- if tools %}
-    {{- '<|im_start|>system\\n' }}
-    {%- if messages[0]['role'] == 'system' %}{{- messages[0]['content'] }}{%- else %}{{- 'You call functions.' }}{%- endif %}
-    {{- "\\n\\n# Tools\\n\\nYou may call one or more functions.\\n\\n<tools>" }}
-    {%- for tool in tools %}{{- "\\n" }}{{- tool | tojson }}{%- endfor %}
-    {{- "\\n</tools>\\n\\nFor each function call, return a json object within <tool_call></tool_call> XML tags:\\n" }}
-    {{- "<tool_call>\\n{\\"name\\": <name>, \\"arguments\\": <arguments>}\\n</tool_call><|im_end|>\\n" }}
-{%- elif messages[0]['role'] == 'system' %}
-    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
-{%- endif %}
+{%- if tools %}{{- '<|im_start|>system\\nYou may call functions.\\n<tools>' }}
+{%- for tool in tools %}{{- '\\n' }}{{- tool | tojson }}{%- endfor %}{{- '\\n</tools><|im_end|>\\n' }}{%- endif %}
 {%- for message in messages %}
-    {%- if message.role == "user" or (message.role == "system" and not loop.first) or (message.role == "assistant" and not message.tool_calls) %}
-        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
-    {%- elif message.role == "assistant" %}
-        {{- '<|im_start|>' + message.role }}
-        {%- if message.content %}{{- '\\n' + message.content }}{%- endif %}
-        {%- for tool_call in message.tool_calls %}
-            {%- if tool_call.function is defined %}{%- set tool_call = tool_call.function %}{%- endif %}
-            {{- '\\n<tool_call>\\n{"name": "' }}{{- tool_call.name }}{{- '", "arguments": ' }}
-            {{- tool_call.arguments | tojson }}
-            {{- '}\\n</tool_call>' }}
-        {%- endfor %}
-        {{- '<|im_end|>\\n' }}
-    {%- elif message.role == "tool" %}
-        {{- '<|im_start|>user\\n<tool_response>\\n' }}{{- message.content }}{{- '\\n</tool_response><|im_end|>\\n' }}
-    {%- endif %}
+    {%- if message.role == 'tool' %}{{- '<|im_start|>user\\n<tool_response>\\n' + message.content }}
+    {%- else %}{{- '<|im_start|>' + message.role + '\\n' + (message.content or '') }}{%- endif %}
+    {%- for call in message.tool_calls or [] %}
+        {{- '\\n<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' }}
+        {{- call.function.arguments | tojson }}{{- '}\\n</tool_call>' }}
+    {%- endfor %}
+    {{- '<|im_end|>\\n' }}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}
 """
-"""How a conversation with tools is written for a model whose own template knows none: as Qwen and Hermes do."""
+"""How a conversation with tools is written for a model whose own template knows none."""
 
 START = 60.0  # seconds for a model to load on a busy machine
 KEY = "LOOM_TEST_CLOUD_KEY"
@@ -80,8 +64,9 @@ def running_cloud(
 ) -> Iterator[Cloud]:
     """A server of our own, checked to be the one started; it is killed at the end.
 
-    *embedding*: it gives vectors instead of answers; *tools*: it can be made to call them. *slots* requests are worked on at once, each in its share of the
-    *context*. Skips nothing: who has no xllamacpp or no model gets the error.
+    *embedding*: it gives vectors instead of answers; *tools*: its template knows of them, and of their answers.
+    *slots* requests are worked on at once, each in its share of the *context*. Nothing is skipped: who has no xllamacpp
+    or no model gets the error.
     """
     key = secrets.token_hex(16)
     options = {"embedding": embedding, "tools": tools, "context": context, "slots": slots}

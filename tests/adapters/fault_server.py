@@ -62,10 +62,17 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
 
 class FaultServer:
-    """Serves on a free port while it is entered; ``requests`` holds what was asked, ``open`` how many are connected."""
+    """Serves on a free port while it is entered; ``requests`` holds what was asked, ``open`` how many are connected.
 
-    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+    With *keep* a connection serves one request after the other. ``left`` is set when somebody has hung up.
+    """
+
+    def __init__(
+        self, behaviour: Behaviour, tls: ssl.SSLContext | None = None, *, keep: bool = False
+    ) -> None:
         self.behaviour = behaviour
+        self.left = asyncio.Event()
+        self._keep = keep
         self._tls = tls
         self.requests: list[Asked] = []
         self.open = 0
@@ -95,10 +102,7 @@ class FaultServer:
         self.open += 1
         self.connections += 1
         try:
-            asked = await _read(reader)
-            self.requests.append(asked)
-            await self.behaviour(asked, writer)
-            await writer.drain()
+            await self._talk(reader, writer)
             writer.close()
             await writer.wait_closed()
         except (OSError, asyncio.IncompleteReadError):
@@ -106,6 +110,28 @@ class FaultServer:
         finally:
             writer.transport.abort()
             self.open -= 1
+            self.left.set()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked = await _read(reader)
+            self.requests.append(asked)
+            if self._keep:
+                await self.behaviour(asked, writer)
+                await writer.drain()
+                continue
+            behaving = asyncio.ensure_future(self.behaviour(asked, writer))
+            leaving = asyncio.ensure_future(reader.read(1))
+            try:
+                await asyncio.wait((behaving, leaving), return_when=asyncio.FIRST_COMPLETED)
+                if behaving.done():
+                    behaving.result()
+                    await writer.drain()
+            finally:
+                behaving.cancel()
+                leaving.cancel()
+                await asyncio.gather(behaving, leaving, return_exceptions=True)
+            return
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
