@@ -331,6 +331,14 @@ class Ledger:
             self._told = True
             committer.add(Commit([], self.stir, sync=False))
 
+    async def written(self) -> None:
+        """Return when the outcomes and the records so far are on disk, or could not be written this time."""
+        committer = self.journal.committer
+        if not committer.closed:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            committer.add(Commit([], lambda error: _arrive(waiter, None), sync=False))
+            await waiter
+
     def stir(self, error: StoreError | None) -> None:
         """A write is over: whoever waits for the runtime to be idle may look."""
         if self.services is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loom.actions import Approval
 from loom.actions.registry import granted
-from loom.errors import ActionDenied
+from loom.errors import ActionDenied, ActionError
 from loom.event import HOP_LIMIT, Event
 from loom.router.tools import offered, run, wish_of
 
@@ -53,10 +53,23 @@ class StepHands:
         then, unless the runtime's own policy says of this action that it may run.
         """
         ctx = self._ctx
-        result = await ctx._call(capability, dict(arguments), Approval.ASK if ctx.label.untrusted else None)
+        try:
+            result = await ctx._call(
+                capability, dict(arguments), Approval.ASK if ctx.label.untrusted else None
+            )
+        except ActionError:
+            await self._written()
+            raise
         events = result if isinstance(result, list | tuple) else [result]
         ctx._take_in([each for each in events if isinstance(each, Event)])
+        await self._written()
         return result
+
+    async def _written(self) -> None:
+        """A model takes long: what became of the call is on disk first, so that a crash leaves no doubt of it."""
+        durable = self._ctx._cell.durable
+        if durable is not None and self._ctx.door.lane.rank:
+            await durable.ledger.written()
 
     def refused(self, tool: str, why: str) -> None:
         """Counted where denials are."""

@@ -36,6 +36,8 @@ REPEATS = 3
 """The same call with the same arguments ends the loop when it comes for this time; it is not done then."""
 MISTAKES = 3
 """Calls that cannot be done (unknown, wrong, denied before) that a model is told of; one more ends the loop."""
+UNKNOWN = "outcome unknown"
+"""In the words of a denial: it may have been done before a crash, and nobody said that it may be done again."""
 
 
 async def run(hands: Hands, wish: Wish, tools: dict[str, Tool]) -> Any:
@@ -120,15 +122,18 @@ class _Loop:
             result = await self._hands.do(name, converted(tool.function, call.arguments or {}))
         except Unfit as error:
             return self._mistake(call, str(error))
-        except ActionDenied as error:
-            self._closed.add(tool.name)
-            self._note(name, call, f"denied: {error}")
-            return told(f"not allowed, do not try it again: {error}")
         except ActionError as error:
-            self._note(name, call, f"failed: {error}")
-            return told(f"{type(error).__name__}: {error}")
+            return self._failure(tool, call, error)
         self._note(name, call, "done")
         return shown(result)
+
+    def _failure(self, tool: Tool, call: Call, error: ActionError) -> str:
+        if not isinstance(error, ActionDenied) or UNKNOWN in str(error):  # which is no no to the tool
+            self._note(tool.capability, call, f"failed: {error}")
+            return told(f"{type(error).__name__}: {error}")
+        self._closed.add(tool.name)
+        self._note(tool.capability, call, f"denied: {error}")
+        return told(f"not allowed, do not try it again: {error}")
 
     def _count(self, name: str, call: Call) -> None:
         mark = call._replace(name=name).mark
