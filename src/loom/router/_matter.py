@@ -59,6 +59,8 @@ def _weighty(raw: str, word: str, start: bool, before: str) -> list[str]:
     """What of a word must agree: [] when it may be said otherwise."""
     if word.endswith("n't"):
         return ["not"]
+    if raw.isupper() and len(raw) > 1:  # "US" is not "us"
+        return [raw]
     bare = word.removesuffix("'s")
     if bare in WEIGHTY or (_LATIN.fullmatch(bare) is None and not _accented(bare)):
         return [bare]
