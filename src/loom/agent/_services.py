@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from loom.agent._scheduler import Scheduler
 from loom.agent._timers import Timers
 from loom.bus import Bus
 from loom.clock import Chance, Clock
-from loom.event import Event
+from loom.event import Event, Origin
 from loom.event.scope import CancelledScopes
 from loom.store import Store
 from loom.telemetry import Observers
@@ -76,6 +76,9 @@ class Services:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=1000)
         self.dead = 0
         self.notes: Notes | None = None
+        self.origins: OrderedDict[str, Origin] = (
+            OrderedDict()
+        )  # of the events that models were asked for, lately
         self.paused: set[str] = set()
         if durable is not None:
             durable.services = self
@@ -102,11 +105,22 @@ class Services:
             payload = {**payload, "key": key}
         topic = f"loom.agent.{agent}.{what}"
         origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
-        event = Event(what, payload, topic=topic, source="loom", **origin)  # type: ignore[arg-type]
-        if self.durable is not None and self.bus.spooled(topic):
-            self.durable.journal.append(event)  # whoever listens durably hears of it, however far behind
+        self.tell(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]
+
+    def tell(self, event: Event) -> None:
+        """Publish *event* to whoever can take it now; whoever listens durably hears of it, however far behind."""
+        if self.bus.closed:
+            return
+        if self.durable is not None and self.bus.spooled(event.topic):
+            self.durable.journal.append(event)
         else:
             self.bus.offer(event)
+
+    def asking(self, event: Event) -> None:
+        """Remember where *event* came from: a model is about to be asked because of it."""
+        self.origins[event.id] = event.origin
+        if len(self.origins) > 1024:
+            self.origins.popitem(last=False)
 
     def bury(self, agent: str, event: Event, reason: str, error: str = "", kept: bool = False) -> None:
         """Keep *event* as a dead letter, count it and announce it; *kept*: the store has it already."""

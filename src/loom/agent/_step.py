@@ -79,6 +79,7 @@ class Step:
         event = self._event
         subject = "" if event._metadata is None else event._metadata.get("subject", "")
         origin = event._origin
+        self._cell.services.asking(event)
         return {
             "label": self.label, "qos": self.door.queue.qos, "thread": origin.thread, "scope": origin.scope,
             "agent": self.agent, "user": subject if isinstance(subject, str) else str(subject), "event": event.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from loom.bus import Bus, Queue
@@ -26,7 +26,7 @@ _dumps = json.JSONEncoder(separators=(",", ":"), default=str).encode
 class Note(NamedTuple):
     """What happened, when (Unix ms), to which event (its id, or ``agent:NAME``), and the facts that decided it.
 
-    ``kind`` is dropped, denied, decided, acted, dead, retry, restarting, restarted, parked, or counted: the number of
+    ``kind`` is dropped, denied, decision, decided, acted, dead, retry, restarting, restarted, parked, or counted: the number of
     notes by reason that one write had no room for.
     """
 
@@ -96,6 +96,7 @@ class Notes(Observer):
         self._kept = kept
         self._queues: dict[str, Queue] = {}
         self._denied: tuple[str, str] | None = None
+        self._decision = ("", "")
         self.ring: deque[Note] = deque(maxlen=kept)
         self.total = 0
         self.in_hand: Callable[[str | None], Event | None] = lambda agent: None
@@ -155,13 +156,21 @@ class Notes(Observer):
             facts |= about_event(event)
         self.add("denied", "" if event is None else event.id, facts)
 
+    def decision(self, facts: Mapping[str, Any], event: str) -> None:
+        """All of a router's decision, found by its id; the ``decided`` that follows is about *event*."""
+        self._decision = (event, facts["id"])
+        if self._room("decision"):
+            self.add("decision", facts["id"], {**facts, "event": event})
+
     def decided(self, task: str, backend: str, reason: str) -> None:
         """A model was chosen."""
+        (about, decision), self._decision = self._decision, ("", "")
         if self._room("decided"):
             event = self.in_hand(None)
-            facts = {} if event is None else about_event(event)
-            about = "" if event is None else event.id
-            self.add("decided", about, {**facts, "task": task, "backend": backend, "reason": reason})
+            told = {"decision": decision} if decision else {}
+            if event is not None and about in ("", event.id):
+                about, told = event.id, {**about_event(event), **told}
+            self.add("decided", about, {**told, "task": task, "backend": backend, "reason": reason})
 
     # --- what agents tell -----------------------------------------------------------------------------------------
 

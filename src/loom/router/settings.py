@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from pathlib import Path as File
 from typing import Any
 
 from loom.errors import ConfigError
-from loom.router._limits import Limit, limits
 from loom.router._rule_tables import read_rules
+from loom.router.budget import Limit, read_limits
 from loom.router.facts import EMPTY, empty
 from loom.router.policy import WORDS, Policy
 from loom.router.profiles import DEFAULT, PROFILES, profile_of
@@ -45,6 +46,7 @@ class Settings:
 
     *cache*: the settings of one, None without; *learned*: it learns whom to ask; *detectors*: who finds what is hidden
     before it leaves; *imported*: the policy of another router to take over (``file``, ``recipe``, ``backends``).
+    *file*: where a runtime without a store keeps what was spent and learned, None: in memory.
     """
 
     policy: Policy = PROFILES[DEFAULT]
@@ -54,6 +56,7 @@ class Settings:
     learned: bool = False
     detectors: tuple[str, ...] = ("core",)
     imported: Mapping[str, Any] = field(default_factory=empty)
+    file: File | None = None
 
 
 def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | None = None) -> Settings:
@@ -138,7 +141,7 @@ def _limits(table: Mapping[str, Any], at: At) -> tuple[Limit, ...]:
     found: list[Limit] = []
     for name, values in table.items():
         try:
-            found += limits({name: values})
+            found += read_limits({name: values})
         except ConfigError as error:
             keys = values if isinstance(values, Mapping) else ()
             told = str(error)

@@ -8,7 +8,9 @@ from typing import Any
 from loom.errors import MissingExtra
 
 LATE = {
-    "router": ("loom.router", "Router", "worker"),
+    "router": ("loom.router.assembly", "make_router", "worker"),
+    "surroundings": ("loom.router.assembly", "Surroundings", "worker"),
+    "telling": ("loom.router.telling", "Telling", "worker"),
     "worker": ("loom.worker", "Worker", "worker"),
     "worker_limits": ("loom.worker", "WorkerLimits", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),

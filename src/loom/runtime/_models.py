@@ -14,7 +14,9 @@ from loom.event import Label
 from loom.runtime._backends import load
 
 if TYPE_CHECKING:
+    from loom.agent import Services
     from loom.models import ModelReply, ModelRequest
+    from loom.router.settings import Settings
 
 log = logging.getLogger("loom")
 
@@ -24,14 +26,17 @@ class Models:
 
     def __init__(self) -> None:
         self._models: list[Any] = []
-        self._router: Any = None
+        self._routing: Any = None
+        self._opened = False
+        self.settings: Settings | None = None
+        self.services: Services | None = None
         self._processes: Any = None
         self._closed = False
 
     def add(self, model: Any) -> None:
         """Add a backend."""
-        if self._router is not None:
-            self._router.add(model)
+        if self._routing is not None:
+            self._routing.router.add(model)
         self._models.append(model)
 
     def __iter__(self) -> Any:
@@ -43,33 +48,39 @@ class Models:
 
     async def infer(self, request: ModelRequest) -> ModelReply:
         """The reply of whichever backend the router picks."""
-        reply: ModelReply = await self._chosen(request.task).ask(request.sorted_out())
+        reply: ModelReply = await (await self._chosen(request.task)).ask(request.sorted_out())
         return reply
 
     async def stream(self, task: str, input: Any, **asked: Any) -> AsyncGenerator[Any, None]:
         """The pieces of the output of whichever backend the router picks; *asked* are fields of a ModelRequest."""
         request = request_of(task, input, {**asked, "stream": True})
-        async with aclosing(self._chosen(task).stream(request)) as items:
+        async with aclosing((await self._chosen(task)).stream(request)) as items:
             async for item in items:
                 yield item
 
     async def warm(self, task: str) -> None:
         """Have the backend that would be asked for *task* get ready."""
-        await self._chosen(task).warm(task)
+        await (await self._chosen(task)).warm(task)
 
     @property
     def router(self) -> Any:
         """The router, made when it is first needed: it remembers what it decided and how its backends did."""
-        if self._router is None:
-            self._router = load("router")(self._models)
-        return self._router
+        if self._routing is None:
+            around = surroundings(self.services, self.settings)
+            self._routing = load("router")(self._models, around, *([self.settings] if self.settings else ()))
+        return self._routing.router
 
-    def _chosen(self, task: str) -> Any:
+    async def _chosen(self, task: str) -> Any:
         """The router; raises NoBackend when there is nothing to choose from."""
         if not self._models:
             from loom.models.catalog import advice
 
             raise NoBackend(f"no model can do {task!r}: none is added{advice(task)}")
+        if not self._opened:
+            await asyncio.to_thread(load, "router")  # imports, for which the loop has no time
+            self.router  # noqa: B018 - made here, by whoever is first
+            self._opened = True
+            await self._routing.open()
         return self.router
 
     async def run(
@@ -96,7 +107,9 @@ class Models:
     async def close(self) -> None:
         """Close every backend, and the processes that functions ran in. What cannot be closed is logged."""
         self._closed = True
-        for each in (*self._models, *([self._processes] if self._processes is not None else [])):
+        for each in (self._routing, *self._models, self._processes):
+            if each is None:
+                continue
             try:
                 closed = each.close()
                 if inspect.isawaitable(closed):
@@ -111,3 +124,20 @@ def request_of(task: str, input: Any, asked: Mapping[str, Any]) -> ModelRequest:
 
     fields = {**asked, "label": asked.get("label") or Label(), "options": asked.get("options") or {}}
     return ModelRequest(task, input, **fields).sorted_out()
+
+
+def surroundings(services: Any, settings: Any) -> Any:
+    """What the router of a runtime works with: its clock and chance, who hears of it, and what outlives it."""
+    notes, durable = services.notes, services.durable
+    keep: Any = None
+    noted = (lambda facts, event: None) if notes is None else notes.decision
+    if durable is not None:
+        from loom.runtime._router_store import StoredKeep
+
+        keep = StoredKeep(durable)
+    elif settings is not None and settings.file is not None:
+        from loom.runtime._router_store import FiledKeep
+
+        keep = FiledKeep(settings.file)
+    tell = load("telling")(services.tell, services.observers, noted, services.origins.get)
+    return load("surroundings")(services.clock, services.chance, tell, keep)

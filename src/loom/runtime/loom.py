@@ -94,6 +94,7 @@ class Loom(Operations, Inference, Sensing):
             Scheduler(serve, concurrency), self.models.ask, self.models.stream, self.models.run, self._spawn,
             self._durable,
         )  # fmt: skip
+        self.models.services = self._services
         if self._durable is not None:
             self._durable.attach(self._services)
             self._durable.journal.on_idle = self._stir
