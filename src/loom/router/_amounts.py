@@ -15,25 +15,34 @@ ZERO: Amounts = (0, 0, 0, 0)
 
 def counted(spend: Spend) -> Amounts:
     """What *spend* asks for, an unknown price as nothing. Raises ValueError for what is no amount."""
-    for kind, value in zip(Spend._fields, spend, strict=True):
-        if value is not None and not 0 <= value <= MOST:  # NaN too
-            raise ValueError(f"{kind} must be a number from 0 to {MOST:g}, not {value!r}")
+    money, tokens, calls, seconds = spend
+    fine = 0 <= tokens <= MOST and 0 <= calls <= MOST and 0 <= seconds <= MOST  # NaN is none of it
+    if not fine or not (money is None or 0 <= money <= MOST):
+        raise ValueError(f"each amount must be a number from 0 to {MOST:g}, not {spend!r}")
     return _whole(spend, ZERO)
 
 
 def borne(spend: Spend, reserved: Amounts) -> Amounts:
     """What *spend* took, whatever a backend claims: what is unknown or no amount counts as *reserved*."""
-    sane = [None if value is None or not value >= 0 else min(value, MOST) for value in spend]
-    return _whole(sane, reserved)
+    money, tokens, calls, seconds = spend
+    return _whole((_sane(money), _sane(tokens), _sane(calls), _sane(seconds)), reserved)
 
 
-def _whole(values: tuple[float | None, ...] | list[float | None], instead: Amounts) -> Amounts:
+def _sane(value: float | None) -> float | None:
+    if value is None or not value >= 0:
+        return None
+    return min(value, MOST)
+
+
+def _whole(
+    values: tuple[float | None, float | None, float | None, float | None], instead: Amounts
+) -> Amounts:
     money, tokens, calls, seconds = values
     return (
-        instead[0] if money is None else max(round(money * SCALE[0]), money > 0),
+        instead[0] if money is None else (round(money * SCALE[0]) or 1) if money else 0,
         instead[1] if tokens is None else math.ceil(tokens),
         instead[2] if calls is None else math.ceil(calls),
-        instead[3] if seconds is None else max(round(seconds * SCALE[3]), seconds > 0),
+        instead[3] if seconds is None else (round(seconds * SCALE[3]) or 1) if seconds else 0,
     )
 
 

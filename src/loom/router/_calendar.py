@@ -15,23 +15,35 @@ def utc(moment: int) -> int:
 class Calendar:
     """The local days of a place; *offset* gives the seconds its clocks are ahead of UTC at a Unix second."""
 
-    __slots__ = ("_offset",)
+    __slots__ = ("_known", "_offset")
 
     def __init__(self, offset: Callable[[int], int] = utc) -> None:
         self._offset = offset
+        self._known = (
+            0,
+            0,
+            0,
+        )  # a day, and from and until when it is it: nearly every question is about today
 
     def day(self, now_ms: int) -> int:
         """The local day, in days since 1970."""
-        second = now_ms // 1000
+        today, begin, end = self._known
+        if not begin <= now_ms < end:
+            today = self._day(now_ms // 1000)
+            self._known = (today, now_ms, self.ends_ms(now_ms))
+        return today
+
+    def _day(self, second: int) -> int:
         return (second + self._offset(second)) // DAY_S
 
     def ends_ms(self, now_ms: int) -> int:
         """When the next local day begins, Unix milliseconds: 23 to 25 hours after this one did where clocks are set."""
-        today, low = self.day(now_ms), now_ms // 1000
+        low = now_ms // 1000
+        today = self._day(low)
         high = low + 3 * DAY_S
         while high - low > 1:  # it is this day at low, a later one at high
             middle = (low + high) // 2
-            if self.day(middle * 1000) <= today:
+            if self._day(middle) <= today:
                 low = middle
             else:
                 high = middle

@@ -17,19 +17,23 @@ _LOOK = 64  # of the accounts that were touched longest ago, how many are looked
 class Rule:
     """A limit with its amounts in what is counted."""
 
-    __slots__ = ("caps", "limit")
+    __slots__ = ("caps", "limit", "limited")
 
     def __init__(self, limit: Limit) -> None:
         self.limit, self.caps = limit, caps(limit)
+        self.limited = tuple((kind, cap) for kind, cap in enumerate(self.caps) if cap is not None)
 
     def concerns(self, asked: Amounts) -> bool:
         """Whether *asked* takes anything that is limited here."""
-        return any(cap is not None and amount for cap, amount in zip(self.caps, asked, strict=True))
+        for kind, _ in self.limited:  # noqa: SIM110 - asked for every request, and any() takes three times as long
+            if asked[kind]:
+                return True
+        return False
 
     def short(self, taken: Amounts, asked: Amounts) -> int | None:
         """The first kind of which *asked* does not fit beside *taken*; None when all of it does."""
-        for kind, cap in enumerate(self.caps):
-            if cap is not None and asked[kind] and taken[kind] + asked[kind] > cap:
+        for kind, cap in self.limited:
+            if asked[kind] and taken[kind] + asked[kind] > cap:
                 return kind
         return None
 
@@ -81,9 +85,7 @@ class Ledger:
         left: list[float | None] = [None, None, None, None]
         tightest, share = "", 2.0
         for rule, taken in self._taken(rules, payer, now_ms):
-            for kind, cap in enumerate(rule.caps):
-                if cap is None:
-                    continue
+            for kind, cap in rule.limited:
                 rest = max(cap - taken[kind], 0)
                 if (old := left[kind]) is None or plain(rest, kind) < old:
                     left[kind] = plain(rest, kind)

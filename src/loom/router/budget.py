@@ -8,7 +8,7 @@ from typing import Any
 
 from loom.errors import LoomError
 from loom.router._account import Account, Key
-from loom.router._amounts import borne, plain
+from loom.router._amounts import ZERO, borne, less, plain
 from loom.router._budget_rows import Rows
 from loom.router._calendar import Calendar, utc
 from loom.router._ledger import Hold, Ledger
@@ -107,7 +107,7 @@ class Budgets:
     async def _commit(self, hold: Hold, spend: Spend) -> None:
         self.committed += 1
         true = borne(spend, hold.asked)
-        self.overrun += any(took > asked for took, asked in zip(true, hold.asked, strict=True))
+        self.overrun += less(true, hold.asked) != ZERO
         await self._settled(self._ledger.settle(hold, true))
 
     async def _release(self, hold: Hold) -> None:
