@@ -43,7 +43,9 @@ def mail(random: Random) -> Made:
 
 
 def _numbers(random: Random, form: str) -> str:
-    return "".join(random.choice(DIGITS) if c == "#" else random.choice("23456789") if c == "N" else c for c in form)
+    return "".join(
+        random.choice(DIGITS) if c == "#" else random.choice("23456789") if c == "N" else c for c in form
+    )
 
 
 INTERNATIONAL = (
@@ -72,7 +74,21 @@ def luhn_digit(digits: str) -> str:
 
 
 def card(random: Random) -> Made:
-    start, size = random.choice([("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("37", 15), ("34", 15), ("6011", 16), ("36", 14), ("3528", 16), ("62", 16), ("6304", 19)])
+    start, size = random.choice(
+        [
+            ("4", 16),
+            ("51", 16),
+            ("55", 16),
+            ("2221", 16),
+            ("37", 15),
+            ("34", 15),
+            ("6011", 16),
+            ("36", 14),
+            ("3528", 16),
+            ("62", 16),
+            ("6304", 19),
+        ]
+    )
     digits = start + draw(random, DIGITS, size - 1 - len(start))
     digits += luhn_digit(digits)
     gap = random.choice(["", "", " ", "-", "  ", ".", " - "])
@@ -131,7 +147,9 @@ KEYS: tuple[Callable[[Random], str], ...] = (
 
 def key(random: Random) -> Made:
     text = random.choice(KEYS)(random)
-    return Made("KEY", text, tuple(line for line in text.splitlines() if len(line) > 12 and "-----" not in line))
+    return Made(
+        "KEY", text, tuple(line for line in text.splitlines() if len(line) > 12 and "-----" not in line)
+    )
 
 
 TOLD = (
@@ -234,7 +252,13 @@ def forms(part: str) -> list[str]:
     """What *part* looks like to somebody who looks closely, in small letters."""
     data = part.encode()
     sure = base64.b64encode(data).decode().rstrip("=")
-    shown = [part, quote(part, safe=""), sure[: len(sure) - bool(len(data) % 3)], data.hex(), part.encode("unicode_escape").decode()]
+    shown = [
+        part,
+        quote(part, safe=""),
+        sure[: len(sure) - bool(len(data) % 3)],
+        data.hex(),
+        part.encode("unicode_escape").decode(),
+    ]
     return [form.casefold() for form in shown]
 
 

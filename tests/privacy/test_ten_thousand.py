@@ -20,5 +20,7 @@ def test_none_of_ten_thousand_secrets_leaves() -> None:
         for (text, made), message in zip(cases, outbound.request.input, strict=True):
             for part in made.parts:
                 form = leaked(part, message["content"])
-                assert form is None, f"seed {SEED}, batch {number}: {made} in {text!r} left as {form!r}: {message['content']!r}"
+                assert form is None, (
+                    f"seed {SEED}, batch {number}: {made} in {text!r} left as {form!r}: {message['content']!r}"
+                )
         assert outbound.restore(outbound.request.input) == input, f"seed {SEED}, batch {number}"

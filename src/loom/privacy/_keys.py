@@ -33,7 +33,7 @@ _END = re.compile(r"-----END [A-Z0-9 ]{1,40}+-----")
 _BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\-]{0,65536}+")
 _CALLED = (
     r"pass(?:word|code|phrase|wd)s?|pwd|passwort|kennwort|zugangscode|geheimzahl|mot de passe|contrase[ñn]a|clave|"
-    r"senha|wachtwoord|has[łl]o|parola|l[öo]senord|salasana|secrets?|geheimnis|(?:[\w]{0,24}[_\- ])?token|"
+    r"senha|wachtwoord|has[łl]o|parola|l[öo]senord|salasana|secrets?|geheimnis|token|"
     r"(?:api|access|secret|private|auth|account|encryption|signing|master|shared|storage)[_\- ]?key|apikey|"
     r"client[_\- ]?secret|credentials?|pin(?:[_\- ]?code)?|otp|cvv2?|cvc2?|auth(?:orization)?(?:[_\- ]?code)?|bearer|"
     r"seed phrase|mnemonic|signature|session[_\- ]?id|cookie"

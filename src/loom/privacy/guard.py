@@ -24,6 +24,8 @@ CONVERSATIONS = 256
 """How many threads keep their placeholders; the one that was idle longest begins anew."""
 SHOWN = 65_536
 """How many characters of what was sent an audit shows."""
+PASSES = 4
+"""How often a request is looked at again because of what was found late in it."""
 _FIGURES = 7  # a shorter number is no card, no phone
 
 
@@ -156,8 +158,7 @@ class Guard:
                 "an input that is no text (or too large, or too deep) cannot be redacted; ask a local backend"
             )
         conversation = self._conversation(request)
-        sent = mapped(request.input, self._leaf(conversation))
-        options = {name: self._option(value, name, conversation) for name, value in request.options.items()}
+        sent, options = self._hidden(request.input, request.options, conversation)
         shown = texts([sent, options])
         if self._redaction.spanning(shown, conversation):
             raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
@@ -176,6 +177,18 @@ class Guard:
 
     def __repr__(self) -> str:
         return f"<Guard {', '.join(each.name for each in self._redaction.detectors)}>"
+
+    def _hidden(
+        self, input: object, options: Mapping[str, object], conversation: Conversation
+    ) -> tuple[object, dict[str, object]]:
+        """Both redacted; again when values were found that may stand in what was looked at before."""
+        for _ in range(PASSES):
+            known = len(conversation.placeholders)
+            input = mapped(input, self._leaf(conversation))
+            options = {name: self._option(value, name, conversation) for name, value in options.items()}
+            if len(conversation.placeholders) == known:
+                break
+        return input, dict(options)
 
     def _option(self, value: object, name: str, conversation: Conversation) -> object:
         """Numbers such as a seed or a temperature are the caller's and stay."""
