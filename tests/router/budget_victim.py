@@ -12,8 +12,9 @@ from pathlib import Path
 from loom import Loom
 from loom.errors import BudgetExceeded
 from loom.router.budget import Budgets, Payer, Spend
+from loom.router.filed_keep import FiledKeep
 from loom.router.keep import Keep
-from loom.runtime._router_store import FiledKeep, StoredKeep
+from loom.runtime._router_store import StoredKeep
 
 NOW = 1_700_000_000_000
 TABLE = {

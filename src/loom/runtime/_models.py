@@ -136,7 +136,7 @@ def surroundings(services: Any, settings: Any) -> Any:
 
         keep = StoredKeep(durable)
     elif settings is not None and settings.file is not None:
-        from loom.runtime._router_store import FiledKeep
+        from loom.router.filed_keep import FiledKeep
 
         keep = FiledKeep(settings.file)
     tell = load("telling")(services.tell, services.observers, noted, services.origins.get)

@@ -1,23 +1,14 @@
-"""What the router must not forget, kept by the runtime: in its store, or in one small file without a store."""
+"""What the router must not forget, in the store of a durable runtime."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from base64 import b64decode, b64encode
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loom.errors import ConfigError, LoomError
 from loom.router.keep import fitting
 
 if TYPE_CHECKING:
     from loom.agent._durable import Durable
 
-FILE = ".loom/router.json"
-"""Where a project without a store keeps it, below its folder."""
-LARGEST_FILE = 8 * 1024 * 1024
-"""Bytes of that file: every write writes all of it."""
 _SPACE = "router"
 _MOST = 100_000  # names
 
@@ -52,97 +43,8 @@ class StoredKeep:
         await self._durable.causes.write([Put(Family.META, kept_key(name), value)])
 
 
-class FiledKeep:
-    """A Keep in one file that is written anew each time; what comes during one write goes with the next.
-
-    Raises ConfigError for a file that is there and cannot be read. One process at a time uses it.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._kept = _read(file)
-        self._wanted: dict[str, bytes | None] = {}
-        self._flight: asyncio.Task[None] | None = None
-        self._next: asyncio.Task[None] | None = None
-
-    def read(self, name: str) -> bytes | None:
-        """The value that is in the file, None without one."""
-        return self._kept.get(name)
-
-    def names(self, prefix: str = "") -> list[str]:
-        """The names with a value that begin with *prefix*, sorted."""
-        return sorted(name for name in self._kept if name.startswith(prefix))
-
-    async def write(self, name: str, value: bytes | None) -> None:
-        """Keep *value* as *name*, on disk when this returns. Raises LoomError when it cannot be written."""
-        fitting(name, value)
-        self._wanted[name] = value
-        if self._next is None or self._next.done():  # done: cancelled with its loop before it began
-            self._next = asyncio.get_running_loop().create_task(self._fly(self._flight))
-            self._next.add_done_callback(_heard)
-        await asyncio.shield(self._next)
-
-    async def _fly(self, before: asyncio.Task[None] | None) -> None:
-        """Write all that is wanted when the write *before* has landed."""
-        if before is not None and not before.done():
-            await asyncio.wait({before})
-        self._flight, self._next = self._next, None
-        wanted, self._wanted = self._wanted, {}
-        kept = {name: value for name, value in (self._kept | wanted).items() if value is not None}
-        try:
-            await asyncio.to_thread(_write, self._file, kept)
-        except OSError as error:
-            raise LoomError(
-                f"what the router spent and learned is lost with a restart: cannot write {self._file}: {error.strerror}"
-            ) from None
-        self._kept = kept
-
-
-def _heard(flight: asyncio.Task[None]) -> None:
-    """Whoever waited for it may be gone: then nobody is left to hear of a failure."""
-    if not flight.cancelled():
-        flight.exception()
-
-
 def kept_key(name: str) -> bytes:
     """Where META keeps the value *name* of the router."""
     from loom.store.families import join
 
     return join(_SPACE, name)
-
-
-def _read(file: Path) -> dict[str, bytes]:
-    try:
-        import json  # late: without a file nobody needs it
-
-        if file.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"over {LARGEST_FILE:,} bytes")
-        told = json.loads(file.read_bytes())
-        return {str(name): b64decode(value, validate=True) for name, value in told.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{file} says what the router has spent and cannot be read ({error}); mend it, or delete it to begin anew"
-        ) from None
-
-
-def _write(file: Path, kept: dict[str, bytes]) -> None:
-    """All of it or nothing, and through to the disk."""
-    import json
-
-    text = json.dumps({name: b64encode(value).decode() for name, value in kept.items()})
-    if len(text) > LARGEST_FILE:
-        raise OSError(None, f"it would have {len(text):,} bytes; give the project a store (data = ...)")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(file.name + ".new")
-    with open(beside, "w", encoding="utf-8") as out:
-        out.write(text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(beside, file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
