@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +49,8 @@ def serve(tmp_path: Path) -> Serve:
         async with Loom(watchdog=None) as loom:
             for model in models or (Capable("chat", says),):
                 loom.add_model(model)
-            async with Gateway(loom, Settings(port=0, **settings), tmp_path) as gateway:
+            made = await asyncio.to_thread(Gateway, loom, Settings(port=0, **settings), tmp_path)
+            async with made as gateway:
                 yield gateway
 
     return serving

@@ -38,7 +38,8 @@ async def test_the_models(serve: Any) -> None:
     async with serve(Capable("chat", ["x"], name="tiny")) as gateway, client_of(gateway) as client:
         names = [each.id async for each in client.models.list()]
         one = await client.models.retrieve("tiny")
-    assert names == ["auto", "local", "tiny"]
+    assert [name for name in names if not name.startswith("profile:")] == ["auto", "local", "tiny"]
+    assert "profile:private" in names
     assert one.id == "tiny"
 
 

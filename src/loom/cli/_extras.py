@@ -28,6 +28,7 @@ EXTRAS: dict[str, dict[str, str]] = {
     "mqtt": {"aiomqtt": "aiomqtt"},
     "camera": {"cv2": "opencv-python-headless"},
     "desktop": {"watchdog": "watchdog", "psutil": "psutil"},
+    "web": {"starlette": "starlette", "uvicorn": "uvicorn"},
     "cli": {"rich": "rich"},
     "cron": {"cronsim": "cronsim", "tzdata": "tzdata"},
     "crypto": {"cryptography": "cryptography"},

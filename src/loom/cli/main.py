@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "see it work: loom demo camera",
     "doctor": "say what this machine can do and what is missing",
     "models": "the models that can run here, and what they cost",
+    "gateway": "serve the models of a project over HTTP",
     "top": "watch a running `loom run`",
     "store": "look into a data folder, and look after it",
     "why": "what led to an event, and what came of it",

@@ -15,6 +15,7 @@ from loom.adapters import Source
 from loom.agent import Agent, AgentSpec
 from loom.errors import ConfigError, LoomError, MissingExtra
 from loom.runtime._assembly import sort_out, spread
+from loom.runtime._backends import load
 from loom.runtime._config_uses import defined_in, find_use
 from loom.runtime._durability import look
 from loom.runtime._switches import SWITCHES
@@ -52,9 +53,21 @@ def build(project: Project) -> Loom:
             "consent": values.get("consent", getattr(source, "consent", "given")),
         }
         _add(project, part, loom, source, name=part.name, **granted)
+    if project.gateway is not None:
+        _add_gateway(project, loom)
     if "data" not in project.settings and sources:
         loom.remember_switches(project.folder / SWITCHES)
     return loom
+
+
+def _add_gateway(project: Project, loom: Loom) -> None:
+    """The gateway starts and ends with the runtime, as a host does."""
+    try:
+        loom.add(load("gateway")(loom, project.folder, project.gateway))
+    except MissingExtra:
+        raise
+    except LoomError as error:
+        raise project.wrong(("gateway",), str(error)) from error
 
 
 def check(project: Project) -> list[str]:
@@ -76,9 +89,8 @@ def check(project: Project) -> list[str]:
 
 def notes(project: Project, loom: Loom) -> list[str]:
     """What is allowed but perhaps not meant: an agent that names an action it is not granted, no agents at all."""
-    found = (
-        [] if project.of("agents") else [f"{project.file}: there is no [agents.NAME], so nothing will react"]
-    )
+    idle = not project.of("agents") and project.gateway is None
+    found = [f"{project.file}: there is no [agents.NAME], so nothing will react"] if idle else []
     for part in project.of("agents"):
         grants = part.values.get("grants", ())
         used = {name for handler in loom.agent(part.name).spec.handlers for name in handler.uses}

@@ -32,6 +32,10 @@ PARTS: dict[str, dict[str, type]] = {
 JOURNAL: dict[str, type | tuple[type, ...]] = {
     "keep": bool, "sync": bool, "age": NUMBER, "count": int, "size": int, "compact": bool,
 }  # fmt: skip
+GATEWAY: dict[str, type | tuple[type, ...]] = {
+    "host": str, "port": int, "keys": str, "label": str, "clearance": str, "body": int, "connections": int,
+    "concurrency": int, "patience": NUMBER, "timeout": NUMBER, "drain": NUMBER, "hosts": list, "origins": list,
+}  # fmt: skip
 OPEN = ("sources", "models", "actions")  # other keys are settings of what `use` names
 WORDS = {
     str: "text in quotes",
@@ -64,6 +68,7 @@ class Project:
     parts: tuple[Part, ...]
     lines: Mapping[KeyPath, int]
     journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gateway: Mapping[str, Any] | None = None
 
     @property
     def folder(self) -> Path:
@@ -119,7 +124,7 @@ def parse_project(text: str, file: Path) -> Project:
         settings["data"] = str(project.folder / settings["data"])
     if "key" in settings and settings["key"].partition(":")[0] not in ("env", "keyring"):
         settings["key"] = str(project.folder / settings["key"].removeprefix("file:"))
-    return Project(file, settings, parts, lines, document.get("journal", {}))
+    return Project(file, settings, parts, lines, document.get("journal", {}), document.get("gateway"))
 
 
 def nearest_key(word: str, known: Iterable[str]) -> str:
@@ -159,8 +164,8 @@ def _position(message: str, text: str) -> str:
 
 def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
     for kind, content in document.items():
-        if kind not in ("loom", "journal", *PARTS):
-            known = ("loom", "journal", *PARTS)
+        known = ("loom", "journal", "gateway", *PARTS)
+        if kind not in known:
             raise project.wrong((kind,), f"no table or key {kind!r}; {nearest_key(kind, known)}")
         check_type(project, (kind,), content, dict)
     for key, value in project.settings.items():
@@ -170,6 +175,7 @@ def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
         if key in AT_LEAST and not value >= AT_LEAST[key]:
             raise project.wrong(("loom", key), f"loom.{key} must be at least {AT_LEAST[key]}, not {value!r}")
 
+    _check_gateway(project, document.get("gateway", {}))
     for pattern, rule in document.get("journal", {}).items():
         check_type(project, ("journal", pattern), rule, dict)
         for key, value in rule.items():
@@ -179,6 +185,15 @@ def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
             check_type(project, path, value, JOURNAL[key])
     if "journal" in document and "data" not in project.settings:
         raise project.wrong(("journal",), 'journal rules need a store: set data = "data" under [loom]')
+
+
+def _check_gateway(project: Project, table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if key not in GATEWAY:
+            raise project.wrong(("gateway", key), f"no key {key!r} in [gateway]; {nearest_key(key, GATEWAY)}")
+        check_type(project, ("gateway", key), value, GATEWAY[key])
+        for each in value if isinstance(value, list) else ():
+            check_type(project, ("gateway", key), each, str)
 
 
 def _part(project: Project, kind: str, name: str, values: object) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,7 +25,7 @@ Page = tuple[str, Callable[[Any, str], Answer]]
 
 
 class Application:
-    """ASGI: who may come in, then the routes. *ring* gives the keys of this moment."""
+    """ASGI: who may come in, then the routes. *ring* gives the keys of the moment."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Application:
         endpoints: Iterable[Endpoint],
         pages: Iterable[Page],
         door: Door,
-        ring: Callable[[], Ring],
+        ring: Callable[[], Awaitable[Ring]],
     ) -> None:
         self._door = door
         self._ring = ring
@@ -56,7 +56,7 @@ class Application:
                 await _preflight(Reply(seen, self._patience, scope))
                 return
             if scope["path"] not in OPEN:
-                scope["state"]["client"] = self._door.admit(headers, self._ring())
+                scope["state"]["client"] = self._door.admit(headers, await self._ring())
             await self._routes(scope, receive, seen)
         except Refusal as refusal:
             await Reply(seen, self._patience, scope).refuse(refusal, is_anthropic(scope["path"]))

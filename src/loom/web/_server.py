@@ -13,10 +13,9 @@ import uvicorn
 
 from loom.errors import ConfigError
 from loom.web._protocol import protocol
+from loom.web.door import HEAD
 from loom.web.settings import Settings
 
-HEAD = 32_768
-"""Bytes that the head of a request may have."""
 KEEP_ALIVE_S = 30
 BACKLOG = 128
 

@@ -18,7 +18,7 @@ class Client:
 
     *clearance* is the most confidential that it may send or receive, *label* what everything it sends is at least.
     *models* and *kinds* are patterns of what it may use; *max_cost* bounds each request, *budget* (money) each *period*
-    (hour, day, week, month), None: not.
+    (day, or total), None: not.
     """
 
     name: str = ""

@@ -14,6 +14,8 @@ from typing import Protocol
 from loom.web.client import Client
 from loom.web.refusal import Refusal
 
+HEAD = 32_768
+"""Bytes of headers at most."""
 SINGLE = (
     b"host",
     b"origin",
@@ -28,7 +30,8 @@ SINGLE = (
 class Ring(Protocol):
     """The keys, as the door needs them."""
 
-    def __len__(self) -> int: ...
+    @property
+    def needed(self) -> bool: ...
 
     def find(self, key: str) -> Client | None: ...
 
@@ -63,7 +66,7 @@ class Door:
 
     def admit(self, headers: Mapping[bytes, bytes], ring: Ring) -> Client:
         """Who asks; raises Refusal (401) without a good key where keys are needed."""
-        if not len(ring) and self.anybody is not None:
+        if not ring.needed and self.anybody is not None:
             return self.anybody
         key = _key(headers)
         if not key:
@@ -89,9 +92,16 @@ class Door:
 
 
 def single(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers by name; raises Refusal when one of SINGLE is there twice: readers would differ in which counts."""
+    """The headers by name; raises Refusal when one of SINGLE is there twice: readers would differ in which counts.
+
+    So does a head of over HEAD bytes.
+    """
     found: dict[bytes, bytes] = {}
+    size = 0
     for name, value in headers:
+        size += len(name) + len(value)
+        if size > HEAD:
+            raise Refusal(431, "head_too_large", f"the headers have over {HEAD:,} bytes, which is the most")
         if name in found and name in SINGLE:
             raise Refusal(400, "invalid_header", f"the header {name.decode('latin-1')} is there twice")
         found[name] = value

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from time import time
 from typing import Any
 
+from loom.adapters import Source
+from loom.clock import SystemClock
 from loom.errors import ConfigError, MissingExtra
 from loom.web.client import Client
 from loom.web.door import Door
 from loom.web.endpoints import ENDPOINTS, pages
+from loom.web.keyring import Keyring
 from loom.web.keys import KeyFile, Ring
 from loom.web.serving import Serving
 from loom.web.settings import Settings
@@ -31,32 +33,39 @@ class Gateway:
 
     def __init__(self, loom: Any, settings: Settings | None = None, home: str | Path = ".") -> None:
         self.settings = settings or Settings()
-        self.keys = KeyFile(Path(home, self.settings.keys))
-        self._ring = self.keys.read()
+        clock = getattr(loom, "clock", None) or SystemClock()
+        self._keyring = Keyring(KeyFile(Path(home, self.settings.keys)), clock.monotonic)
         self._check_reach()
         self._upstream = Upstream(loom)
-        self._serving = Serving(self._upstream, self.settings, _clock(loom))
+        self._serving = Serving(self._upstream, self.settings, clock.now_ms)
         self._server: Any = None
+        self._starting = asyncio.Lock()
 
     def _check_reach(self) -> None:
-        if self.settings.is_loopback() or len(self._ring):
+        if self.settings.is_loopback() or len(self.ring):
             return
         raise ConfigError(
-            f"host = {self.settings.host!r} can be reached by others, and there is no key in {self.keys.path}; make "
-            "one first: loom gateway key NAME, or listen on 127.0.0.1"
+            f"host = {self.settings.host!r} can be reached by others, and there is no key in "
+            f"{self._keyring.file.path}; make one first: loom gateway key NAME, or listen on 127.0.0.1"
         )
 
     async def start(self) -> None:
-        """Listen; raises ConfigError when the port is taken."""
+        """Listen, unless it does; raises ConfigError when the port is taken."""
+        async with self._starting:
+            if self._server is None:
+                server = await self._made()
+                await server.start()
+                self._server = server
+
+    async def _made(self) -> Any:
         application, server = await asyncio.to_thread(
             _parts
         )  # 0.2 s of imports, which the loop does not have
         label, clearance = self.settings.levels()
         anybody = Client("", clearance, label) if self.settings.is_loopback() else None
         door = Door(self.settings.hosts, self.settings.origins, anybody)
-        app = application(self._serving, ENDPOINTS, pages(self._upstream), door, lambda: self._ring)
-        self._server = server(app, self.settings)
-        await self._server.start()
+        app = application(self._serving, ENDPOINTS, pages(self._upstream), door, self._keyring.now)
+        return server(app, self.settings)
 
     async def close(self) -> None:
         """Take nothing new, finish what runs within ``drain`` seconds, end the rest."""
@@ -76,11 +85,18 @@ class Gateway:
     @property
     def ring(self) -> Ring:
         """The keys that count now."""
-        return self._ring
+        return self._keyring.ring
 
     def sources(self) -> Iterable[Any]:
-        """Nothing is sensed."""
-        return ()
+        """One that publishes nothing: while it is muted, and as soon as the runtime drains, requests are refused."""
+        return (Source(self.name, self._admitting),)
+
+    async def _admitting(self, out: Any) -> None:
+        self._serving.open = True
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._serving.open = False
 
     def sinks(self) -> Iterable[Any]:
         """Nothing is done."""
@@ -118,8 +134,3 @@ def _parts() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("web", error.name or "starlette") from error
     return Application, Server
-
-
-def _clock(loom: Any) -> Any:
-    clock = getattr(loom, "clock", None)
-    return clock.now_ms if clock is not None else lambda: int(time() * 1000)

@@ -23,10 +23,12 @@ from loom.web.client import KINDS, Client, word
 
 PREFIX = "loom-"
 MOST_KEYS = 1_000
-PERIODS = ("hour", "day", "week", "month")
+PERIODS = ("day", "total")
+Stamp = tuple[int, int, int]
+NO_FILE = (0, 0, 0)
 _OTHERS = 0o077
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_BUDGET = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)/(hour|day|week|month)")
+_BUDGET = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)/(day|total)")
 _FIELDS = ("hash", "clearance", "label", "models", "kinds", "max_cost", "budget", "period")
 
 
@@ -40,13 +42,13 @@ def new_client(
 ) -> Client:
     """What a key called *name* may: the words of the command line, checked; raises ConfigError.
 
-    *budget* is "1.0/day" (hour, day, week or month), in the unit of the prices; *more*: models, kinds, max_cost.
+    *budget* is "1.0/day" or "20/total", in the unit of the prices; *more*: models, kinds, max_cost.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"a key's name is 1 to 64 letters, digits and ._-, not {name[:80]!r}")
     match = _BUDGET.fullmatch(budget) if budget else None
     if budget and match is None:
-        raise ConfigError(f"a budget is an amount for a time, as in 1.0/day or 20/month, not {budget[:40]!r}")
+        raise ConfigError(f"a budget is an amount for a time, as in 1.0/day or 20/total, not {budget[:40]!r}")
     money, period = (float(match[1]), match[2]) if match else (None, "day")
     values = {"clearance": clearance, "label": label, "budget": money, "period": period, **more}
     return _client(name, values, f"key {name!r}")
@@ -54,9 +56,10 @@ def new_client(
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """The keys that are known, by the hash of each."""
+    """The keys that are known, by the hash of each; *needed*: nobody comes in without one, even if there is none."""
 
     clients: Mapping[str, Client] = field(default_factory=dict)
+    needed: bool = False
 
     def __len__(self) -> int:
         return len(self.clients)
@@ -86,7 +89,7 @@ class Ring:
         if len(left) == len(self.clients):
             names = ", ".join(sorted(each.name for each in self.clients.values())) or "none"
             raise ConfigError(f"there is no key {name[:80]!r}; there are {names}")
-        return Ring(left)
+        return replace(self, clients=left)
 
     def text(self) -> str:
         """What the file of the keys holds."""
@@ -110,7 +113,7 @@ class Ring:
             raise ConfigError(
                 f"{where}: a hash is 64 hexadecimal digits; `loom gateway key NAME` writes them"
             )
-        return cls(clients)
+        return cls(clients, needed=True)
 
 
 class KeyFile:
@@ -120,20 +123,30 @@ class KeyFile:
         self.path = Path(path)
 
     def read(self) -> Ring:
-        """The keys in it; none without a file. Raises ConfigError for one that others may read or that is damaged."""
+        """The keys in it; none, and none needed, without a file.
+
+        Raises ConfigError for a file that others may read, or that is damaged.
+        """
+        return self.look()[0] or Ring()
+
+    def look(self, before: Stamp | None = None) -> tuple[Ring | None, Stamp]:
+        """The keys, and what is another when the file is; None if that is still as *before*. Raises like ``read``."""
         try:
             with open(self.path, encoding="utf-8") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(4_000_000)
+                seen = os.fstat(file.fileno())
+                stamp = (seen.st_mtime_ns, seen.st_ino, stat.S_IMODE(seen.st_mode))
+                text = "" if stamp == before else file.read(4_000_000)
         except FileNotFoundError:
-            return Ring()
+            return Ring(), NO_FILE
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.path} cannot be read: {error}") from None
-        if mode & _OTHERS:
+        if stamp == before:
+            return None, stamp
+        if stamp[2] & _OTHERS:
             raise ConfigError(
-                f"{self.path} may be read by others (mode {mode:04o}); run: chmod 600 {self.path}"
+                f"{self.path} may be read by others (mode {stamp[2]:04o}); run: chmod 600 {self.path}"
             )
-        return Ring.parse(text, str(self.path))
+        return Ring.parse(text, str(self.path)), stamp
 
     def write(self, ring: Ring) -> None:
         """Keep *ring*, on disk when this returns; the file is whole at any time."""
@@ -160,14 +173,6 @@ class KeyFile:
     def remove(self, name: str) -> None:
         """Take the key called *name* back; raises ConfigError when there is none."""
         self.write(self.read().without(name))
-
-    def stamp(self) -> tuple[int, int]:
-        """What changes when the file does; zeros without a file."""
-        try:
-            seen = os.stat(self.path)
-        except OSError:
-            return (0, 0)
-        return (seen.st_mtime_ns, seen.st_ino)
 
 
 def _facts(client: Client) -> dict[str, Any]:

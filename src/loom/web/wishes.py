@@ -25,7 +25,7 @@ HEADERS: Mapping[str, str] = {
     "x-loom-profile": "the router's profile",
     "x-loom-timeout": "seconds after which the answer is of no use",
     "x-loom-thread": "the conversation: what it once held keeps it as confidential",
-    "x-loom-user": "on whose behalf, among those who share a key: keeps their threads and cached answers apart",
+    "x-loom-user": "on whose behalf, among those who share a key: threads are apart, nothing is from the cache",
     "x-loom-cache": "off: neither answer from the cache nor remember",
 }
 ROUTES = ("auto", "local", "cloud")
@@ -90,7 +90,7 @@ def request_of(call: Call, wishes: Wishes, client: Client, longest: float) -> Mo
         min_quality=wishes.min_quality,
         route=route,
         profile=profile,
-        cache=wishes.cache,
+        cache=wishes.cache and not wishes.user,
         thread=f"gateway/{whose}/{wishes.thread}" if wishes.thread else None,
         user=client.user,
         stream=call.stream,
