@@ -57,7 +57,7 @@ async def tell(loom: Loom) -> Any:
 
 async def rest(loom: Loom) -> Any:
     loom.add_model(script(2))
-    await asyncio.sleep(400)
+    await asyncio.sleep(10)
     await loom.idle()
     return loom.agent("Clerk").instance.answers  # type: ignore[attr-defined]
 
@@ -71,7 +71,7 @@ def test_whichever_write_it_dies_at_no_mail_is_sent_twice_and_an_answer_comes(
     if first is not None:
         assert (first, lives.done) == (["sent to ada sent to bob"], ["ada", "bob"])
         return
-    answers = lives.live(mail(lives), Clerk, story=rest)
+    answers = lives.live(mail(lives), Clerk, story=rest, approval_timeout=2.0)
     assert len(lives.done) == len(set(lives.done)), lives.done
     if answers:  # the event itself may have died before anybody was promised anything
         (text,) = answers

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from sys import float_info
 from typing import Any, NamedTuple, NoReturn
 
 from loom.errors import ConfigError
@@ -116,7 +117,12 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if abs(value) <= float_info.max else _no_constant(text[:20])
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def repair(wrong: str, cut: bool) -> str:

@@ -177,20 +177,15 @@ def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | No
 
 
 def _record(cls: Any, where: str, inner: Callable[..., Form]) -> Form | None:
-    if dataclasses.is_dataclass(cls):
-        fields = {each.name: _has_default(each) for each in dataclasses.fields(cls) if each.init}
-    elif typing.is_typeddict(cls):
-        fields = {name: name not in cls.__required_keys__ for name in cls.__annotations__}
-    elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        fields = {name: name in cls._field_defaults for name in cls._fields}
-    else:
-        return None
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
     except NameError as error:
         raise ConfigError(
             f"schema: {where}: an annotation of {cls.__name__} cannot be resolved: {error}"
         ) from None
+    fields = _fields(cls, hints)
+    if fields is None:
+        return None
     forms = {name: inner(hints.get(name, Any), name) for name in fields}
     schema: dict[str, Any] = {
         "type": "object",
@@ -201,6 +196,24 @@ def _record(cls: Any, where: str, inner: Callable[..., Form]) -> Form | None:
     if (words := _own_words(cls)) is not None:
         schema["description"] = words
     return Form(schema, partial(_build_record, cls, forms))
+
+
+def _fields(cls: Any, hints: Mapping[str, Any]) -> dict[str, bool] | None:
+    """The fields of a record by name, and whether each may be left out; None for a class that is none."""
+    if dataclasses.is_dataclass(cls):
+        return {each.name: _has_default(each) for each in dataclasses.fields(cls) if each.init}
+    if typing.is_typeddict(cls):
+        return {name: _may_lack(cls, name, hint) for name, hint in hints.items()}
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return {name: name in cls._field_defaults for name in cls._fields}
+    return None
+
+
+def _may_lack(cls: Any, name: str, hint: Any) -> bool:
+    # __optional_keys__ does not know of NotRequired where annotations are text
+    return get_origin(hint) is NotRequired or (
+        get_origin(hint) is not Required and name in cls.__optional_keys__
+    )
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:
