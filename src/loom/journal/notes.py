@@ -16,18 +16,21 @@ from loom.telemetry import Observer
 
 KEPT = 4096
 """How many notes there are at most; the oldest go first."""
+DECIDED = 2048
+"""How many of them may be of the router's decisions, two each: they come with every request of a model."""
 A_WRITE = 256
 """How many notes one write keeps at most; those beyond are counted by reason."""
 _PAUSE = 0.25  # seconds between writes that take notes along: a flood of losses must not slow commits down
 _TRAIL = 16  # of the chain behind an event, the nearest
+_OF_THE_ROUTER = ("decision", "decided")
 _dumps = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Note(NamedTuple):
     """What happened, when (Unix ms), to which event (its id, or ``agent:NAME``), and the facts that decided it.
 
-    ``kind`` is dropped, denied, decision, decided, acted, dead, retry, restarting, restarted, parked, or counted: the number of
-    notes by reason that one write had no room for.
+    ``kind`` is dropped, denied, decision, decided, acted, dead, retry, restarting, restarted, parked, or counted: the
+    number of notes by reason that one write had no room for.
     """
 
     at_ms: int
@@ -98,13 +101,14 @@ class Notes(Observer):
         self._denied: tuple[str, str] | None = None
         self._decision = ("", "")
         self.ring: deque[Note] = deque(maxlen=kept)
+        self.decisions: deque[Note] = deque(maxlen=min(kept, DECIDED))
         self.total = 0
         self.in_hand: Callable[[str | None], Event | None] = lambda agent: None
         self.last_error: Callable[[], str] = lambda: ""
 
     def waiting(self) -> tuple[Note, ...]:
         """The notes that are in memory alone, oldest first."""
-        return tuple(self.ring)
+        return (*self.decisions, *self.ring)
 
     # --- the hooks ------------------------------------------------------------------------------------------------
 
@@ -191,7 +195,8 @@ class Notes(Observer):
     def add(self, kind: str, about: str, facts: dict[str, Any]) -> None:
         """Keep one note."""
         self.total += 1
-        self.ring.append(Note(self._now_ms(), kind, about if is_name(about) else "", facts))
+        ring = self.decisions if kind in _OF_THE_ROUTER else self.ring
+        ring.append(Note(self._now_ms(), kind, about if is_name(about) else "", facts))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -216,11 +221,14 @@ class KeptNotes(Notes):
     def __init__(self, backend: Backend, bus: Bus, kept: int = KEPT) -> None:
         super().__init__(bus, kept)
         self._backend = backend
-        self._keys = deque(_keys(backend))
-        self._next = self._keys[-1][0] + 1 if self._keys else 1
-        self.ring = deque()  # those that wait for a write
+        self._next = 1
+        self._keys: tuple[deque[tuple[int, str]], ...] = (deque(), deque())  # of the router's decisions apart
+        for number_of, kind, about in _keys(backend):
+            self._keys[kind in _OF_THE_ROUTER].append((number_of, about))
+            self._next = number_of + 1
+        self.ring = self.decisions = deque()  # those that wait for a write
         self._flying: Sequence[Note] = ()
-        self._rows: list[tuple[str, bytes]] = []
+        self._rows: list[tuple[str, str, bytes]] = []
         self._counted: Counter[str] = Counter()
         self._since = -_PAUSE
         self.soon: Callable[[], None] = lambda: None
@@ -247,13 +255,13 @@ class KeptNotes(Notes):
 
     def waiting(self) -> tuple[Note, ...]:
         """The notes that are not in the store yet; ``read_notes`` has the others."""
-        return (*self._flying, *self.ring)
+        return (*self._flying, *self.ring)  # which is that of the decisions too
 
     def add(self, kind: str, about: str, facts: dict[str, Any]) -> None:
         """Keep one note with the next write."""
         super().add(kind, about, facts)
         note = self.ring[-1]
-        self._rows.append((note.about, note.row()))  # a little at each note, not much at a write
+        self._rows.append((kind, note.about, note.row()))  # a little at each note, not much at a write
         if len(self.ring) == 1:
             self.soon()
 
@@ -267,8 +275,9 @@ class KeptNotes(Notes):
             self.add("counted", "", dict(self._counted))
             self._counted.clear()
         rows, self._rows = self._rows, []
-        self._flying, self.ring = tuple(self.ring), deque()
-        return [put for about, row in rows for put in self._keep(about, row)]
+        self._flying = tuple(self.ring)
+        self.ring = self.decisions = deque()
+        return [put for kind, about, row in rows for put in self._keep(kind, about, row)]
 
     def landed(self, batch: Sequence[Commit], error: object) -> None:
         """They are kept; or they are lost, for the store has more important things to write again."""
@@ -276,15 +285,16 @@ class KeptNotes(Notes):
             self._counted.update(note.kind for note in self._flying)
         self._flying = ()
 
-    def _keep(self, about: str, row: bytes) -> Iterable[Put]:
-        key = number(self._next)
-        self._keys.append((self._next, about))
+    def _keep(self, kind: str, about: str, row: bytes) -> Iterable[Put]:
+        of_router = kind in _OF_THE_ROUTER
+        key, keys = number(self._next), self._keys[of_router]
+        keys.append((self._next, about))
         self._next += 1
         yield Put(Family.NOTES, key, row)
         if about:
             yield Put(Family.CAUSES, join(about, "note", key), b"")
-        while len(self._keys) > self._kept:
-            old, gone = self._keys.popleft()
+        while len(keys) > (min(self._kept, DECIDED) if of_router else self._kept):
+            old, gone = keys.popleft()
             yield Put(Family.NOTES, number(old), None)
             if gone:
                 yield Put(Family.CAUSES, join(gone, "note", number(old)), None)
@@ -304,8 +314,8 @@ def read_notes(backend: Backend, what: str, limit: int = 64) -> list[Note]:
     return [note for row in rows if row is not None and (note := read_note(row)) is not None]
 
 
-def _keys(backend: Backend) -> Iterable[tuple[int, str]]:
-    """The numbers of the notes in a store, and what they are about."""
+def _keys(backend: Backend) -> Iterable[tuple[int, str, str]]:
+    """The numbers of the notes in a store, their kind, and what they are about."""
     for key, row in backend.scan(Family.NOTES, limit=2 * KEPT):
         note = read_note(row)
-        yield unnumber(key), "" if note is None else note.about
+        yield unnumber(key), *(("", "") if note is None else (note.kind, note.about))

@@ -71,6 +71,9 @@ def explain(facts: Facts, asked: str) -> Why:
         return _led_to(facts, asked, made.get("cause", ""), made.get("by", ""), timer_hop(asked, made))
     if asked.isdecimal():
         return _letter(facts, asked, asked)
+    decided = next((note for note in facts.notes(asked) if note.kind == "decision"), None)
+    if decided is not None:
+        return _decision(facts, asked, note_hop(decided))
     return _stranger(facts, asked)
 
 
@@ -148,6 +151,20 @@ def _led_to(facts: Facts, asked: str, cause: str, agent: str, hop: Hop) -> Why:
     return Why(
         asked, True, message, ends, (*chain, event_hop(event), *steps, replace(hop, ahead=tuple(notes)))
     )
+
+
+def _decision(facts: Facts, asked: str, hop: Hop) -> Why:
+    """What the router decided, and because of which event."""
+    cause = str(hop.facts.pop("event", ""))
+    message = (
+        f"decision {asked}: {hop.facts.get('task')} went {hop.facts.get('route')}, {hop.facts.get('why')}"
+    )
+    if not is_name(cause):
+        return Why(asked, True, message, "source", (hop,))
+    event = facts.event(cause)
+    chain, ends = ([], "no longer kept") if event is None else back(facts, event)
+    before = Hop("event", cause, time_of_id(cause), "", kept=False) if event is None else event_hop(event)
+    return Why(asked, True, message, ends, (*chain, before, hop))
 
 
 def _stranger(facts: Facts, asked: str) -> Why:
