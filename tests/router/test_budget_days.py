@@ -2,29 +2,23 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loom.errors import BudgetExceeded, StoreCorrupt
+from loom.errors import BudgetExceeded, ConfigError, StoreCorrupt
 from loom.router._account import PREFIX, Account, Key, account_of, row_name, row_of
 from loom.router._amounts import Amounts
 from loom.router._calendar import Calendar
-from loom.router.budget import Budgets, Payer, Spend
+from loom.router.budget import Budgets, Payer, Spend, clocks
 from loom.router.keep import ForgetfulKeep
 
 DAY = 86_400_000
 NOON = 19_676 * DAY + DAY // 2
 ONE = {"day": {"per": "day", "calls": 1}}
 ME = Payer("a", "t", "u")
-
-
-def of_zone(name: str) -> Callable[[int], int]:
-    zone = ZoneInfo(name)
-    return lambda moment: round(dt.datetime.fromtimestamp(moment, zone).utcoffset().total_seconds())  # type: ignore[union-attr]
 
 
 def at(text: str, zone: str) -> int:
@@ -42,7 +36,7 @@ def fits(budgets: Budgets, now_ms: int, payer: Payer = ME) -> bool:
 
 
 def test_a_day_begins_at_midnight_of_its_zone_not_of_utc() -> None:
-    budgets = Budgets(ONE, offset=of_zone("Asia/Tokyo"))
+    budgets = Budgets(ONE, offset=clocks("Asia/Tokyo"))
     assert fits(budgets, at("2026-05-01T23:59:59", "Asia/Tokyo"))
     assert not fits(budgets, at("2026-05-01T00:00:00", "Asia/Tokyo"))
     assert fits(budgets, at("2026-05-02T00:00:00", "Asia/Tokyo"))
@@ -57,11 +51,11 @@ def test_a_day_begins_at_midnight_of_its_zone_not_of_utc() -> None:
     ],
 )  # fmt: skip
 def test_a_day_on_which_clocks_are_set_is_one_day(zone: str, date: str, hours: float) -> None:
-    calendar = Calendar(of_zone(zone))
+    calendar = Calendar(clocks(zone))
     next_day = dt.date.fromisoformat(date) + dt.timedelta(days=1)
     end = at(f"{next_day}T00:00:00", zone)
     begin = end - round(hours * 3_600_000)
-    budgets = Budgets(ONE, offset=of_zone(zone))
+    budgets = Budgets(ONE, offset=clocks(zone))
     assert fits(budgets, begin)
     assert [fits(budgets, begin + minutes * 60_000) for minutes in range(30, round(hours * 60), 30)].count(
         True
@@ -76,15 +70,30 @@ def test_a_day_on_which_clocks_are_set_is_one_day(zone: str, date: str, hours: f
     st.sampled_from(["Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"]),
 )
 def test_a_day_ends_when_the_next_begins(second: int, later: int, zone: str) -> None:
-    calendar = Calendar(of_zone(zone))
+    calendar = Calendar(clocks(zone))
     now, end = second * 1000, calendar.ends_ms(second * 1000)
     assert now < end <= now + 26 * 3_600_000
     assert calendar.day(end - 1) == calendar.day(now) < calendar.day(end)
     assert (calendar.day(now + later * 1000) > calendar.day(now)) == (now + later * 1000 >= end)
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlni", "", "../etc/passwd", "Europe", 17, -16.5, True, None])
+def test_a_zone_that_nobody_knows_is_refused(zone: object) -> None:
+    with pytest.raises(ConfigError, match="time zone"):
+        clocks(zone)  # type: ignore[arg-type]
+
+
+def test_a_zone_may_be_hours_ahead_of_utc() -> None:
+    assert (clocks(5.75)(0), clocks("UTC")(0), clocks(-3)(10**9), clocks("Asia/Kathmandu")(10**9)) == (
+        20700,
+        0,
+        -10800,
+        20700,
+    )
+
+
 def test_the_refusal_tells_the_local_time_of_the_reset() -> None:
-    budgets = Budgets(ONE, offset=of_zone("Europe/Berlin"))
+    budgets = Budgets(ONE, offset=clocks("Europe/Berlin"))
     assert fits(budgets, at("2026-10-24T12:00", "Europe/Berlin"))
     with pytest.raises(BudgetExceeded, match=r"it resets at 2026-10-25 00:00\+02:00"):
         asyncio.run(budgets.reserve(ME, Spend(), at("2026-10-24T13:00", "Europe/Berlin")))

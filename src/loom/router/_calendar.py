@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
+
+from loom.errors import ConfigError
 
 DAY_S = 86_400
 
@@ -10,6 +13,43 @@ DAY_S = 86_400
 def utc(moment: int) -> int:
     """The seconds that clocks of UTC are ahead of UTC at a Unix second."""
     return 0
+
+
+def clocks(zone: str | float) -> Callable[[int], int]:
+    """The seconds that clocks of *zone* are ahead of UTC at a Unix second: a name, or hours ahead of UTC.
+
+    Raises ConfigError for a zone that this machine does not know.
+    """
+    if isinstance(zone, str) and zone != "UTC":
+        return _clocks_of(zone)
+    hours = 0.0 if zone == "UTC" else zone
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not -16 <= hours <= 16:
+        raise ConfigError(
+            f'a time zone is a name such as "Europe/Berlin", or hours from -16 to 16, not {zone!r}'
+        )
+    seconds = round(hours * 3600)
+    return lambda moment: seconds
+
+
+def _clocks_of(name: str) -> Callable[[int], int]:
+    import datetime as dt  # late: most are content with UTC
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        zone = ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # a folder of the database is an OSError
+        known = available_timezones()
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else 'write it as "Europe/Berlin"'
+        raise ConfigError(
+            f"no time zone {name[:80]!r}{'' if known else ', for this machine has none'}; {hint}"
+        ) from None
+
+    def offset(moment: int) -> int:
+        ahead = dt.datetime.fromtimestamp(moment, zone).utcoffset()
+        return 0 if ahead is None else ahead.days * DAY_S + ahead.seconds
+
+    return offset
 
 
 class Calendar:

@@ -10,13 +10,14 @@ from loom.errors import LoomError
 from loom.router._account import Account, Key
 from loom.router._amounts import ZERO, borne, less, plain
 from loom.router._budget_rows import Rows
-from loom.router._calendar import Calendar, utc
+from loom.router._calendar import Calendar, clocks, utc
 from loom.router._ledger import Hold, Ledger
 from loom.router._limits import KINDS, SCOPES, UNLIMITED, Limit, Payer, Remaining, Spend, read_limits
 from loom.router.keep import Keep
 
 __all__ = [
-    "KINDS", "SCOPES", "UNLIMITED", "Budgets", "Limit", "Payer", "Remaining", "Reservation", "Spend", "read_limits",
+    "KINDS", "SCOPES", "UNLIMITED", "Budgets", "Limit", "Payer", "Remaining", "Reservation", "Spend", "clocks",
+    "read_limits",
 ]  # fmt: skip
 log = logging.getLogger("loom.router")
 REPORTED = 1000
@@ -53,8 +54,8 @@ class Budgets:
     """What may still be spent by whom, over restarts with a *keep*; all limits hold at once.
 
     *limits* are Limits, or tables by name as in ``[router.budgets]`` (ConfigError for a wrong one). *offset* gives the
-    seconds that the clocks on which days begin are ahead of UTC at a Unix second (UTC unless said). A day's accounts
-    are forgotten *retention* days later, a thread's when it was idle as long; *capacity* accounts are in memory.
+    seconds that the clocks on which days begin are ahead of UTC at a Unix second; see `clocks`. A day's accounts are
+    forgotten *retention* days later, a thread's when it was idle as long; *capacity* accounts are in memory.
     Raises StoreCorrupt when what *keep* has cannot be read.
     """
 
