@@ -33,7 +33,7 @@ class Beliefs:
     *doubt* is the standard deviation of a prior quality, *room* that of what each input may change it by.
     """
 
-    def __init__(self, size: int, fade: float = 0.999, doubt: float = 0.15, room: float = 0.15) -> None:
+    def __init__(self, size: int, fade: float = 0.9995, doubt: float = 0.15, room: float = 0.08) -> None:
         self.size, self._fade = size, fade
         self._spread = [doubt, *[room] * (size - 1)]
         self._rows: OrderedDict[Key, Posterior] = OrderedDict()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import log1p
 from typing import NamedTuple
 
-LOOKED_AT = 2_400
+LOOKED_AT = 1_500
 """Characters of a longer text that are read: two thirds from its beginning, the rest from its end."""
 
 NEGATION = (

@@ -47,8 +47,8 @@ class Settings:
     an answer that was escalated or corrected, *silent* that of an answer which was not corrected.
     """
 
-    explore: float = 1.0
-    fade: float = 0.999
+    explore: float = 0.5
+    fade: float = 0.9995
     own: float = 0.25
     silent: float = 0.05
 
