@@ -10,6 +10,7 @@ from loom.errors import BudgetExceeded, ContextExceeded, ModelError, ModelFailed
 from loom.models.model import ROUTING
 from loom.router.size import tokens_of
 from loom.router.tools._window import Window, fit, total, transcript
+from loom.router.tools._wish import LEAST_TOKENS
 
 if TYPE_CHECKING:
     from loom.router.tools._hands import Hands
@@ -53,11 +54,17 @@ class Prompting:
         for attempt in range(1, ATTEMPTS + 1):
             used = await self._make_room(options)
             try:
-                return _reply(await self._request(list(self._messages), options))
+                reply = _reply(await self._request(list(self._messages), options))
             except ContextExceeded:
                 if attempt == ATTEMPTS:
                     raise
                 self._room = used // 2  # what its limit is a recorded error does not say
+                continue
+            if reply.get(
+                "cut"
+            ):  # the backend has left something out by itself: next time we do, and know what
+                self._room = max(used * 7 // 10, LEAST_TOKENS)
+            return reply
         raise AssertionError("unreachable")
 
     async def _request(self, messages: Sequence[Mapping[str, Any]], options: dict[str, Any]) -> Any:
