@@ -69,7 +69,9 @@ async def test_with_tools_the_last_answer_has_the_type() -> None:
     async with loom:
         assert await ask(loom, "which lights are off?") == ["hall"]
     assert "tools" in model.asked[1].options
-    assert "tools" not in model.asked[2].options, "it is the answer that is to be put right"
+    assert "tool_choice" not in model.asked[1].options
+    assert model.asked[2].options["tools"] == model.asked[1].options["tools"]
+    assert model.asked[2].options["tool_choice"] == "none", "it is the answer that is to be put right"
 
 
 @virtual_time

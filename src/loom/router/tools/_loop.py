@@ -178,7 +178,8 @@ class _Loop:
             self._prompting.say(
                 {"role": "user", "content": repair(str(error), reply.get("stopped") == "length")}
             )
-        again = await self._prompting.ask([])
+        # backends want the tools of earlier calls to be told, used or not
+        again = await self._prompting.ask(self._offer(), "none")
         try:
             return shape.read(again["text"])
         except Unfit as error:

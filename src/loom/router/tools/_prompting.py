@@ -44,11 +44,15 @@ class Prompting:
         self._messages = (*self._messages, message)
         self._said += 1
 
-    async def ask(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The model's reply, with a ``text``; raises what asking raises, NoRoom, ModelFailed for what is no reply."""
+    async def ask(self, tools: Sequence[Mapping[str, Any]], choice: str | None = None) -> dict[str, Any]:
+        """The model's reply, with a ``text``; raises what asking raises, NoRoom, ModelFailed for what is no reply.
+
+        *choice* is the request's ``tool_choice``.
+        """
         options = dict(self._wish.options)
         if tools:
             options["tools"] = list(tools)
+            options.update({} if choice is None else {"tool_choice": choice})
         if self._wish.shape is not None:
             options["schema"] = self._wish.shape.schema
         for attempt in range(1, ATTEMPTS + 1):
@@ -60,9 +64,7 @@ class Prompting:
                     raise
                 self._room = used // 2  # what its limit is a recorded error does not say
                 continue
-            if reply.get(
-                "cut"
-            ):  # the backend has left something out by itself: next time we do, and know what
+            if reply.get("cut"):  # left out by the backend itself: next time we do it, and know what
                 self._room = max(used * 7 // 10, LEAST_TOKENS)
             return reply
         raise AssertionError("unreachable")
