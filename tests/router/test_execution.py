@@ -282,7 +282,7 @@ async def test_many_at_once_never_spend_more_than_there_is() -> None:
 async def test_a_decision_that_is_wrong_sends_nothing_to_who_may_not_see_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from loom.router import router as module
+    from loom.router import counsel as module
 
     real = module.decide
 
@@ -302,7 +302,7 @@ async def test_a_decision_that_is_wrong_sends_nothing_to_who_may_not_see_it(
 
 @virtual_time
 async def test_a_wrong_decision_without_a_guard_sends_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    from loom.router import router as module
+    from loom.router import counsel as module
 
     real = module.decide
     monkeypatch.setattr(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom.router.facts import SIZES, bucket_of
-from loom.router.measured import HALF_LIFE_MS, KEPT, Fading, Measured
+from loom.router.measured import HALF_LIFE_MS, KEPT, STALE_MS, Fading, Measured
 
 
 def near(measured: float, wanted: float) -> bool:
@@ -55,6 +55,18 @@ def test_a_backend_that_became_slow_is_known_to_be_before_long() -> None:
     for _ in range(KEPT):
         measured.answered(1, 0, 300.0, None)
     assert near(measured.first.quantiles[0].p50, 300)
+
+
+def test_times_of_long_ago_are_not_known_any_more() -> None:
+    measured = Measured()
+    measured.answered(10, 3, 900.0, 300.0)
+    measured.result(True, 1_000)
+    assert near(measured.times(1_000 + STALE_MS)[0][0].p50, 300)
+    assert measured.times(1_001 + STALE_MS) == ({}, {})
+    measured.result(False, 1_001 + STALE_MS)
+    assert measured.times(1_001 + STALE_MS) == ({}, {})
+    measured.result(True, 1_002 + STALE_MS)
+    assert measured.times(1_003 + STALE_MS) != ({}, {})
 
 
 def test_a_snapshot_does_not_change() -> None:

@@ -142,7 +142,8 @@ class Attempt:
         if not self._meter.sent or blamed.unbilled:
             await reservation.release()
             return
-        took = asyncio.get_running_loop().time() - self._sent_at
+        limited = self._bound is not None and self._bound.seconds is not None
+        took = asyncio.get_running_loop().time() - self._sent_at if limited else 0.0
         await reservation.commit(Spend.at(self.backend.price, self._meter.usage, took))
 
     # --- what is sent ----------------------------------------------------------------------------------------------
@@ -190,7 +191,9 @@ class Attempt:
         return None if self._until is None else self._until - asyncio.get_running_loop().time()
 
     def _cut(self) -> float | None:
-        return None if self._until is None else self._until + GRACE
+        if self._until is None or (self._bound is not None and self._bound.seconds is not None):
+            return self._until  # paid for by the second
+        return self._until + GRACE
 
     # --- what comes back -------------------------------------------------------------------------------------------
 

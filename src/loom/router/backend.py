@@ -76,10 +76,11 @@ class Backend:
         running = gate.running
         if not self._gated and running > base.concurrency:
             running, waiting = base.concurrency, running - base.concurrency
+        first, token = measured.times(now_ms)
         tasks = base.tasks | base.streams if request.stream else base.tasks
         return Facts(
             self.name, tasks, base.streams, base.location, base.clearance, base.price, base.context, base.quality,
-            base.deviation, base.features, measured.first.quantiles, measured.token.quantiles,
+            base.deviation, base.features, first, token,
             measured.error_rate(now_ms), running, waiting, base.concurrency, gate.room(request.qos),
             breaker.open_until_ms, breaker.probing, self._signals(),
         )  # fmt: skip

@@ -50,6 +50,7 @@ class Call:
         "stood",
         "tried",
         "usage",
+        "without",
     )  # fmt: skip
 
     def __init__(self, request: ModelRequest, policy: Policy, parties: Parties, began: float) -> None:
@@ -67,6 +68,7 @@ class Call:
         self.escalated: list[str] = []
         self.first_ms: float | None = None
         self.stood = False
+        self.without: list[str] = []
 
     def seconds(self) -> float | None:
         """What is left of its time now, None without a limit."""
@@ -128,7 +130,8 @@ class Call:
             "route": str(Route.HYBRID if self.escalated else self.decision.route), "cost": self.cost,
             "usage": self.usage._asdict(), "queue_ms": 0.0 if reply is None else reply.queue_ms,
             "first_ms": None if reply is None else reply.first_ms, "total_ms": took, "escalated": self.escalated,
-            "stood": self.stood, "confidence": self.confidence, "attempts": [each._asdict() for each in self.tried],
+            "stood": self.stood, "without": list(self.without),
+            "confidence": self.confidence, "attempts": [each._asdict() for each in self.tried],
         }  # fmt: skip
 
 

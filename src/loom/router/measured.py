@@ -14,6 +14,8 @@ FRESH = 16
 """Values up to which quantiles are computed anew for each one; later for every eighth."""
 WEIGHT = 0.1
 """What the latest result counts in the error rate."""
+STALE_MS = 300_000
+"""After which times that nothing was added to are not known any more: who was slow gets another chance."""
 HALF_LIFE_MS = 120_000
 """After which an error rate that nothing was added to is half of itself: a backend that nobody dares to ask heals."""
 
@@ -81,7 +83,7 @@ class Timings:
 class Measured:
     """The dynamic part of a backend's facts. Bounded: `SIZES` times three histograms."""
 
-    __slots__ = ("_at_ms", "_rate", "first", "token", "total")
+    __slots__ = ("_at_ms", "_rate", "_well_ms", "first", "token", "total")
 
     def __init__(self) -> None:
         self.first = Timings()
@@ -89,6 +91,7 @@ class Measured:
         self.total = Timings()
         self._rate = 0.0
         self._at_ms = 0
+        self._well_ms = 0
 
     def answered(self, tokens_in: int, tokens_out: int, total_ms: float, first_ms: float | None) -> None:
         """An answer took *total_ms* in the backend, its first token *first_ms* where that was seen.
@@ -119,6 +122,14 @@ class Measured:
         """One more request that the backend answered, or failed."""
         self._rate = self.error_rate(now_ms) * (1 - WEIGHT) + (0.0 if ok else WEIGHT)
         self._at_ms = now_ms
+        if ok:
+            self._well_ms = now_ms
+
+    def times(self, now_ms: int) -> tuple[Mapping[int, Quantiles], Mapping[int, Quantiles]]:
+        """First tokens and the others by bucket, milliseconds; nothing when it answered too long ago to tell."""
+        if now_ms - self._well_ms > STALE_MS:
+            return EMPTY, EMPTY
+        return self.first.quantiles, self.token.quantiles
 
     def error_rate(self, now_ms: int) -> float:
         """The share of requests that fail, 0..1: an exponentially weighted mean that heals with time."""

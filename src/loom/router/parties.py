@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from loom.clock import Clock
@@ -97,6 +97,10 @@ class Learner(Protocol):
     def seen(self, decision: Decision, reply_signals: Mapping[str, Any]) -> object: ...
 
 
+Signals = Callable[[ModelRequest], Awaitable[Mapping[str, Any]]]
+"""Finds signals of a request, by name."""
+
+
 class Parties(NamedTuple):
     """The ones of one router; None: it does without."""
 
@@ -106,3 +110,4 @@ class Parties(NamedTuple):
     cache: Cache | None = None
     guard: Guard | None = None
     learner: Learner | None = None
+    signals: Signals | None = None

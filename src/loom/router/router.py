@@ -6,23 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from loom.clock import Chance, Clock, SystemClock
-from loom.errors import ConfigError, Deferred, ModelError, RouteRefused, WorkerError
-from loom.event import PUBLIC
+from loom.errors import ConfigError
+from loom.event import PUBLIC, Label
 from loom.models import Decision, Model, ModelReply, ModelRequest
 from loom.models.decision import Manner, Route
 from loom.router import cascade, hedge, single, speculative
 from loom.router.backend import Backend
 from loom.router.call import Call
+from loom.router.counsel import Counsel
 from loom.router.decisions import Decisions
-from loom.router.expectation import believed
 from loom.router.facts import Facts
-from loom.router.parties import Budgets, Cache, Guard, Learner, Parties, Tell
-from loom.router.pick import pick, unknown
-from loom.router.policy import Now, Policy, decide
+from loom.router.parties import Budgets, Cache, Guard, Learner, Parties, Signals, Tell
+from loom.router.pick import pick
+from loom.router.policy import Policy
+from loom.router.profiles import PROFILES, profile_of
 
 _ASK = {
     Manner.SINGLE: single.ask, Manner.CASCADE: cascade.ask, Manner.SPECULATIVE: speculative.ask,
@@ -54,14 +54,15 @@ class Router:
         cache: Cache | None = None,
         guard: Guard | None = None,
         learner: Learner | None = None,
+        signals: Signals | None = None,
         chance: Chance | None = None,
     ) -> None:
         self.policy = policy or Policy()
-        self.profiles: dict[str, Policy] = {}
+        self.profiles: dict[str, Policy] = dict(PROFILES)
         self.decisions = Decisions()
-        self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner)
-        self._chance = chance or Chance()
+        self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner, signals)
         self._backends: dict[str, Backend] = {}
+        self._counsel = Counsel(self._backends, chance or Chance())
         for model in models:
             self.add(model)
 
@@ -72,6 +73,29 @@ class Router:
         backend = self._backends[model.name] = Backend(model)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
+
+    @property
+    def guard(self) -> Guard | None:
+        """Who redacts what leaves, and remembers what threads held; may be set while it runs."""
+        return self._parties.guard
+
+    @guard.setter
+    def guard(self, guard: Guard | None) -> None:
+        self._parties = self._parties._replace(guard=guard)
+
+    @property
+    def signals(self) -> Signals | None:
+        """What finds signals of a request (its language, its domain) for rules to look at; may be set while it runs."""
+        return self._parties.signals
+
+    @signals.setter
+    def signals(self, signals: Signals | None) -> None:
+        self._parties = self._parties._replace(signals=signals)
+
+    @property
+    def without(self) -> Mapping[str, int]:
+        """How often "learner" or "signals" failed, and a decision was made without."""
+        return dict(self._counsel.without)
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -89,7 +113,7 @@ class Router:
         Raises RouteRefused and Deferred with the decision when nobody may answer, ConfigError for a profile or bound
         that makes no sense, and what the last backend raised that was asked.
         """
-        call = self._call(request)
+        call = await self._call(request)
         found = await self._remembered(call)
         if found is not None:
             return found
@@ -110,7 +134,7 @@ class Router:
 
         Raises like ``ask``; once an item is out, an error is an error. Closing it ends the work and settles the cost.
         """
-        call = self._call(replace(request, stream=True))
+        call = await self._call(replace(request, stream=True))
         await self._decided(call)
         how, last = "cancelled", None
         try:
@@ -127,7 +151,7 @@ class Router:
             raise
         finally:
             self._ended(call, how)
-        await self._saved(call)
+        await self._label_again(call)
         if last is not None:  # held back until every try is settled: now the cost is known
             yield {**last, "cost": call.cost}
 
@@ -137,7 +161,7 @@ class Router:
         if guard is not None:
             asked = replace(asked, label=guard.label(asked.thread, PUBLIC).join(asked.label))
         call = Call(asked, self._policy(asked), self._parties, asyncio.get_running_loop().time())
-        return await self._decision(call)
+        return await self._counsel.decision(call)
 
     def feedback(self, decision_id: str, reward: float) -> None:
         """How good the answer was that came of a decision, 0..1; raises UnknownDecision and ValueError."""
@@ -168,7 +192,7 @@ class Router:
 
     # --- before somebody is asked -------------------------------------------------------------------------------------
 
-    def _call(self, request: ModelRequest) -> Call:
+    async def _call(self, request: ModelRequest) -> Call:
         """*request* with the label of all that its thread held, and the policy it asks for."""
         began = asyncio.get_running_loop().time()
         request = request.sorted_out()
@@ -178,17 +202,11 @@ class Router:
             label = guard.label(request.thread, request.label)
             if label != request.label:
                 request = replace(request, label=label)
+            await _saved(guard, label)
         return Call(request, policy, self._parties, began)
 
     def _policy(self, request: ModelRequest) -> Policy:
-        if not request.profile:
-            return self.policy
-        found = self.profiles.get(request.profile)
-        if found is None:
-            near = get_close_matches(request.profile, self.profiles, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.profiles) or 'none'}"
-            raise ConfigError(f"no profile {request.profile!r}; {hint}")
-        return found
+        return profile_of(request.profile, self.profiles) if request.profile else self.policy
 
     async def _remembered(self, call: Call) -> ModelReply | None:
         """The answer that was given before."""
@@ -198,10 +216,11 @@ class Router:
         found = await cache.find(request)
         if found is None:
             return None
+        now_ms = self._parties.clock.now_ms()
         decision = Decision(
-            self._id(), request.task, Route.LOCAL, (), "cache", "the same was asked before",
+            self._counsel.new_id(now_ms), request.task, Route.LOCAL, (), "cache", "the same was asked before",
             label=str(request.label), profile=request.profile, thread=request.thread,
-            at_ms=self._parties.clock.now_ms(),
+            at_ms=now_ms,
         )  # fmt: skip
         self._told(call, decision)
         call.reply = reply = call.renewed(replace(found, decision=decision))
@@ -210,70 +229,17 @@ class Router:
 
     async def _decided(self, call: Call) -> None:
         """Decide, remember and tell; raises RouteRefused and Deferred."""
-        decision = await self._decision(call)
+        decision = await self._counsel.decision(call)
         self._told(call, decision)
         for each in decision.verdicts:
             if not each.taken and each.backend in self._backends:
                 self._backends[each.backend].refuse(each.rule)
-        if decision.route is Route.DEFER:
-            raise Deferred(self._refusal(call), decision, self._pause(decision))
-        if decision.route is Route.DROP or not decision.order:
-            raise RouteRefused(self._refusal(call), decision)
-
-    async def _decision(self, call: Call) -> Decision:
-        request, parties = call.request, self._parties
-        now_ms = parties.clock.now_ms()
-        able = [each for each in self._backends.values() if each.can(request.task, request.stream)]
-        facts = [each.facts(now_ms, request) for each in able or self._backends.values()]
-        if parties.learner is not None and len(able) > 1:
-            facts = await self._expected(request, facts)
-        if parties.budgets is not None:
-            call.left = parties.budgets.remaining(call.payer, now_ms)
-        left = call.seconds()
-        guard = parties.guard
-        redactable = guard is not None and guard.redactable(request.input, request.options)
-        now = Now(
-            now_ms,
-            self._id(),
-            redactable,
-            None,
-            None if left is None else left * 1000,
-            profile=request.profile,
-        )
-        return decide(request, facts, call.left, call.policy, now)
-
-    async def _expected(self, request: ModelRequest, facts: list[Facts]) -> list[Facts]:
-        """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
-        assert self._parties.learner is not None
-        try:
-            expected = await self._parties.learner.expect(request, [each.name for each in facts])
-        except (ModelError, WorkerError):  # what it embeds with is a model too; without it priors have to do
-            return facts
-        return [believed(each, expected.get(each.name)) for each in facts]
+        refusal = self._counsel.refusal(call)
+        if refusal is not None:
+            raise refusal
 
     def _order(self, call: Call) -> list[Backend]:
         return [self._backends[name] for name in call.decision.order if name in self._backends]
-
-    def _refusal(self, call: Call) -> str:
-        request, decision = call.request, call.decision
-        if not any(each.can(request.task, request.stream) for each in self._backends.values()):
-            return unknown(request.task, [each.model for each in self._backends.values()], request.stream)
-        whys = "; ".join(f"{each.backend}: {each.why}" for each in decision.verdicts if not each.taken)
-        return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({whys})" if whys else "")
-
-    def _pause(self, decision: Decision) -> float | None:
-        """Seconds until the first of those that are left alone may be asked again."""
-        now_ms = self._parties.clock.now_ms()
-        untils = [
-            until
-            for each in decision.verdicts
-            if (backend := self._backends.get(each.backend)) is not None
-            and (until := backend.breaker.open_until_ms) is not None
-        ]
-        return max(min(untils) - now_ms, 0) / 1000 if untils else None
-
-    def _id(self) -> str:
-        return f"{self._parties.clock.now_ms():012x}-{self._chance.random.getrandbits(48):012x}"
 
     # --- after it -----------------------------------------------------------------------------------------------------
 
@@ -285,9 +251,7 @@ class Router:
 
     def _ended(self, call: Call, how: str) -> None:
         """Tell what became of it, to those who learn and those who listen."""
-        tell, learner, guard = self._parties.tell, self._parties.learner, self._parties.guard
-        if guard is not None:
-            guard.label(call.request.thread, call.request.label)
+        tell, learner = self._parties.tell, self._parties.learner
         if learner is None and tell is None:
             return
         outcome = call.outcome(how)
@@ -296,15 +260,21 @@ class Router:
         if tell is not None:
             tell("loom.router.outcome", outcome, call.request)
 
+    async def _label_again(self, call: Call) -> None:
+        """The thread holds the answer now, which is as confidential as the request."""
+        guard = self._parties.guard
+        if guard is not None:
+            await _saved(guard, guard.label(call.request.thread, call.request.label))
+
     async def _kept(self, call: Call, reply: ModelReply) -> ModelReply:
-        await self._saved(call)
+        await self._label_again(call)
         cache = self._parties.cache
         if cache is not None and call.request.cache and not call.stood:
             await cache.keep(call.request, reply)
         return reply
 
-    async def _saved(self, call: Call) -> None:
-        """The label of a thread is on the disk before its answer is given."""
-        guard = self._parties.guard
-        if guard is not None and call.request.label is not PUBLIC:
-            await guard.saved()
+
+async def _saved(guard: Guard, label: Label) -> None:
+    """That a thread is confidential is on the disk before anybody is asked, and before the answer is given."""
+    if label.confidentiality != PUBLIC.confidentiality:
+        await guard.saved()

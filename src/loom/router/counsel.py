@@ -1,0 +1,113 @@
+"""What is gathered about a request before it is decided, and the words for when nobody may answer it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from loom.clock import Chance
+from loom.errors import BudgetExceeded, Deferred, LoomError, ModelError, RouteRefused
+from loom.models import Decision
+from loom.models.decision import Route
+from loom.router.backend import Backend
+from loom.router.call import Call, named
+from loom.router.expectation import believed
+from loom.router.facts import EMPTY, Facts
+from loom.router.pick import unknown
+from loom.router.policy import Now, decide
+
+
+class Counsel:
+    """Decides about calls with the facts of *backends*, what was learnt, what budgets have left, and signals.
+
+    ``without`` counts what had to be done without, because what it needs failed.
+    """
+
+    def __init__(self, backends: Mapping[str, Backend], chance: Chance) -> None:
+        self._backends, self._chance = backends, chance
+        self.without: Counter[str] = Counter()
+
+    def able(self, call: Call) -> list[Backend]:
+        """Those that can do its task."""
+        request = call.request
+        return [each for each in self._backends.values() if each.can(request.task, request.stream)]
+
+    async def decision(self, call: Call) -> Decision:
+        """The decision about *call*, which gets what is left of its budgets; raises ConfigError for wrong bounds."""
+        request, parties = call.request, call.parties
+        now_ms = parties.clock.now_ms()
+        able = self.able(call)
+        facts: Sequence[Facts] = [each.facts(now_ms, request) for each in able or self._backends.values()]
+        if parties.learner is not None and len(able) > 1:
+            facts = await self._expected(call, facts)
+        signals = EMPTY if parties.signals is None else await self._signals(call)
+        if parties.budgets is not None:
+            call.left = parties.budgets.remaining(call.payer, now_ms)
+        left = call.seconds()
+        now = Now(
+            now_ms, self.new_id(now_ms), _redactable(call, facts), None, None if left is None else left * 1000, signals,
+            request.profile,
+        )  # fmt: skip
+        return decide(request, facts, call.left, call.policy, now)
+
+    def new_id(self, now_ms: int) -> str:
+        """A decision's id: sortable by time."""
+        return f"{now_ms:012x}-{self._chance.random.getrandbits(48):012x}"
+
+    def refusal(self, call: Call) -> ModelError | None:
+        """What to raise instead of asking anybody; None: somebody is asked."""
+        decision = call.decision
+        if decision.route is Route.DEFER:
+            return Deferred(self._words(call), decision, decision.retry_after)
+        if decision.order and decision.route is not Route.DROP:
+            return None
+        if decision.rule == "cost.budget":
+            return BudgetExceeded(self._words(call), budget=call.left.budget, kind=_short(call))
+        return RouteRefused(self._words(call), decision)
+
+    async def _expected(self, call: Call, facts: Sequence[Facts]) -> Sequence[Facts]:
+        """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
+        assert call.parties.learner is not None
+        try:
+            expected = await call.parties.learner.expect(call.request, [each.name for each in facts])
+        except LoomError as error:  # what it embeds with is a model too; without it the priors have to do
+            self._do_without("learner", call, error)
+            return facts
+        return [believed(each, expected.get(each.name)) for each in facts]
+
+    async def _signals(self, call: Call) -> Mapping[str, Any]:
+        assert call.parties.signals is not None
+        try:
+            return await call.parties.signals(call.request)
+        except LoomError as error:  # they come of models too; rules that look at them do not hold then
+            self._do_without("signals", call, error)
+            return EMPTY
+
+    def _do_without(self, what: str, call: Call, error: LoomError) -> None:
+        self.without[what] += 1
+        call.without.append(f"{what}: {named(error)}")
+
+    def _words(self, call: Call) -> str:
+        request, decision = call.request, call.decision
+        if not self.able(call):
+            return unknown(request.task, [each.model for each in self._backends.values()], request.stream)
+        whys = "; ".join(f"{each.backend}: {each.why}" for each in decision.verdicts if not each.taken)
+        return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({whys})" if whys else "")
+
+
+def _redactable(call: Call, facts: Sequence[Facts]) -> bool:
+    """Whether the request could be redacted; what stays here is not read through to find out."""
+    guard, request = call.parties.guard, call.request
+    away = guard is not None and not all(each.here for each in facts)
+    return away and guard is not None and guard.redactable(request.input, request.options)
+
+
+def _short(call: Call) -> str:
+    """The kind of budget that has the least left, as far as it can be told afterwards."""
+    left = {kind: getattr(call.left, kind) for kind in ("calls", "seconds", "tokens", "money")}
+    known = {kind: value for kind, value in left.items() if value is not None}
+    for kind, value in known.items():
+        if value < 1 and kind != "money":
+            return kind
+    return "money" if "money" in known else next(iter(known), "money")
