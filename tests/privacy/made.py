@@ -1,4 +1,5 @@
 """Secrets drawn by lot, of each kind and in many forms, and sentences to hide them in."""
+# ruff: noqa: E501, SIM905 - tables of forms, one line for each sort
 
 import base64
 import string

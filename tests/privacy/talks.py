@@ -1,5 +1,6 @@
 """Texts and conversations for the laws of redaction: prose, secrets, lookalikes of placeholders, and odd characters."""
 
+from itertools import pairwise
 from random import Random
 
 from hypothesis import strategies as st
@@ -71,10 +72,13 @@ trees = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+calls = st.fixed_dictionaries(
+    {"id": st.just("c1"), "name": st.just("look"), "arguments": st.dictionaries(texts, trees, max_size=3)}
+)
 messages = st.lists(
     st.fixed_dictionaries(
         {"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": texts},
-        optional={"tool_calls": st.lists(st.fixed_dictionaries({"id": st.just("c1"), "name": st.just("look"), "arguments": st.dictionaries(texts, trees, max_size=3)}), max_size=2)},
+        optional={"tool_calls": st.lists(calls, max_size=2)},
     ),
     max_size=4,
 )  # fmt: skip
@@ -83,4 +87,4 @@ messages = st.lists(
 def chunks(text: str, cuts: list[int]) -> list[str]:
     """*text* cut at each of *cuts*, modulo its length."""
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(places)]

@@ -17,6 +17,7 @@ from tests.privacy.talks import chunks, messages, trees
 from tests.privacy.talks import texts as talk
 
 MAIL = "bob.smith@example.com"
+CARD = "4111 1111 1111 1111"
 KEY = "sk-proj-abcdefghijklmnop1234"
 
 
@@ -36,7 +37,7 @@ def test_a_request_comes_back_whole_and_a_second_time_changes_nothing(
     outbound = guard.outbound(ask(input, **options))
     again = guard.outbound(outbound.request)
     assert again.request.input == outbound.request.input
-    assert {k: v for k, v in again.request.options.items() if k != "schema"} == {k: v for k, v in outbound.request.options.items() if k != "schema"}  # fmt: skip
+    assert again.request.options == outbound.request.options
     if "schema" not in options:
         assert _typed(outbound.restore(outbound.request.input)) == _typed(input)
         assert _typed(outbound.restore(dict(outbound.request.options))) == _typed(options)
@@ -57,14 +58,17 @@ def test_a_stream_cut_anywhere_is_restored_like_the_whole(input: list[Any], cuts
 
 
 def test_every_text_of_a_request_is_redacted_with_the_same_placeholders() -> None:
+    given = {"to": [MAIL], MAIL: {"x": f"<{MAIL}>"}, "card": 4111111111111111}
+    properties = {"to": {"default": MAIL}, "password": {"type": "string", "description": "the password"}}
+    parameters = {"type": "object", "properties": properties, "required": ["password"]}
     request = ask(
         [
             {"role": "system", "content": f"The user is {MAIL}."},
-            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "name": "mail.send", "arguments": {"to": [MAIL], MAIL: {"x": f"<{MAIL}>"}, "card": 4111111111111111}}]},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "name": "mail.send", "arguments": given}]},
             {"role": "tool", "content": json.dumps({"sent": MAIL}), "tool_call_id": "1"},
         ],
         system=f"Never tell {MAIL}", stop=[MAIL], max_tokens=100, seed=4111111111111111,
-        tools=[{"name": "mail.send", "description": f"Mail to {MAIL}", "parameters": {"type": "object", "properties": {"to": {"type": "string", "default": MAIL}, "password": {"type": "string", "description": "the password"}}, "required": ["password"]}}],
+        tools=[{"name": "mail.send", "description": f"Mail to {MAIL}", "parameters": parameters}],
     )  # fmt: skip
     outbound = Guard().outbound(request)
     sent = json.dumps([outbound.request.input, outbound.request.options])
@@ -84,10 +88,16 @@ def test_an_answer_is_restored_to_its_last_argument() -> None:
     guard = Guard()
     outbound = guard.outbound(ask(f"mail {MAIL} and pay with 4111 1111 1111 1111"))
     mail, card = (word for word in outbound.request.input.split() if word.startswith("<"))
-    answer = {"text": f"Done: {mail.lower()}", "tokens_in": 3, "stopped": "tools", "confidence": 0.5,
-              "tool_calls": [{"id": "1", "name": "pay", "arguments": {"to": mail, "n": [card, 1, None, True]}}]}  # fmt: skip
+    answer = {
+        "text": f"Done: {mail.lower()}",
+        "tokens_in": 3,
+        "stopped": "tools",
+        "confidence": 0.5,
+        "tool_calls": [{"id": "1", "name": "pay", "arguments": {"to": mail, "n": [card, 1, None, True]}}],
+    }
     assert outbound.restore(answer) == {
-        **answer, "text": f"Done: {MAIL}", "tool_calls": [{"id": "1", "name": "pay", "arguments": {"to": MAIL, "n": ["4111 1111 1111 1111", 1, None, True]}}],
+        **answer, "text": f"Done: {MAIL}",
+        "tool_calls": [{"id": "1", "name": "pay", "arguments": {"to": MAIL, "n": [CARD, 1, None, True]}}],
     }  # fmt: skip
     assert outbound.restore(b"bytes") == b"bytes"
 

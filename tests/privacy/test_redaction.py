@@ -1,4 +1,4 @@
-"""The laws of redaction: what is hidden comes back, what was redacted stays as it is, and nothing that was found shows."""
+"""The laws of redaction: what is hidden comes back, what was redacted stays so, nothing that was found shows."""
 
 import base64
 import time
@@ -71,8 +71,18 @@ def test_the_same_value_has_the_same_placeholder_in_every_text_of_a_conversation
 def test_a_value_is_found_again_where_nothing_tells_of_it() -> None:
     talk = conversation()
     CORE.redact("password: Winter99x", talk)
-    for form in ("Winter99x", "wINTER99X", "W\u200binter99x", "Ｗｉｎｔｅｒ９９ｘ", "aa Winter99x bb", "%57inter99x", "&#87;inter99x",
-                 base64.b64encode(b"Winter99x").decode(), base64.b64encode(b"the word is Winter99x, ok").decode(), b"Winter99x".hex(), b"Winter99x".hex(" ").upper(), quote(quote("Winter99x").replace("W", "%57"))):  # fmt: skip
+    encoded = [base64.b64encode(text).decode() for text in (b"Winter99x", b"the word is Winter99x, ok")]
+    hexes = [b"Winter99x".hex(), b"Winter99x".hex(" ").upper(), quote(quote("Winter99x").replace("W", "%57"))]
+    plain = [
+        "Winter99x",
+        "wINTER99X",
+        "W\u200binter99x",
+        "Ｗｉｎｔｅｒ９９ｘ",
+        "a Winter99x b",
+        "%57inter99x",
+        "&#87;inter99x",
+    ]
+    for form in [*plain, *encoded, *hexes]:
         redacted = CORE.redact(f"so {form} there", talk)
         assert form.casefold() not in redacted.casefold(), form
         assert talk.placeholders.restore(redacted) == f"so {form} there"
@@ -80,16 +90,9 @@ def test_a_value_is_found_again_where_nothing_tells_of_it() -> None:
 
 def test_known_values_are_hidden_in_every_form() -> None:
     known = Redaction([], ["Kr0nenberg", "correct horse"])
-    for form in (
-        "Kr0nenberg",
-        "KR0NENBERG",
-        "Correct Horse",
-        "Kr0\u00adnenberg",
-        "correct\u00a0horse",
-        "correct%20horse",
-        "Kr0nenberg".encode().hex(),
-        base64.b64encode(b"xKr0nenberg!").decode(),
-    ):
+    encoded = [b"Kr0nenberg".hex(), base64.b64encode(b"xKr0nenberg!").decode(), "correct%20horse"]
+    bent = ["KR0NENBERG", "Correct Horse", "Kr0\u00adnenberg", "correct\u00a0horse"]
+    for form in ["Kr0nenberg", *bent, *encoded]:
         talk = conversation()
         redacted = known.redact(f"see {form}.", talk)
         assert "<WORD_1_BCDFG>" in redacted
@@ -162,8 +165,8 @@ def test_the_time_for_a_hostile_text_grows_with_its_length_and_no_faster(name: s
     """Eight times the text takes at most 20 times the processor time (a square would take 64 times)."""
     make = HOSTILE[name]
     _cpu(make(2_000))  # patterns and tables are made
-    small = max(min(_cpu(make(20_000)) for _ in range(3)), 0.002)
-    assert min(_cpu(make(160_000)) for _ in range(2)) < 20 * small
+    small = max(min(_cpu(make(8_000)) for _ in range(3)), 0.002)
+    assert min(_cpu(make(64_000)) for _ in range(2)) < 20 * small
 
 
 def test_a_prompt_of_ten_megabytes_is_redacted() -> None:

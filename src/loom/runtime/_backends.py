@@ -38,6 +38,8 @@ LATE = {
     "console": ("loom.adapters.console", "console", "desktop"),
     "file": ("loom.adapters.file_sink", "file", "desktop"),
     "notify": ("loom.adapters.notify", "notify", "desktop"),
+    "stdnum": ("loom.privacy._stdnum", "make", "privacy"),
+    "presidio": ("loom.privacy._presidio", "make", "privacy"),
     "openai": ("loom.adapters.openai", "openai", "cloud"),
     "anthropic": ("loom.adapters.anthropic", "anthropic", "cloud"),
     "vllm": ("loom.adapters.vllm", "vllm", "cloud"),
