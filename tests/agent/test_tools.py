@@ -150,10 +150,10 @@ async def test_an_unknown_tool_is_told_the_nearest_and_counted() -> None:
     from loom.telemetry import Observer
 
     class Watch(Observer):
-        seen: list[tuple[str, str]] = []
+        seen: list[tuple[str, str, str]] = []
 
         def denied(self, who: str, what: str, reason: str) -> None:
-            self.seen.append((who, what))
+            self.seen.append((who, what, reason))
 
     model = Script(calls(use("light.sett")), says("sorry"))
     async with new_loom(*House().actions(), butler(actions=["light.*"])).add_model(model) as loom:
@@ -161,7 +161,7 @@ async def test_an_unknown_tool_is_told_the_nearest_and_counted() -> None:
         loom.bus.observers.attach(watch)
         await ask(loom)
     assert "no tool 'light.sett'; did you mean 'light_set'" in model.last()
-    assert watch.seen == [("Butler", "light.sett")]
+    assert watch.seen == [("Butler", "light.sett", "unknown tool")]
 
 
 @pytest.mark.parametrize(

@@ -102,17 +102,16 @@ class _Loop:
         """What the model is told of its *call*, after it was done, or was not."""
         tool = called(self._tools, call.name)
         if tool is None:
-            return self._mistake(call, unknown(call.name, self._tools))
+            return self._mistake(call, "unknown tool", unknown(call.name, self._tools))
         wrong = refused(tool, call)
         if wrong is not None or call.arguments is None:
-            return self._mistake(call, wrong or "no arguments")
+            return self._mistake(call, "wrong arguments", wrong or "no arguments")
         if not tool.capability:
             self._count(tool.name, call)
             return self._outputs.read(call.arguments["ref"], int(call.arguments.get("offset", 0)))
         if tool.name in self._closed:
-            return self._mistake(
-                call, f"{tool.name} was not allowed and is not asked for again; answer without it"
-            )
+            again = f"{tool.name} was not allowed and is not asked for again; answer without it"
+            return self._mistake(call, "denied before", again)
         self._count(tool.capability, call)
         return await self._act(tool, call)
 
@@ -121,7 +120,7 @@ class _Loop:
         try:
             result = await self._hands.do(name, converted(tool.function, call.arguments or {}))
         except Unfit as error:
-            return self._mistake(call, str(error))
+            return self._mistake(call, "wrong arguments", str(error))
         except ActionError as error:
             return self._failure(tool, call, error)
         self._note(name, call, "done")
@@ -139,16 +138,14 @@ class _Loop:
         mark = call._replace(name=name).mark
         self._times[mark] += 1
         if self._times[mark] >= REPEATS:
-            raise self._stopped("repeated", f"called {mark:.200} {REPEATS} times")
+            raise self._stopped("repeated", f"called {name} with the same arguments {REPEATS} times")
 
-    def _mistake(self, call: Call, problem: str) -> str:
+    def _mistake(self, call: Call, kind: str, problem: str) -> str:
         self._mistakes += 1
         self._note(call.name, call, f"refused: {problem}")
-        self._hands.refused(call.name, problem)
+        self._hands.refused(call.name, kind)
         if self._mistakes > MISTAKES:
-            raise self._stopped(
-                "mistakes", f"made more than {MISTAKES} calls that cannot be done, at last: {problem}"
-            )
+            raise self._stopped("mistakes", f"made more than {MISTAKES} calls that cannot be done")
         return told(problem)
 
     def _too_many(self, call: Call, asked: int) -> str:
@@ -162,8 +159,9 @@ class _Loop:
         self._steps.append({"tool": name, "arguments": call.arguments, "outcome": outcome[:500]})
 
     def _stopped(self, reason: str, what: str) -> ToolLoop:
-        done = ", ".join(f"{each['tool']} {each['outcome']:.40}" for each in self._steps[-8:]) or "nothing"
-        return ToolLoop(f"the model {what}; it did: {done}", reason=reason)
+        # no arguments here: what is in them is told where it may be, and an error is told everywhere
+        outcomes = [f"{each['tool']:.64} {each['outcome'].partition(':')[0]}" for each in self._steps[-8:]]
+        return ToolLoop(f"the model {what}; its calls: {', '.join(outcomes) or 'none'}", reason=reason)
 
     # --- the answer -----------------------------------------------------------------------------------------------
 
@@ -174,7 +172,7 @@ class _Loop:
         try:
             return shape.read(reply["text"])
         except Unfit as error:
-            self._prompting.say({"role": "assistant", "content": reply["text"]})
+            self._prompting.say({"role": "assistant", "content": reply["text"] or "(nothing)"})
             self._prompting.say(
                 {"role": "user", "content": repair(str(error), reply.get("stopped") == "length")}
             )
