@@ -37,7 +37,7 @@ def test_every_header_is_read() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"label": "secret"}, {"max_cost": "-1"}, {"max_cost": "nan"}, {"max_cost": "inf"}, {"max_cost": "1" * 50},
-     {"min_quality": "2"}, {"timeout": "0"}, {"thread": ""}, {"thread": "a b"}, {"thread": "x" * 129}, {"user": "é"},
+     {"min_quality": "2"}, {"timeout": "0"}, {"thread": ""}, {"thread": "a b"}, {"thread": "x" * 129}, {"user": "é"}, {"user": "a:b"},
      {"cache": "maybe"}, {"labels": "private"}, {"profile": "../x y"}],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_with_its_name(wrong: dict[str, str]) -> None:
@@ -86,11 +86,21 @@ def test_a_request_is_never_laxer_than_its_key(client: Client, wishes: Wishes) -
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,20}", fullmatch=True)
 
 
-@given(names, names, names)
+users = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,20}", fullmatch=True)
+ours = st.tuples(st.sampled_from(["alice", "bob", "a"]), st.just("") | users, names)
+
+
+@given(ours, ours)
+def test_no_two_clients_or_users_share_a_thread(one: Any, other: Any) -> None:
+    made = [request_of(CALL, Wishes(thread=t, user=u), Client(c), 60).thread for c, u, t in (one, other)]
+    assert (made[0] == made[1]) == (one == other)
+
+
+@given(users, names, names)
 def test_a_thread_belongs_to_one_client(one: str, other: str, thread: str) -> None:
     first = request_of(CALL, Wishes(thread=thread), Client("alice"), 60).thread
     assert first is not None
-    assert first.startswith("gateway/alice/")
+    assert first.startswith("gateway:alice:")
     assert request_of(CALL, Wishes(thread=thread, user=one), Client("bob"), 60).thread != first
     assert not request_of(
         CALL, Wishes(user=one), Client("bob"), 60

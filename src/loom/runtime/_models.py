@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import Closed, ConfigError, NoBackend
@@ -16,6 +17,7 @@ from loom.runtime._backends import load
 if TYPE_CHECKING:
     from loom.agent import Services
     from loom.models import ModelReply, ModelRequest
+    from loom.router.budget import Limit
     from loom.router.settings import Settings
 
 log = logging.getLogger("loom")
@@ -38,6 +40,17 @@ class Models:
         if self._routing is not None:
             self._routing.router.add(model)
         self._models.append(model)
+
+    def limit(self, limits: Iterable[Limit]) -> None:
+        """Hold to more budgets than the project file has; raises ConfigError once somebody was asked."""
+        from loom.router.settings import Settings
+
+        if self._routing is not None:
+            raise ConfigError(
+                "the router has its budgets already; say what more there are before anybody is asked"
+            )
+        settings = self.settings or Settings()
+        self.settings = replace(settings, limits=(*settings.limits, *limits))
 
     def __iter__(self) -> Any:
         return iter(self._models)

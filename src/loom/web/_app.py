@@ -12,12 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.errors import LoomError
 from loom.web.door import Door, Ring, single
-from loom.web.refusal import Refusal
-from loom.web.replying import Answer, Reply, as_json, refusal_headers
+from loom.web.refusal import Refusal, refusal_of
+from loom.web.replying import Answer, Reply, as_json, refusal_headers, send_answer
 from loom.web.serving import Endpoint, Receive, Scope, Send, Serving
 
 log = logging.getLogger("loom.web.access")
+PATIENCE_S = 30.0
+"""Seconds in which a client takes a short answer."""
 OPEN = ("/healthz",)
 """What is answered without a key."""
 Page = tuple[str, Callable[[Any, str], Answer]]
@@ -39,7 +42,6 @@ class Application:
         self._ring = ring
         routes = [Route(each.path, _Post(serving, each), methods=["POST"]) for each in endpoints]
         routes += [Route(path, _Get(page), methods=["GET"]) for path, page in pages]
-        self._patience = 30.0
         self._routes = Starlette(routes=routes, exception_handlers={HTTPException: _shaped})
         self._routes.router.redirect_slashes = False
 
@@ -53,13 +55,13 @@ class Application:
             origin = self._door.check_place(headers)
             seen.origin = origin
             if origin and scope["method"] == "OPTIONS":
-                await _preflight(Reply(seen, self._patience, scope))
+                await _preflight(Reply(seen, PATIENCE_S, scope))
                 return
             if scope["path"] not in OPEN:
                 scope["state"]["client"] = self._door.admit(headers, await self._ring())
             await self._routes(scope, receive, seen)
         except Refusal as refusal:
-            await Reply(seen, self._patience, scope).refuse(refusal, is_anthropic(scope["path"]))
+            await Reply(seen, PATIENCE_S, scope).refuse(refusal, is_anthropic(scope["path"]))
         finally:
             _note(scope, seen.status)
 
@@ -102,9 +104,11 @@ class _Get:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         rest = str(scope.get("path_params", {}).get("rest", ""))
-        answer = self._page(scope["state"].get("client"), rest)
-        about = {"cache-control": "no-store"}
-        await Response(answer.body, 200, about, answer.content_type)(scope, receive, send)  # type: ignore[arg-type]
+        reply = Reply(send, PATIENCE_S, scope)
+        try:
+            await send_answer(reply, self._page(scope["state"].get("client"), rest), {})
+        except LoomError as error:
+            await reply.refuse(refusal_of(error), is_anthropic(scope["path"]))
 
 
 async def _shaped(request: Request, error: Exception) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from loom.errors import ModelFailed
+
 CHAT = "chat"
 EMBED = "embed"
 TRANSCRIBE = "transcribe"
@@ -48,12 +50,14 @@ class Told:
 
 
 class Figures:
-    """The figures of a chat answer, read from whatever the backend gave; nothing in it is trusted to be there."""
+    """The figures of a chat answer, whatever the backend gave; raises ModelFailed for what is no text."""
 
     __slots__ = ("calls", "stopped", "text", "tokens_in", "tokens_out")
 
     def __init__(self, output: object) -> None:
-        values: Mapping[str, Any] = output if isinstance(output, Mapping) else {"text": output}
+        if not isinstance(output, Mapping | str):
+            raise ModelFailed(f"the backend gave {type(output).__name__}, which is no text")
+        values: Mapping[str, Any] = {"text": output} if isinstance(output, str) else output
         self.text = str(values.get("text") or "")
         self.tokens_in = _count(values.get("tokens_in"))
         self.tokens_out = _count(values.get("tokens_out"))

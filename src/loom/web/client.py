@@ -35,6 +35,11 @@ class Client:
         """Who pays."""
         return self.name or "gateway"
 
+    @property
+    def agent(self) -> str:
+        """Under which name budgets count it."""
+        return f"gateway.{self.name}" if self.name else "gateway"
+
     def check_kind(self, kind: str) -> None:
         """Raise Refusal when this client may not make requests of *kind*."""
         if not _any(kind, self.kinds):

@@ -11,6 +11,7 @@ from typing import Any
 from loom.adapters import Source
 from loom.clock import SystemClock
 from loom.errors import ConfigError, MissingExtra
+from loom.router.budget import Limit
 from loom.web.client import Client
 from loom.web.door import Door
 from loom.web.endpoints import ENDPOINTS, pages
@@ -38,6 +39,7 @@ class Gateway:
         self._check_reach()
         self._upstream = Upstream(loom)
         self._serving = Serving(self._upstream, self.settings, clock.now_ms)
+        self._serving.budgeted = self._count_budgets(loom)
         self._server: Any = None
         self._starting = asyncio.Lock()
 
@@ -48,6 +50,13 @@ class Gateway:
             f"host = {self.settings.host!r} can be reached by others, and there is no key in "
             f"{self._keyring.file.path}; make one first: loom gateway key NAME, or listen on 127.0.0.1"
         )
+
+    def _count_budgets(self, loom: Any) -> frozenset[str]:
+        """Have the router count the budgets of the keys; returns whose."""
+        limited = [each for each in self.ring.clients.values() if each.budget is not None]
+        if limited:
+            loom.models.limit([limit_of(each) for each in limited])
+        return frozenset(each.name for each in limited)
 
     async def start(self) -> None:
         """Listen, unless it does; raises ConfigError when the port is taken."""
@@ -127,8 +136,15 @@ def gateway(loom: Any, home: str | Path, table: Mapping[str, Any]) -> Gateway:
     return Gateway(loom, Settings(**values), home)
 
 
+def limit_of(client: Client) -> Limit:
+    """The budget of a key, as the router counts it: reserved before a request, whatever other budgets there are."""
+    per = ("day",) if client.period == "day" else ()
+    return Limit(f"key {client.name}", per, (client.agent,), money=client.budget)
+
+
 def _parts() -> tuple[Any, Any]:
     try:
+        import loom.router.assembly  # noqa: F401 - so that the loop need not
         from loom.web._app import Application
         from loom.web._server import Server
     except ImportError as error:

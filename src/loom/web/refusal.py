@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,13 @@ from loom.errors import (
     BudgetExceeded,
     Closed,
     ConfigError,
+    ContextExceeded,
     Deferred,
     LoomError,
     MissingExtra,
     ModelError,
     NoBackend,
+    NoRoom,
     NotRedacted,
     Overloaded,
     RouteRefused,
@@ -77,12 +80,12 @@ def bad(message: str, param: str | None = None, code: str = "invalid_value") -> 
     return Refusal(400, code, message, param=param)
 
 
-def refusal_of(error: BaseException) -> Refusal:
-    """How *error* is said to a client; pure.
+def refusal_of(error: BaseException, now_ms: int = 0) -> Refusal:
+    """How *error* is said to a client at *now_ms* (Unix milliseconds); pure.
 
     | error | status |
     |---|---|
-    | a budget of money, of anything else | 402, 429 |
+    | a budget of money, of anything else | 402, 429, with Retry-After when it comes back by itself |
     | privacy, or what cannot be redacted | 403 |
     | nobody can do it | 404 |
     | a backend that failed, was too late | 502, 504 |
@@ -91,7 +94,7 @@ def refusal_of(error: BaseException) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, LoomError):
-        made = _of_loom(error)
+        made = _of_loom(error, now_ms)
         made.decision = getattr(error, "decision", None)
         return made
     if isinstance(error, TimeoutError):
@@ -99,14 +102,16 @@ def refusal_of(error: BaseException) -> Refusal:
     return Refusal(500, "internal_error", "the gateway failed; its log says more")
 
 
-def _of_loom(error: LoomError) -> Refusal:
+def _of_loom(error: LoomError, now_ms: int) -> Refusal:
     text = str(error)
     if isinstance(error, RouteRefused):
         return _of_route(error, text)
     if isinstance(error, BudgetExceeded):
-        return _of_budget(text, error.kind)
+        return _of_budget(error, now_ms)
     if isinstance(error, NotRedacted):
         return Refusal(403, "privacy", text)
+    if isinstance(error, ContextExceeded | NoRoom):
+        return Refusal(400, "context_length_exceeded", text)
     if isinstance(error, BackendFailed):
         return _of_backend(error, text)
     for kinds, status, code in _TABLE:
@@ -125,33 +130,29 @@ _TABLE: tuple[tuple[tuple[type[BaseException], ...], int, str], ...] = (
 )
 
 
-def _of_budget(text: str, kind: str) -> Refusal:
-    if kind == "money":
-        return Refusal(402, "budget_exceeded", text)
-    return Refusal(429, "budget_exceeded", text, retry_after=60.0)
+def _of_budget(error: BudgetExceeded, now_ms: int) -> Refusal:
+    again = None if error.resets_ms is None else max(1.0, (error.resets_ms - now_ms) / 1000)
+    return Refusal(402 if error.kind == "money" else 429, "budget_exceeded", str(error), retry_after=again)
 
 
 def _of_route(error: RouteRefused, text: str) -> Refusal:
     if isinstance(error, Deferred):
         return Refusal(503, "deferred", text, retry_after=error.retry_after or AGAIN_S)
-    decision = error.decision
-    rule = str(getattr(decision, "rule", ""))
-    route = str(getattr(decision, "route", ""))
-    if route == "defer":
-        return Refusal(503, "deferred", text, retry_after=AGAIN_S)
-    return _by_rule(rule, text)
+    return _by_rule(str(getattr(error.decision, "rule", "")), text)
 
 
 RULES: Mapping[str, tuple[int, str]] = {
-    "privacy": (403, "privacy"), "rule": (403, "refused"), "refuse": (403, "refused"), "cost": (402, "cost"),
-    "budget": (402, "budget_exceeded"), "quality": (422, "quality"), "context": (413, "context_length_exceeded"),
-    "latency": (504, "timeout"), "expired": (504, "timeout"), "busy": (503, "overloaded"), "open": (503, "overloaded"),
+    "privacy": (403, "privacy"), "rule": (403, "refused"), "route": (403, "refused"), "features": (400, "unsupported"),
+    "cost.budget": (402, "budget_exceeded"), "cost": (402, "cost"), "quality": (422, "quality"),
+    "context": (400, "context_length_exceeded"), "latency": (504, "timeout"), "expired": (504, "timeout"),
+    "breaker": (503, "overloaded"), "queue": (503, "overloaded"),
 }  # fmt: skip
 """The status and the code for the rule that decided against a request."""
 
 
 def _by_rule(rule: str, text: str) -> Refusal:
-    status, code = RULES.get(rule, (404, "no_backend"))
+    family = re.split("[.:]", rule, maxsplit=1)[0]
+    status, code = RULES.get(rule) or RULES.get(family, (404, "no_backend"))
     return Refusal(status, code, text, retry_after=AGAIN_S if status == 503 else None)
 
 

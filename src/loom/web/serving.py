@@ -73,6 +73,7 @@ class Serving:
         self.gone = 0
         self.refused = 0
         self.open = True
+        self.budgeted: frozenset[str] = frozenset()
 
     async def __call__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; a client that leaves ends the work for it."""
@@ -89,19 +90,27 @@ class Serving:
     def _refusal(self, error: Exception) -> Refusal:
         if not isinstance(error, LoomError | TimeoutError):
             log.error("a request failed", exc_info=error)
-        return refusal_of(error)
+        return refusal_of(error, self._now_ms())
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, reply: Reply) -> None:
         client: Client = scope["state"]["client"]
         client.check_kind(endpoint.kind)
+        self._check_budget(client)
         wishes = read_wishes(scope["headers"])
         with self._slot():
             data = await read_body(receive, scope["headers"], self._settings)
             call = endpoint.read(data, _content_type(scope))
             self._upstream.check(call.model, client)
             request = request_of(call, wishes, client, self._settings.timeout)
+            self._upstream.check_profile(request.profile, client)
             done = self._streamed if call.stream else self._whole
             await while_there(receive, done(endpoint, call, request, reply))
+
+    def _check_budget(self, client: Client) -> None:
+        if client.budget is not None and client.name not in self.budgeted:
+            raise Refusal(
+                503, "budget_unknown", "this key has a budget that is not counted yet; start the gateway anew"
+            )
 
     def _slot(self) -> _Slot:
         if not self.open:

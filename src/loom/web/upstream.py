@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -45,6 +46,21 @@ class Upstream:
             raise Refusal(404, "model_not_found", f"there is no model {model[:80]!r}; {hint}", param="model")
         client.check_model(model)
 
+    def check_profile(self, profile: str, client: Client) -> None:
+        """Raise Refusal (403) when *profile* allows more than the policy that is in force, and no key names it."""
+        router = self._loom.router
+        if not profile or PROFILE + profile in client.models or profile not in router.profiles:
+            return  # one that is not there is the router's to refuse
+        what = looser(router.profiles[profile], router.policy)
+        if what:
+            raise Refusal(
+                403,
+                "not_allowed",
+                f"profile {profile!r} {what}, which the policy here does not; only a key made with "
+                f"--models {PROFILE}{profile} may use it",
+                param="x-loom-profile",
+            )
+
     async def infer(self, request: ModelRequest) -> ModelReply:
         """The whole answer; raises what the router raises."""
         reply: ModelReply = await self._loom.infer(request)
@@ -52,12 +68,27 @@ class Upstream:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
         """The answer in pieces; closing it ends the model's work."""
-        async with aclosing(self._loom.router.stream(request)) as items:
+        asked = {each.name: getattr(request, each.name) for each in fields(request)}
+        task, input = asked.pop("task"), asked.pop("input")
+        async with aclosing(self._loom.models.stream(task, input, **asked)) as items:
             async for item in items:
                 yield item
 
     def _profiles(self) -> Iterable[str]:
         return sorted(getattr(self._loom.router, "profiles", ()))
+
+
+def looser(policy: Any, base: Any) -> str:
+    """What *policy* lets happen that *base* does not; empty when it is as strict."""
+    if policy.remote and not base.remote:
+        return "lets data leave this device"
+    if base.redact == "always" and policy.redact != "always":
+        return "lets data leave as it is"
+    if base.private_local and not policy.private_local:
+        return "lets private data leave"
+    if base.max_cost is not None and (policy.max_cost is None or policy.max_cost > base.max_cost):
+        return f"may cost more than {base.max_cost:g}"
+    return ""
 
 
 def _tasks(models: Iterable[Named], route: str) -> tuple[str, ...]:

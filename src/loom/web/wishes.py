@@ -31,6 +31,7 @@ HEADERS: Mapping[str, str] = {
 ROUTES = ("auto", "local", "cloud")
 PROFILE = "profile:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}")
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")  # no colon: it ends where the thread begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read_wishes(headers: Iterable[tuple[bytes, bytes]]) -> Wishes:
         _name(found, "x-loom-profile"),
         _number(found, "x-loom-timeout", 0.001, 86_400.0),
         _name(found, "x-loom-thread"),
-        _name(found, "x-loom-user"),
+        _name(found, "x-loom-user", _USER),
         _cache(found.get("x-loom-cache")),
     )
 
@@ -79,7 +80,6 @@ def request_of(call: Call, wishes: Wishes, client: Client, longest: float) -> Mo
     client.check_model(call.model)
     if wishes.profile:
         client.check_model(PROFILE + wishes.profile)
-    whose = f"{client.user}/{wishes.user}" if wishes.user else client.user
     return ModelRequest(
         call.task,
         call.input,
@@ -91,7 +91,8 @@ def request_of(call: Call, wishes: Wishes, client: Client, longest: float) -> Mo
         route=route,
         profile=profile,
         cache=wishes.cache and not wishes.user,
-        thread=f"gateway/{whose}/{wishes.thread}" if wishes.thread else None,
+        thread=f"gateway:{client.name}:{wishes.user}:{wishes.thread}" if wishes.thread else None,
+        agent=client.agent,
         user=client.user,
         stream=call.stream,
     )
@@ -148,12 +149,13 @@ def _number(found: Mapping[str, str], name: str, least: float, most: float) -> f
     return value
 
 
-def _name(found: Mapping[str, str], name: str) -> str:
+def _name(found: Mapping[str, str], name: str, form: re.Pattern[str] = _NAME) -> str:
     text = found.get(name)
     if text is None:
         return ""
-    if not _NAME.fullmatch(text):
-        raise bad(f"{name} is 1 to 128 letters, digits and ._:@/-, not {text[:40]!r}", name)
+    if not form.fullmatch(text):
+        signs = "._@-" if form is _USER else "._:@/-"
+        raise bad(f"{name} is 1 to 128 letters, digits and {signs}, not {text[:40]!r}", name)
     return text
 
 

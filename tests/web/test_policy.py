@@ -1,0 +1,220 @@
+"""What the router decides, as a client sees it: headers, refusals, budgets; and that no header loosens anything."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loom import Confidentiality, Loom
+from loom.errors import BackendFailed, BudgetExceeded, Deferred, NotRedacted, Overloaded, RouteRefused
+from loom.models import Decision, Price
+from loom.models.decision import Route
+from loom.web import Gateway, KeyFile, Settings, new_client
+from loom.web.refusal import Refusal, refusal_of
+from tests.web.conftest import Capable, says
+from tests.web.raw import CHAT, HI, Raw
+
+
+class Cloud(Capable):
+    """Somebody else's machine, who bills each call."""
+
+    location = "cloud"
+    clearance = Confidentiality.PUBLIC
+    price = Price(call=0.25)
+
+
+def cloud() -> Cloud:
+    return Cloud("chat", says, name="far")
+
+
+async def test_the_decision_is_in_the_headers_and_in_the_body(serve: Any) -> None:
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        status, headers, body = await raw.post(CHAT, HI)
+        decision = gateway._upstream._loom.router.decisions(headers["x-loom-decision"])
+    assert status == 200
+    assert (headers["x-loom-route"], headers["x-loom-backend"], headers["x-loom-cost"]) == (
+        "cloud",
+        "far",
+        "0.25",
+    )
+    assert body["loom"] == {"decision": decision.id, "route": "cloud", "backend": "far", "cost": 0.25}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_is_private_does_not_leave_and_the_client_is_told(serve: Any, stream: bool) -> None:
+    backend = cloud()
+    async with serve(backend) as gateway, Raw(gateway) as raw:
+        status, headers, body = await raw.post(CHAT, {**HI, "stream": stream}, "x-loom-label: private")
+    assert (status, body["error"]["type"]) == (403, "permission_error")
+    assert "far" in body["error"]["message"]
+    assert headers["x-loom-decision"]
+    assert backend.requests == []
+
+
+async def test_a_thread_that_was_private_stays_so(serve: Any) -> None:
+    local, far = Capable("chat", says, name="near"), cloud()
+    async with serve(local, far) as gateway, Raw(gateway) as raw:
+        thread = "x-loom-thread: t1"
+        assert (await raw.post(CHAT, HI, thread, "x-loom-label: private"))[0] == 200
+        status, _, _ = await raw.post(CHAT, {**HI, "model": "cloud"}, thread, "x-loom-label: public")
+        assert status == 403
+        assert (await raw.post(CHAT, {**HI, "model": "cloud"}, "x-loom-thread: t2"))[0] == 200
+    assert len(far.requests) == 1
+
+
+async def test_a_cost_that_is_capped_is_402(serve: Any) -> None:
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post(CHAT, HI, "x-loom-max-cost: 0.1")
+        assert (status, body["error"]["code"]) == (402, "cost")
+        assert (await raw.post(CHAT, HI, "x-loom-max-cost: 0.3"))[0] == 200
+
+
+async def test_headers_of_the_answer_hold_one_line_each(serve: Any) -> None:
+    backend = Capable("chat", says, name="fake")
+    async with serve(backend) as gateway, Raw(gateway) as raw:
+        backend.name = "evil\r\nx-injected: yes"
+        status, headers, _ = await raw.post(CHAT, HI)
+    assert "x-injected" not in headers
+    assert status in (200, 404, 500)
+
+
+def keys_of(folder: Path, **clients: Any) -> dict[str, str]:
+    file = KeyFile(folder / "gateway-keys.json")
+    return {
+        name: f"Authorization: Bearer {file.add(new_client(name, **more))}" for name, more in clients.items()
+    }
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_pays_from_its_own_budget_and_never_more(serve: Any, tmp_path: Path) -> None:
+    keys = keys_of(tmp_path, poor={"budget": "1.0/day"}, other={"budget": "0.5/total"}, rich={})
+    far = cloud()
+    async with serve(far) as gateway:
+
+        async def ask(key: str) -> int:
+            async with Raw(gateway) as raw:
+                status: int = (await raw.post(CHAT, HI, key))[0]
+                return status
+
+        answers = await asyncio.gather(*(ask(keys["poor"]) for _ in range(10)))
+        assert sorted(answers) == [200] * 4 + [402] * 6
+        assert [await ask(keys["other"]) for _ in range(3)] == [200, 200, 402]
+        assert await ask(keys["rich"]) == 200
+        assert {each.user for each in far.requests} == {"poor", "other", "rich"}
+        async with Raw(gateway) as raw:
+            status, _, body = await raw.post("/v1/messages", {**HI, "max_tokens": 5}, keys["poor"])
+            assert (status, body["error"]["type"]) == (402, "billing_error")
+            assert "key poor" in body["error"]["message"]
+            more = ["x-loom-user: another", "x-loom-thread: t"]
+            assert (await raw.post(CHAT, HI, keys["poor"], *more))[0] == 402
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_of_later_whose_budget_nobody_counts_is_not_served(
+    serve: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("loom.web.keyring.LOOK_S", 0.0)
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        keys = keys_of(tmp_path, late={"budget": "1.0/day"}, free={})
+        status, _, body = await raw.post(CHAT, HI, keys["late"])
+        assert (status, body["error"]["code"]) == (503, "budget_unknown")
+        assert (await raw.post(CHAT, HI, keys["free"]))[0] == 200
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_bounds_models_kinds_label_and_cost(serve: Any, tmp_path: Path) -> None:
+    keys = keys_of(
+        tmp_path,
+        narrow={"models": ["near"], "kinds": ["chat"], "max_cost": 0.1},
+        deep={"clearance": "private", "label": "sensitive"},
+    )
+    near, far = Capable("chat", says, name="near"), cloud()
+    async with serve(near, far) as gateway, Raw(gateway) as raw:
+        for model, wanted in (
+            ("near", 200),
+            ("far", 403),
+            ("auto", 403),
+            ("profile:best", 403),
+            ("nobody", 404),
+        ):
+            assert (await raw.post(CHAT, {**HI, "model": model}, keys["narrow"]))[0] == wanted
+        assert (await raw.get("/v1/models", keys["narrow"]))[0] == 403
+        assert (await raw.post(CHAT, {**HI, "model": "near"}, keys["narrow"], "x-loom-label: private"))[
+            0
+        ] == 403
+        assert near.requests[0].max_cost == 0.1
+        assert (await raw.post(CHAT, HI, keys["deep"], "x-loom-label: public"))[0] == 200
+        assert near.requests[-1].label.confidentiality is Confidentiality.SENSITIVE
+        assert (await raw.post(CHAT, HI, keys["deep"], "x-loom-label: local-only"))[0] == 403
+    assert far.requests == []
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_profile_does_not_loosen_the_policy_unless_a_key_names_it(tmp_path: Path) -> None:
+    keys = keys_of(tmp_path, plain={}, trusted={"models": ["auto", "profile:best"]})
+    far = cloud()
+    async with Loom(watchdog=None) as loom:
+        loom.add_model(far)
+        gateway = await asyncio.to_thread(Gateway, loom, Settings(port=0), tmp_path)
+        async with gateway, Raw(gateway) as raw:
+            loom.router.policy = loom.router.profiles["private"]
+            assert (await raw.post(CHAT, HI, keys["plain"]))[0] == 403
+            status, _, body = await raw.post(CHAT, HI, keys["plain"], "x-loom-profile: best")
+            assert (status, body["error"]["code"]) == (403, "not_allowed")
+            assert (await raw.post(CHAT, {**HI, "model": "profile:best"}, keys["plain"]))[0] == 403
+            assert far.requests == []
+            assert (await raw.post(CHAT, HI, keys["trusted"], "x-loom-profile: best"))[0] == 200
+            loom.router.policy = loom.router.profiles["balanced"]
+            assert (await raw.post(CHAT, HI, keys["plain"], "x-loom-profile: best"))[0] == 200
+            loom.router.policy = replace(loom.router.policy, max_cost=0.5)
+            assert (await raw.post(CHAT, HI, keys["plain"], "x-loom-profile: best"))[0] == 403
+
+
+async def test_a_profile_that_is_none_is_400(serve: Any) -> None:
+    async with serve() as gateway, Raw(gateway) as raw:
+        assert (await raw.post(CHAT, HI, "x-loom-profile: bets"))[0] == 400
+        assert (await raw.post(CHAT, {**HI, "model": "profile:bets"}))[0] == 404
+
+
+async def test_a_backend_that_is_busy_is_passed_on_with_its_time(serve: Any) -> None:
+    busy = Cloud("chat", [BackendFailed("slow down", status=429, retry_after=7.0)] * 2, name="far")
+    async with serve(busy) as gateway, Raw(gateway) as raw:
+        status, headers, body = await raw.post(CHAT, HI)
+        assert (status, headers.get("retry-after")) == (429, "7"), body
+        status, headers, body = await raw.post(CHAT, HI)  # now it is left alone
+        assert (status, body["error"]["code"]) == (503, "deferred")
+        assert 1 <= int(headers["retry-after"]) <= 7
+
+
+def decided(rule: str) -> RouteRefused:
+    return RouteRefused("no", Decision("d", "chat", Route.DROP, (), rule, "why"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (decided("privacy.local_only"), 403, "privacy"), (decided("rule:night"), 403, "refused"),
+        (decided("cost.budget"), 402, "budget_exceeded"), (decided("cost.cap"), 402, "cost"),
+        (decided("context"), 400, "context_length_exceeded"), (decided("features"), 400, "unsupported"),
+        (decided("expired"), 504, "timeout"), (decided("task"), 404, "no_backend"), (decided("new"), 404, "no_backend"),
+        (Deferred("later", None, 3.0), 503, "deferred"), (NotRedacted("no"), 403, "privacy"),
+        (BudgetExceeded("no", budget="b", kind="tokens"), 429, "budget_exceeded"),
+        (BudgetExceeded("no", budget="b", kind="money", resets_ms=9_000), 402, "budget_exceeded"),
+        (Overloaded("m", "q", 1), 503, "overloaded"), (TimeoutError(), 504, "timeout"),
+        (BackendFailed("no", status=500), 502, "backend_failed"), (ValueError("secret"), 500, "internal_error"),
+        (Refusal(418, "tea", "no"), 418, "tea"),
+    ],
+)  # fmt: skip
+def test_each_error_has_its_status(error: Exception, status: int, code: str) -> None:
+    refusal = refusal_of(error, 1_000)
+    assert (refusal.status, refusal.code) == (status, code)
+    assert "secret" not in str(refusal.openai())
+    assert (refusal.retry_after is not None) == (
+        status == 503 or getattr(error, "resets_ms", None) is not None
+    )
+    assert set(refusal.openai()["error"]) == {"message", "type", "param", "code"}
+    assert set(refusal.anthropic()["error"]) == {"message", "type"}
