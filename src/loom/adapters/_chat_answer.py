@@ -8,7 +8,7 @@ from typing import Any
 from loom.adapters._chat_asked import Asked
 from loom.adapters._json_fields import read_value
 from loom.adapters._model_call import Answer
-from loom.adapters._model_errors import Hidden, Peer, Refusal
+from loom.adapters._model_errors import Peer, Refusal, broken_off
 from loom.adapters._tool_names import ToolNames
 from loom.errors import BackendFailed
 from loom.models import Usage
@@ -122,8 +122,7 @@ class Chat:
 
     def failed(self, said: Refusal) -> BackendFailed:
         """The error for a failure that is told inside an answer."""
-        words = Hidden(self.peer.secrets, self._prompt).clean(said.words or said.code)
-        return BackendFailed(f"{self.peer.name} broke off: {words or 'it does not say why'}")
+        return broken_off(self.peer, said, self._prompt)
 
     def answer(self, *, require_end: bool = True) -> Answer:
         """All of it; raises BackendFailed for an answer without a choice, or one that was cut off."""

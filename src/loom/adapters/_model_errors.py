@@ -40,6 +40,11 @@ _LIMIT = re.compile(
 _UNKNOWN_MODEL = re.compile(
     r"model.{0,200}(does not exist|not found|not supported)", re.IGNORECASE | re.DOTALL
 )
+_FINAL = re.compile(
+    r"invalid|authentication|permission|not_found|billing|too_large|quota|content_filter|unsupported"
+    r"|BadRequest|\b4(?!08|09|25|29)[0-9]{2}\b",
+    re.IGNORECASE,
+)
 _SPENT = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
 _KEYS = re.compile(r"(?i)\b(?:sk|pk|key|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{6,}|\bbearer\s+\S+")
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
@@ -76,7 +81,9 @@ def told(said: Mapping[str, object]) -> Refusal:
     inner = said.get("error")
     error = inner if isinstance(inner, dict) else said
     words = text(inner) or text(error.get("message")) or text(error.get("detail"))
-    return Refusal(words, f"{text(error.get('type'))} {text(error.get('code'))}".strip())
+    code = error.get("code")
+    shown = str(code) if isinstance(code, int) else text(code)
+    return Refusal(words, f"{text(error.get('type'))} {shown}".strip())
 
 
 class Status(NamedTuple):
@@ -104,6 +111,17 @@ def failure(peer: Peer, at: Status, said: Refusal, prompt: Iterable[str] = ()) -
         status=status,
         retry_after=asked_pause(at.headers, at.now),
     )
+
+
+def broken_off(peer: Peer, said: Refusal, prompt: Iterable[str] = ()) -> BackendFailed:
+    """The error for a failure that is told inside an answer, in which nothing of *prompt* is repeated."""
+    words = Hidden(peer.secrets, prompt).clean(said.words or said.code)
+    shown = f"{peer.name} broke off: {words or 'it does not say why'}"
+    if _CONTEXT.search(f"{said.code} {said.words}"[:4096]):
+        return ContextExceeded(
+            f"{shown}; send less, or name a model with more context", 0, _limit(said.words)
+        )
+    return BackendFailed(shown, retryable=_FINAL.search(said.code) is None)
 
 
 def unknown_model(status: int, said: Refusal) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.adapters._egress import Target, classify, literal
+from loom.adapters._egress import Target, classify, literal, parse_rules
 from loom.adapters._exchange import Bounds
 from loom.adapters._feed import check_range, make_feed
 from loom.adapters._model_errors import Peer
@@ -48,6 +48,7 @@ def reach(name: str, home: Path | None, how: Reach, concurrency: int) -> tuple[M
     if secret:
         headers[how.header] = how.scheme + how.key
     secrets = {"headers": headers, "ca": how.ca}
+    parse_rules(how.allow or ())  # a text in place of a list is refused there
     grants = {"allow": how.allow, "private": how.private}
     feed = make_feed(how.url, ("http", "https"), grants, home=home, secrets=secrets)
     if "?" in feed.target.path:
