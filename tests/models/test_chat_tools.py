@@ -54,6 +54,14 @@ def test_a_reply_is_a_call_of_a_tool_or_an_answer_and_as_chosen() -> None:
     assert (plain.tools, plain.schema, plain.messages) == (False, None, (Message("user", "hi"),))
 
 
+def test_a_request_with_tools_has_their_grammar() -> None:
+    request = chat_request("hi", {"tools": [LIGHT], "tool_choice": "required"}, "", 1000)
+    assert request.schema == constraint([LIGHT], None, "required")
+    assert chat_request(
+        "hi", {"tools": [LIGHT], "schema": {"type": "object"}}, "", 1000
+    ).schema == constraint([LIGHT], {"type": "object"}, "auto")
+
+
 def test_definitions_of_several_schemas_do_not_meet() -> None:
     def tool(name: str, kind: str) -> dict[str, Any]:
         parameters = {"properties": {"x": {"$ref": "#/$defs/X"}}, "$defs": {"X": {"type": kind}}}
