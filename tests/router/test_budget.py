@@ -272,7 +272,7 @@ def test_a_refusal_holds_nothing_in_the_budgets_that_would_have_had_room() -> No
     async def main() -> None:
         budgets = Budgets({"wide": {"money": 10}, "narrow": {"per": "agent", "money": 1}})
         await refused(budgets, HOME, Spend(2))
-        assert budgets.remaining(HOME, NOON) == Remaining(1, None, None, None, "wide")
+        assert [each["reserved"] for each in budgets.report(NOON)] == [0, 0]
 
     asyncio.run(main())
 
