@@ -168,9 +168,10 @@ class Attempt:
                     f"{backend.name!r} gets redacted requests only, and there is no guard to redact them"
                 )
             backend.may_see(label, self._outbound is not None)
-        request = replace(
-            request if self._bound is None else within(request, self._bound), timeout=self._left()
-        )
+        if self._bound is not None:
+            request = within(request, self._bound)
+        if self._until is not None:
+            request = replace(request, timeout=self._left())
         self._tell_audit()
         self._meter.sent = True
         self._sent_at = asyncio.get_running_loop().time()
