@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from loom.errors import ConfigError
+from loom.router.settings import TABLE
 from loom.runtime._config_places import places
-from loom.runtime.config import JOURNAL, PARTS, SETTINGS, Part, parse_project, read_project
+from loom.runtime.config import GATEWAY, JOURNAL, PARTS, SETTINGS, Part, parse_project, read_project
 
 FILE = Path("p/loom.toml")
 GOOD = """\
@@ -111,19 +112,23 @@ def test_a_file_that_cannot_be_read_is_one_line(make, said: str, tmp_path: Path)
 def test_every_key_has_the_line_it_is_written_in() -> None:
     text = (
         '# [fake]\n[a]\nx = """\n[no]\ny = 1\n"""\n"b c".d = [\n  1, # ]\n  "]",\n]\n\n'
-        "[a.e] # note\nz = '''it's\n'''\nw = {q = 1, r = [2]}\n[[f.g]]\nh = '\\'\ni = 3"
+        "[a.e] # note\nz = '''it's\n'''\nw = {q = 1, r = [2]}\n[[f.g]]\nh = '\\'\ni = 3\n"
+        "[f.g.j]\nk = 1\n[[f.g]]\nh = 2"
     )
     assert places(text) == {
         ("a",): 2, ("a", "x"): 3, ("a", "b c"): 7, ("a", "b c", "d"): 7, ("a", "e"): 12, ("a", "e", "z"): 13,
-        ("a", "e", "w"): 15, ("f",): 16, ("f", "g"): 16, ("f", "g", "h"): 17, ("f", "g", "i"): 18,
+        ("a", "e", "w"): 15, ("f",): 16, ("f", "g"): 16, ("f", "g", "0"): 16, ("f", "g", "0", "h"): 17,
+        ("f", "g", "0", "i"): 18, ("f", "g", "0", "j"): 19, ("f", "g", "0", "j", "k"): 20, ("f", "g", "1"): 21,
+        ("f", "g", "1", "h"): 22,
     }  # fmt: skip
 
 
 def test_the_reference_names_every_key_and_its_example_is_fine() -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "CONFIGURATION.md").read_text()
     sections = {part.split("]")[0].split(".")[0]: part for part in page.split("## [")[1:]}
-    assert set(sections) == {"loom", "journal", *PARTS}
-    for kind, keys in {"loom": SETTINGS, "journal": JOURNAL, **PARTS}.items():
+    assert set(sections) == {"loom", "journal", "router", "gateway", *PARTS}
+    known = {"loom": SETTINGS, "journal": JOURNAL, "router": TABLE, "gateway": GATEWAY, **PARTS}
+    for kind, keys in known.items():
         assert [key for key in keys if f"`{key}`" not in sections[kind]] == []
     example = page.split("```toml\n")[1].split("```")[0]
     assert len(parse_project(example, FILE).parts) == 4

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from loom.clock import Chance, Clock
 from loom.models import Model
 from loom.privacy import Guard, make_detectors
 from loom.router.budget import Budgets
-from loom.router.cache import Cache
+from loom.router.cache import Cache, Semantic
+from loom.router.embedding import Embedder
 from loom.router.keep import Keep
 from loom.router.parties import Tell
 from loom.router.router import Router
+from loom.router.rules import Rule
 from loom.router.settings import Settings
 
 USUAL = Settings()
@@ -49,19 +52,55 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
     """The router of a runtime; raises ConfigError, MissingExtra for a detector or a file that is not there."""
     models = list(models)
     learner = _learner(around) if settings.learned else None
+    rules, signals = _taken_over(settings, models, lambda: router)
     router = Router(
         models,
-        policy=settings.policy,
+        policy=replace(settings.policy, rules=(*settings.policy.rules, *rules)).check(),
         clock=around.clock,
         tell=around.tell,
-        budgets=Budgets(settings.limits, around.keep) if settings.limits else None,
-        cache=None if settings.cache is None else Cache(around.clock, **settings.cache),
+        budgets=Budgets(settings.limits, around.keep, offset=settings.offset) if settings.limits else None,
+        cache=_cache(settings, around.clock, lambda: router),
         guard=Guard(make_detectors(settings.detectors), secrets=_secrets(models), keep=around.keep),
         learner=learner,
         chance=around.chance,
+        signals=signals,
     )
     router.profiles.update(settings.profiles)
     return Routing(router, learner, around.keep)
+
+
+def _cache(settings: Settings, clock: Clock, router: Callable[[], Router]) -> Cache | None:
+    """The cache, where there is one; by meaning with the local model for ``embed`` of the *router* to come."""
+    if settings.cache is None:
+        return None
+    plain = {key: value for key, value in settings.cache.items() if key not in ("semantic", "threshold")}
+    if not settings.cache.get("semantic"):
+        return Cache(clock, **plain)
+    return Cache(clock, **plain, semantic=Semantic(_embed(router), settings.cache.get("threshold", 0.95)))
+
+
+def _embed(router: Callable[[], Router]) -> Callable[[Sequence[str]], Any]:
+    """Vectors by a local model of the *router* to come."""
+
+    async def embed(texts: Sequence[str]) -> list[list[float]]:
+        return await Embedder(router())(texts)
+
+    return embed
+
+
+def _taken_over(
+    settings: Settings, models: Iterable[Model], router: Callable[[], Router]
+) -> tuple[tuple[Rule, ...], Any]:
+    """The rules of the policy that is taken over from another router, and what finds the signal they look at."""
+    wanted = settings.imported
+    if not wanted:
+        return (), None
+    from loom.router.vllm_import.policy import ImportedSignals, load_policy, rules_of
+
+    imported = load_policy(settings.folder / wanted["file"], wanted.get("recipe", ""))
+    able = any("embed" in each.tasks and each.location == "local" for each in models)
+    embed = _embed(router) if able and wanted.get("embed", True) else None
+    return rules_of(imported, wanted.get("backends", {})), ImportedSignals(imported, embed)
 
 
 def _learner(around: Surroundings) -> Any:
@@ -72,7 +111,5 @@ def _learner(around: Surroundings) -> Any:
 
 def _secrets(models: Iterable[Any]) -> list[str]:
     """The keys that backends are reached with: they are hidden in whatever leaves."""
-    found: Iterable[Mapping[str, Any] | str] = (
-        each for model in models for each in getattr(model, "secrets", ())
-    )
+    found = [each for model in models for each in getattr(model, "secrets", ())]
     return [each for each in found if isinstance(each, str) and len(each.strip()) >= 8]

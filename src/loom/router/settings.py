@@ -10,11 +10,13 @@ from typing import Any
 
 from loom.errors import ConfigError
 from loom.router._rule_tables import read_rules
-from loom.router.budget import Limit, read_limits
+from loom.router.budget import Limit, clocks, read_limits
 from loom.router.facts import EMPTY, empty
 from loom.router.policy import WORDS, Policy
 from loom.router.profiles import DEFAULT, PROFILES, profile_of
 
+FILE = ".loom/router.json"
+"""Where a project without a store keeps what must not be forgotten, below its folder."""
 Path = tuple[str, ...]
 At = Callable[[Path], str]
 """Where a key of the file stands, as ``loom.toml:7``."""
@@ -28,15 +30,16 @@ SETTINGS: dict[str, type | tuple[type, ...]] = {
 """What a policy says in a project file; *max_latency* in seconds."""
 TABLE: dict[str, type | tuple[type, ...]] = {
     "profile": str, **SETTINGS, "budgets": dict, "cache": (bool, dict), "learned": bool, "detectors": list,
+    "zone": (str, int, float),
     "profiles": dict, "import": dict,
 }  # fmt: skip
 CACHE: dict[str, type | tuple[type, ...]] = {
-    "ttl": NUMBER, "entries": int, "size": int, "largest": int, "sampled": bool,
+    "ttl": NUMBER, "entries": int, "size": int, "largest": int, "sampled": bool, "semantic": bool, "threshold": NUMBER,
 }  # fmt: skip
-IMPORT: dict[str, type | tuple[type, ...]] = {"file": str, "recipe": str, "backends": dict}
+IMPORT: dict[str, type | tuple[type, ...]] = {"file": str, "recipe": str, "backends": dict, "embed": bool}
 TYPES = {
     str: "text in quotes", int: "a whole number", NUMBER: "a number", bool: "true or false", list: "a list",
-    dict: "a table", (bool, dict): "true, false or a table",
+    (str, int, float): "a name or a number", dict: "a table", (bool, dict): "true, false or a table",
 }  # fmt: skip
 
 
@@ -45,8 +48,10 @@ class Settings:
     """The router of a runtime: the *policy* to begin with, *profiles* by name, *limits* of its budgets.
 
     *cache*: the settings of one, None without; *learned*: it learns whom to ask; *detectors*: who finds what is hidden
-    before it leaves; *imported*: the policy of another router to take over (``file``, ``recipe``, ``backends``).
-    *file*: where a runtime without a store keeps what was spent and learned, None: in memory.
+    before it leaves; *imported*: the policy of another router to take over (``file``, ``recipe``, ``backends``,
+    ``embed``). *offset*: the seconds that the clocks on which days of budgets begin are ahead of UTC at a Unix second.
+    *file*: where a runtime without a store keeps what was spent and learned, None: in memory; *folder*: from where
+    other files are looked for.
     """
 
     policy: Policy = PROFILES[DEFAULT]
@@ -56,7 +61,14 @@ class Settings:
     learned: bool = False
     detectors: tuple[str, ...] = ("core",)
     imported: Mapping[str, Any] = field(default_factory=empty)
+    offset: Callable[[int], int] = field(default_factory=lambda: clocks("UTC"))
     file: File | None = None
+    folder: File = File()
+
+    def beside(self, folder: File, stored: bool) -> Settings:
+        """The same for a project in *folder*: what must be kept is *stored*, or in a file of the router's own there."""
+        kept = self.learned or bool(self.limits)
+        return replace(self, folder=folder, file=folder / FILE if kept and not stored else None)
 
 
 def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | None = None) -> Settings:
@@ -76,6 +88,7 @@ def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | No
     return Settings(
         policy, profiles, _limits(table.get("budgets", {}), at), _cache(table.get("cache", False), at),
         table.get("learned", False), _detectors(table, at), _imported(table.get("import", EMPTY), at),
+        _offset(table.get("zone", "UTC"), at),
     )  # fmt: skip
 
 
@@ -166,6 +179,13 @@ def _cache(value: object, at: At) -> Mapping[str, Any] | None:
                 f"{at((*path, key))}: router.cache.{key} must be more than 0, not {_shown(each)}"
             )
     return value
+
+
+def _offset(zone: str | float, at: At) -> Callable[[int], int]:
+    try:
+        return clocks(zone)
+    except ConfigError as error:
+        raise ConfigError(f"{at(('router', 'zone'))}: {error}") from None
 
 
 def _detectors(table: Mapping[str, Any], at: At) -> tuple[str, ...]:

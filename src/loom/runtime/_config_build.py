@@ -16,6 +16,7 @@ from loom.agent import Agent, AgentSpec
 from loom.errors import ConfigError, LoomError, MissingExtra
 from loom.runtime._assembly import sort_out, spread
 from loom.runtime._backends import load
+from loom.runtime._config_places import line_of
 from loom.runtime._config_uses import defined_in, find_use
 from loom.runtime._durability import look
 from loom.runtime._switches import SWITCHES
@@ -42,8 +43,10 @@ def build(project: Project) -> Loom:
             raise project.wrong(("journal", pattern), str(error)) from error
     for part, thing in actions:
         _add(project, part, loom, thing)
+    if project.router is not None:
+        loom.models.settings = project.router.beside(project.folder, "data" in project.settings)
     for part in project.of("models"):
-        loom.add_model(_called(project, part, find_use(project, part), arenas))
+        loom.add_model(_model(project, part, arenas))
     for part in project.of("agents"):
         _add_agent(project, part, loom)
     for part, source in sources:
@@ -58,6 +61,28 @@ def build(project: Project) -> Loom:
     if "data" not in project.settings and sources:
         loom.remember_switches(project.folder / SWITCHES)
     return loom
+
+
+def _model(project: Project, part: Part, arenas: tuple[Any, ...]) -> Any:
+    """The model of *part*, which says of itself what its table says of it."""
+    from loom.router.model_facts import contradiction, split, state
+
+    def at(key: str) -> str:
+        return f"{project.file}:{line_of(dict(project.lines), (part.kind, part.name, key))}"
+
+    made = find_use(project, part)
+    if wrong := contradiction(part.values, at):
+        raise ConfigError(wrong)
+    known = inspect.signature(made).parameters if callable(made) else ()
+    values, facts = split(
+        part.values, known, lambda key, what: project.wrong((part.kind, part.name, key), what)
+    )
+    model = _called(project, replace(part, values=values), made, arenas)
+    try:
+        state(model, facts)
+    except ConfigError as error:
+        raise project.wrong((part.kind, part.name), str(error)) from error
+    return model
 
 
 def _add_gateway(project: Project, loom: Loom) -> None:

@@ -14,9 +14,13 @@ _TRIPLE = ('"""', "'''")
 
 
 def places(text: str) -> dict[Path, int]:
-    """The line number, from 1, of every table and key; a key inside an inline table has the line of that table."""
+    """The line number, from 1, of every table and key; a key inside an inline table has the line of that table.
+
+    The keys of one of several tables, ``[[rules]]``, are below its place among them: ``("rules", "0", "name")``.
+    """
     found: dict[Path, int] = {}
     table: Path = ()
+    arrays: dict[Path, int] = {}
     index, size = 0, len(text)
     while index < size:
         character = text[index]
@@ -27,6 +31,10 @@ def places(text: str) -> dict[Path, int]:
         elif character == "[":
             opening = 2 if text.startswith("[[", index) else 1
             table, after = _dotted(text, index + opening)
+            table = _among(arrays, table)
+            if opening == 2:  # one of several: its keys are below its place among them
+                arrays[table] = arrays.get(table, -1) + 1
+                table = (*table, str(arrays[table]))
             _note(found, (), table, text.count("\n", 0, index) + 1)
             index = _line_end(text, after)
         else:
@@ -34,6 +42,18 @@ def places(text: str) -> dict[Path, int]:
             _note(found, table, key, text.count("\n", 0, index) + 1)
             index = _value_end(text, after)
     return found
+
+
+def _among(arrays: dict[Path, int], table: Path) -> Path:
+    """*table* with the place of the latest of each array of tables that it is in."""
+    if not arrays:
+        return table
+    found: Path = ()
+    for part in table[:-1]:
+        found = (*found, part)
+        if found in arrays:
+            found = (*found, str(arrays[found]))
+    return (*found, *table[-1:])
 
 
 def line_of(found: dict[Path, int], path: Path) -> int:

@@ -8,12 +8,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError, InvalidTopic
 from loom.event.topic import check_pattern
 from loom.runtime._config_places import Path as KeyPath
 from loom.runtime._config_places import line_of, places
+
+if TYPE_CHECKING:
+    from loom.router.settings import Settings
 
 NUMBER = (int, float)
 # For each kind of table: the keys it may have, and the type of each. `state` and the settings of sources, sinks and
@@ -69,6 +72,7 @@ class Project:
     lines: Mapping[KeyPath, int]
     journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gateway: Mapping[str, Any] | None = None
+    router: Settings | None = None
 
     @property
     def folder(self) -> Path:
@@ -124,7 +128,15 @@ def parse_project(text: str, file: Path) -> Project:
         settings["data"] = str(project.folder / settings["data"])
     if "key" in settings and settings["key"].partition(":")[0] not in ("env", "keyring"):
         settings["key"] = str(project.folder / settings["key"].removeprefix("file:"))
-    return Project(file, settings, parts, lines, document.get("journal", {}), document.get("gateway"))
+    return Project(
+        file,
+        settings,
+        parts,
+        lines,
+        document.get("journal", {}),
+        document.get("gateway"),
+        _router(project, document),
+    )
 
 
 def nearest_key(word: str, known: Iterable[str]) -> str:
@@ -164,7 +176,7 @@ def _position(message: str, text: str) -> str:
 
 def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
     for kind, content in document.items():
-        known = ("loom", "journal", "gateway", *PARTS)
+        known = ("loom", "journal", "gateway", "router", *PARTS)
         if kind not in known:
             raise project.wrong((kind,), f"no table or key {kind!r}; {nearest_key(kind, known)}")
         check_type(project, (kind,), content, dict)
@@ -185,6 +197,16 @@ def _check_tables(project: Project, document: Mapping[str, Any]) -> None:
             check_type(project, path, value, JOURNAL[key])
     if "journal" in document and "data" not in project.settings:
         raise project.wrong(("journal",), 'journal rules need a store: set data = "data" under [loom]')
+
+
+def _router(project: Project, document: Mapping[str, Any]) -> Settings | None:
+    if "router" not in document:
+        return None
+    from loom.router.settings import read_settings
+
+    lines = dict(project.lines)
+    models = tuple(document.get("models", {}))
+    return read_settings(document["router"], lambda path: f"{project.file}:{line_of(lines, path)}", models)
 
 
 def _check_gateway(project: Project, table: Mapping[str, Any]) -> None:

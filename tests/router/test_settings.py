@@ -1,0 +1,198 @@
+"""The [router] table: what it comes to, and what is wrong with it, with the line."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from loom.errors import ConfigError
+from loom.event import Confidentiality
+from loom.router.profiles import PROFILES, profile_of
+from loom.router.settings import Settings, read_settings
+from loom.runtime._config_places import line_of, places
+
+
+def read(text: str, backends: tuple[str, ...] | None = ("small", "gpt")) -> Settings:
+    lines = places(text)
+    return read_settings(
+        tomllib.loads(text)["router"], lambda path: f"loom.toml:{line_of(lines, path)}", backends
+    )
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(ConfigError) as found:
+        read(text)
+    return str(found.value)
+
+
+def test_an_empty_table_is_the_usual_router() -> None:
+    found = read("[router]\n")
+    assert found.policy == PROFILES["balanced"]
+    assert found.limits == ()
+    assert found.cache is None
+    assert not found.learned
+
+
+def test_a_profile_is_where_it_begins_and_what_is_said_beside_it_wins() -> None:
+    found = read('[router]\nprofile = "cheap"\nthreshold = 0.6\nmax_latency = 2\nmax_cost = 0.01\n')
+    assert found.policy.prefer == "cost"
+    assert (found.policy.threshold, found.policy.max_latency_ms, found.policy.max_cost) == (0.6, 2000, 0.01)
+    assert found.profiles["cheap"] == found.policy
+    assert found.profiles["best"] == PROFILES["best"]
+
+
+def test_a_project_may_have_profiles_of_its_own() -> None:
+    found = read('[router]\nprofile = "night"\n[router.profiles.night]\nprofile = "cheap"\nmax_cost = 0.0\n')
+    assert found.policy.name == "night"
+    assert found.policy.max_cost == 0.0
+    assert found.policy.prefer == "cost"
+
+
+def test_budgets_cache_and_learning() -> None:
+    found = read(
+        '[router]\nlearned = true\ncache = { ttl = 60, entries = 10 }\ndetectors = ["mail"]\n'
+        '[router.budgets.day]\nper = ["agent", "day"]\nmoney = 1.5\ncalls = 100\n'
+    )
+    assert found.learned
+    assert found.cache == {"ttl": 60, "entries": 10}
+    assert found.detectors == ("mail",)
+    assert [(each.name, each.per, each.money, each.calls) for each in found.limits] == [
+        ("day", ("agent", "day"), 1.5, 100)
+    ]
+
+
+def test_rules_keep_their_order_and_know_their_lines() -> None:
+    found = read(
+        '[router]\n[[router.rules]]\nname = "medicine"\nwhen = { keywords = ["doctor"], label = "sensitive" }\n'
+        'route = "local"\n\n[[router.rules]]\nname = "long"\nbackends = ["gpt"]\n[router.rules.when]\nmin_tokens = 1000\n'
+    )
+    medicine, long = found.policy.rules
+    assert (medicine.when.keywords, medicine.when.label, medicine.route) == (
+        ("doctor",), Confidentiality.SENSITIVE, "local",
+    )  # fmt: skip
+    assert medicine.line == "loom.toml:2"
+    assert long.line == "loom.toml:7"
+    assert (long.backends, long.when.min_tokens) == (("gpt",), 1000)
+
+
+CASES: dict[str, tuple[str, str]] = {
+    "an unknown key": (
+        "[router]\nthresold = 0.7\n",
+        "loom.toml:2: no key 'thresold' in [router]; did you mean 'threshold'?",
+    ),
+    "a word that is none": (
+        '[router]\nhybrid = "cascad"\n',
+        "loom.toml:2: router.hybrid is 'cascad'; did you mean 'cascade'?",
+    ),
+    "a number that is none": (
+        '[router]\nthreshold = "0.7"\n',
+        "loom.toml:2: router.threshold must be a number, not '0.7'",
+    ),
+    "a truth value": (
+        "[router]\nthreshold = true\n",
+        "loom.toml:2: router.threshold must be a number, not true",
+    ),
+    "out of range": (
+        "[router]\nthreshold = 1.7\n",
+        "loom.toml:2: threshold = 1.7: it must be a number from 0 to 1",
+    ),
+    "not a number": (
+        "[router]\nmax_cost = nan\n",
+        "loom.toml:2: max_cost = nan: it must be a number, 0 or more",
+    ),
+    "no profile": ('[router]\nprofile = "cheep"\n', "loom.toml:2: no profile 'cheep'; did you mean 'cheap'?"),
+    "a backend": (
+        '[router]\n[[router.rules]]\nname = "r"\nbackends = ["gtp"]\n',
+        "loom.toml:2: rule 'r': no backend 'gtp'; did you mean 'gpt'?",
+    ),
+    "a budget": (
+        '[router]\n[router.budgets.day]\nper = "day"\nmony = 1\n',
+        "loom.toml:4: no key 'mony' in router.budgets.day; did you mean 'money'?",
+    ),
+    "a cache": (
+        "[router]\n[router.cache]\nttl = 0\n",
+        "loom.toml:3: router.cache.ttl must be more than 0, not 0",
+    ),
+    "no table": ('[router]\nbudgets = "1 EUR"\n', "loom.toml:2: router.budgets must be a table, not '1 EUR'"),
+    "a label": (
+        '[router]\n[[router.rules]]\nroute = "local"\n[router.rules.when]\nlabel = "secret"\n',
+        "loom.toml:5: no label 'secret'",
+    ),
+    "a rule that does nothing": (
+        '[router]\n[[router.rules]]\nname = "r"\n',
+        "loom.toml:2: rule 'r' does nothing",
+    ),
+    "a key of a rule": (
+        '[router]\n[[router.rules]]\nroute = "local"\nbackend = "x"\n',
+        "loom.toml:4: no key 'backend' in a rule; did you mean 'backends'?",
+    ),
+}
+BOTH: dict[str, tuple[str, str, str]] = {
+    "nothing leaves and what is deferred": (
+        '[router]\nremote = false\nwithout_cloud = "defer"\n', "loom.toml:2: remote = false",
+        "loom.toml:3: without_cloud = 'defer'",
+    ),
+    "a profile and a setting": (
+        '[router]\nthreshold = 0.4\nprofile = "private"\nwithout_cloud = "defer"\n', "loom.toml:3: remote = false",
+        "loom.toml:4: without_cloud = 'defer'",
+    ),
+    "no hybrid and its bound": (
+        '[router]\nescalate = 0.5\nhybrid = "off"\n', "loom.toml:3: hybrid = 'off'", "loom.toml:2: escalate = 0.5",
+    ),
+    "a band without a hybrid": (
+        '[router]\nband = 0.1\nhybrid = "off"\n', "loom.toml:3: hybrid = 'off'", "loom.toml:2: band = 0.1",
+    ),
+    "a rule to the cloud and nothing leaves": (
+        '[router]\nremote = false\n[[router.rules]]\nname = "up"\nroute = "cloud"\n', "loom.toml:3: rule 'up'",
+        "loom.toml:2: remote = false",
+    ),
+    "a rule behind one that always holds": (
+        '[router]\n[[router.rules]]\nname = "a"\nroute = "local"\n[[router.rules]]\nname = "b"\nroute = "cloud"\n',
+        "loom.toml:5: rule 'b' is never reached", "loom.toml:2: rule 'a'",
+    ),
+    "two rules of one name": (
+        '[router]\n[[router.rules]]\nname = "a"\nroute = "local"\nwhen = { keywords = ["x"] }\n[[router.rules]]\n'
+        'name = "a"\nroute = "cloud"\n',
+        "loom.toml:6: rule 'a'", "loom.toml:2: rule 'a'",
+    ),
+    "bounds that cross": (
+        '[router]\n[[router.rules]]\nroute = "local"\n[router.rules.when]\nmin_tokens = 9\nmax_tokens = 5\n',
+        "loom.toml:5: min_tokens = 9", "loom.toml:6: max_tokens = 5",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_told_with_its_line_and_the_nearest(case: str) -> None:
+    text, message = CASES[case]
+    assert wrong(text).startswith(message)
+
+
+@pytest.mark.parametrize("case", BOTH)
+def test_two_that_contradict_each_other_are_told_with_both_lines(case: str) -> None:
+    text, one, other = BOTH[case]
+    message = wrong(text)
+    assert one in message
+    assert other in message
+
+
+def test_a_profile_is_found_by_its_name_alone() -> None:
+    assert profile_of("fast") is PROFILES["fast"]
+    for name in ("", "Fast", None, ["fast"]):
+        with pytest.raises(ConfigError, match="no profile"):
+            profile_of(name)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_can_be_followed(name: str) -> None:
+    assert PROFILES[name].check().name == name
+
+
+def test_conditions_are_not_nested_without_end() -> None:
+    when: dict[str, Any] = {"keywords": ["x"]}
+    for _ in range(5000):
+        when = {"every": [when]}
+    with pytest.raises(ConfigError, match="deeper than"):
+        read_settings({"rules": [{"route": "local", "when": when}]}, lambda path: "loom.toml:1")
