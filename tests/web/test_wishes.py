@@ -37,7 +37,8 @@ def test_every_header_is_read() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"label": "secret"}, {"max_cost": "-1"}, {"max_cost": "nan"}, {"max_cost": "inf"}, {"max_cost": "1" * 50},
-     {"min_quality": "2"}, {"timeout": "0"}, {"thread": ""}, {"thread": "a b"}, {"thread": "x" * 129}, {"user": "é"}, {"user": "a:b"},
+     {"min_quality": "2"}, {"timeout": "0"}, {"thread": ""}, {"thread": "a b"}, {"thread": "x" * 129},
+     {"user": "é"}, {"user": "a:b"},
      {"cache": "maybe"}, {"labels": "private"}, {"profile": "../x y"}],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_with_its_name(wrong: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ THEIRS = (
 )  # fmt: skip
 """Voices of OpenAI: whoever names one of them gets the voice that is there."""
 FORMS = ("json", "text", "verbose_json")
+SPEECH = ("model", "input", "voice", "response_format", "speed", "instructions", "stream_format")
 FIELDS = ("file", "model", "language", "prompt", "response_format", "temperature")
 
 
@@ -88,7 +89,7 @@ def transcription(output: object, told: Told, call: Call) -> Answer:
 def read_speech(data: bytes) -> Call:
     """The call in the body *data*; raises Refusal. Without a format the answer is a WAV file."""
     body = Fields(read_json(data))
-    body.only(("model", "input", "voice", "response_format", "speed", "instructions", "stream_format"))
+    body.only(SPEECH)
     form = body.text("response_format", "wav")
     if form not in ("wav", "pcm"):
         raise body.wrong("response_format", f"is wav or pcm, not {form[:40]!r}", "unsupported_value")

@@ -11,6 +11,7 @@ from loom.web.chat import ChatStream, completion, read_chat
 from loom.web.client import Client
 from loom.web.embeddings import embeddings, read_embeddings
 from loom.web.messages import MessageStream, message, read_messages
+from loom.web.openapi import document
 from loom.web.replying import Answer, as_json
 from loom.web.response_stream import ResponseStream
 from loom.web.responses import read_response, response
@@ -74,7 +75,17 @@ def pages(upstream: Upstream) -> list[tuple[str, Callable[[Any, str], Answer]]]:
     def health(client: Client | None, rest: str) -> Answer:
         return as_json({"status": "ok"})
 
-    return [("/v1/models", models), ("/v1/models/{rest:path}", model), ("/healthz", health)]
+    described = as_json(document(ENDPOINTS))
+
+    def about(client: Client | None, rest: str) -> Answer:
+        return described
+
+    return [
+        ("/v1/models", models),
+        ("/v1/models/{rest:path}", model),
+        ("/healthz", health),
+        ("/openapi.json", about),
+    ]
 
 
 def _model(named: Any) -> dict[str, Any]:
