@@ -116,6 +116,8 @@ async def asking(
     async with FaultServer(behaviour, keep=keep) as server:
         path = "" if make is anthropic else "/v1"
         values = {"url": server.url + path, "key": "env:MODEL_KEY", "model": "m", "timeout": 10.0, **settings}
+        if make is openai:
+            values = {"dialect": "openai", **values}
         model = make("cloud", **values)
         try:
             yield model, server

@@ -81,6 +81,22 @@ async def test_how_long_to_wait_is_read(
         assert least <= error.retry_after <= most
 
 
+@pytest.mark.parametrize("content", [stream(*HI), json.dumps(completion("Hi thére")).encode()])
+async def test_who_wants_it_whole_gets_it_in_pieces_or_whole(monkeypatch: Patch, content: bytes) -> None:
+    kind = SSE if content.startswith(b"data") else JSON
+    async with asking(monkeypatch, says_bytes(reply(200, content, **kind)), dialect="auto") as (
+        model,
+        server,
+    ):
+        answer = await model.infer(chat())
+        assert answer.output == {"text": "Hi thére", "tokens_in": 7, "tokens_out": 2, "stopped": "end"}
+        assert json.loads(server.requests[0].body)["stream"] is True
+        assert (answer.first_ms is None) == (kind is JSON)
+        *items, last = await streamed(model)
+        assert "".join(item["text"] for item in items) == "Hi thére"
+        assert last["done"]
+
+
 async def test_a_used_up_account_is_not_asked_again(monkeypatch: Patch) -> None:
     spent = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
     async with asking(monkeypatch, says_json(spent, 429)) as (model, _):

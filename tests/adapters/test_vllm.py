@@ -104,7 +104,7 @@ async def test_what_is_old_counts_no_more(monkeypatch: Patch) -> None:
 async def test_metrics_that_are_none_hurt_nobody(monkeypatch: Patch, answer: bytes) -> None:
     server = Vllm()
     server.metrics = answer
-    async with asking(monkeypatch, server, vllm, model="", keep=True) as (model, _):
+    async with asking(monkeypatch, server, vllm, model="") as (model, _):
         assert (await model.infer(chat())).output["text"] == "Hi there"
         await looked(model)
         assert model.signals == {}

@@ -26,9 +26,13 @@ CHOICES = {"required": "any", "none": "none"}
 
 @dataclass(frozen=True, slots=True)
 class MessagesWire:
-    """Chat by ``/messages``, which has no seed. See loom.adapters._model_call.Wire."""
+    """Chat by ``/messages``, which has no seed. See loom.adapters._model_call.Wire.
+
+    With *pieces* even whole answers are asked for as streams: not every server notices otherwise that nobody waits.
+    """
 
     peer: Peer
+    pieces: bool = False
 
     def talk(self, request: ModelRequest) -> MessagesTalk:
         """*request*, checked; raises ModelFailed for what cannot be asked."""
@@ -37,7 +41,7 @@ class MessagesWire:
             raise ModelFailed("the messages API has no seed; leave it out for this backend")
         if asked.temperature is not None and asked.temperature > 1:
             raise ModelFailed(f"temperature is 0 to 1 for this backend, not {asked.temperature:g}")
-        return MessagesTalk(self.peer, asked)
+        return MessagesTalk(self.peer, asked, self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class MessagesTalk:
 
     peer: Peer
     asked: Asked
+    pieces: bool = False
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""

@@ -56,7 +56,14 @@ class Reader(Protocol):
 
 
 class Talk(Protocol):
-    """One request that was checked, on its way through one wire format."""
+    """One request that was checked, on its way through one wire format.
+
+    *pieces*: even who wants the answer whole asks for it in pieces, since this server does not notice otherwise that
+    nobody waits any more.
+    """
+
+    @property
+    def pieces(self) -> bool: ...
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send to have *model* (empty: whichever it has) answer."""

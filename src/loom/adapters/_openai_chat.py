@@ -40,6 +40,11 @@ class ChatTalk:
     dialect: Dialect
     asked: Asked
 
+    @property
+    def pieces(self) -> bool:
+        """Whether it is better asked for in pieces."""
+        return self.dialect.pieces
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = chat_body(self.asked, model, self.dialect)

@@ -16,12 +16,17 @@ from loom.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """*max_tokens*: the name of that setting; *strict*: it has strict schemas; *logprobs*: they are asked for."""
+    """*max_tokens*: the name of that setting; *strict*: it has strict schemas; *logprobs*: they are asked for.
+
+    *pieces*: answers are asked for in pieces even when they are wanted whole. llama-server works on for nobody when who
+    asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed.
+    """
 
     name: str
     max_tokens: str = "max_tokens"
     strict: bool = False
     logprobs: bool = False
+    pieces: bool = False
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """How an answer is bound to *schema*; strictly, where the server can and the schema allows it."""
@@ -37,7 +42,7 @@ DIALECTS = {
         Dialect("openai", strict=True),
         Dialect("vllm", logprobs=True),
         Dialect("ollama"),
-        Dialect("llama-server", logprobs=True),
+        Dialect("llama-server", logprobs=True, pieces=True),
     )
 }
 _OWNERS = {"vllm": "vllm", "llamacpp": "llama-server", "library": "ollama"}
@@ -48,8 +53,11 @@ def make_dialect(name: str, host: str, logprobs: bool | None = None) -> Dialect:
     if name != "auto" and name not in DIALECTS:
         raise ConfigError(f"dialect = {name!r}: use auto, {', '.join(DIALECTS)}")
     found = DIALECTS["openai" if name == "auto" else name]
-    if found.name == "openai" and (host == "api.openai.com" or host.endswith(".openai.azure.com")):
+    own = host == "api.openai.com" or host.endswith(".openai.azure.com")
+    if found.name == "openai" and own:
         found = replace(found, max_tokens="max_completion_tokens")
+    elif name == "auto":
+        found = replace(found, pieces=True)
     return found if logprobs is None else replace(found, logprobs=logprobs)
 
 

@@ -47,6 +47,11 @@ class ResponsesTalk:
     dialect: Dialect
     asked: Asked
 
+    @property
+    def pieces(self) -> bool:
+        """Whether it is better asked for in pieces."""
+        return self.dialect.pieces
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = response_body(self.asked, model, self.dialect)

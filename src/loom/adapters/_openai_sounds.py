@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from loom.adapters._chat_answer import PER_TOKEN
 from loom.adapters._json_fields import encode, fields, number, read_object, text, whole
@@ -49,6 +49,8 @@ class HearingTalk:
     peer: Peer
     pcm: bytes
     options: Mapping[str, str]
+
+    pieces: ClassVar[bool] = False
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send: a form with a WAV file in it."""
@@ -103,6 +105,8 @@ class SpeakingTalk:
     text: str
     voice: str
     speed: float | None
+
+    pieces: ClassVar[bool] = False
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send; a WAV file is wanted back, because it says its rate."""

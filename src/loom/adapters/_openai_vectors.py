@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from loom.adapters._chat_answer import PER_TOKEN
 from loom.adapters._json_fields import encode, fields, read_object, rows, text, whole
@@ -41,6 +41,8 @@ class VectorsTalk:
     peer: Peer
     texts: tuple[str, ...]
     dimensions: int | None
+
+    pieces: ClassVar[bool] = False
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""

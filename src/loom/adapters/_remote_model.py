@@ -99,19 +99,24 @@ class RemoteModel:
 
         BackendFailed and BackendTimeout say what became of the request.
         """
-        begun = _now()
+        begun, first = _now(), None
         talk = await self._talk(request)
-        async with self._counted(), self._asked(request, talk, False) as exchange:
+        async with self._counted(), self._asked(request, talk, talk.pieces) as exchange:
             if _kind(exchange) == "text/event-stream":
-                answer = await self._gathered(exchange, talk.reader())
+                answer, first = await self._gathered(exchange, talk.reader())
             else:
                 body = await exchange.read()
                 answer = await off_loop(len(body), talk.answer, exchange.headers, body)
             output = self._checked(answer, exchange)
-        total = (_now() - begun) * 1000
-        cost = 0.0 if self.price is None else self.price.cost(answer.usage)
         return ModelReply(
-            output, self.name, exchange.waited, total, usage=answer.usage, cost=cost, model=answer.model
+            output,
+            self.name,
+            exchange.waited,
+            (_now() - begun) * 1000,
+            None if first is None else (first - begun) * 1000,
+            answer.usage,
+            0.0 if self.price is None else self.price.cost(answer.usage),
+            model=answer.model,
         )
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
@@ -161,8 +166,17 @@ class RemoteModel:
         return wire
 
     async def _talk(self, request: ModelRequest) -> Talk:
-        talk: Talk = await off_loop(_size(request.input), self._wire(request).talk, request)
-        return talk
+        """*request*, checked; the first time the server's list of models says what kind of server it is."""
+        size = _size(request.input)
+        talk: Talk = await off_loop(size, self._wire(request).talk, request)
+        if self.about.model or self._served.known:
+            return talk
+        await self._served.first(self._time(request))
+        again: Talk = await off_loop(size, self._wire(request).talk, request)
+        return again
+
+    def _time(self, request: ModelRequest) -> float:
+        return self.about.timeout if request.timeout is None else request.timeout
 
     @asynccontextmanager
     async def _counted(self) -> AsyncIterator[None]:
@@ -176,7 +190,7 @@ class RemoteModel:
     @asynccontextmanager
     async def _asked(self, request: ModelRequest, talk: Talk, stream: bool) -> AsyncIterator[Exchange]:
         """The answer to *request*, which is one: any other status is raised as an error."""
-        timeout = self.about.timeout if request.timeout is None else request.timeout
+        timeout = self._time(request)
         deadline = _now() + timeout
         model = self.about.model or await self._served.first(timeout)
         call: Call = await off_loop(_size(request.input), talk.call, model, stream)
@@ -195,11 +209,13 @@ class RemoteModel:
         at = Status(exchange.status, exchange.headers, time.time())
         return await self._served.advised(failure(self.peer, at, said, call.prompt), said, self.about.model)
 
-    async def _gathered(self, exchange: Exchange, reader: Reader) -> Answer:
+    async def _gathered(self, exchange: Exchange, reader: Reader) -> tuple[Answer, float | None]:
+        """A stream as one answer, and when its first text came."""
+        first = None
         async with aclosing(_pieces(exchange, reader)) as pieces:
             async for _ in pieces:
-                pass
-        return reader.answer()
+                first = _now() if first is None else first
+        return reader.answer(), first
 
     def _checked(self, answer: Answer, exchange: Exchange) -> dict[str, Any]:
         """The output; an answer of another model is noticed, and refused where that was asked for."""

@@ -39,6 +39,11 @@ class ServedModels:
         self._again = 0.0
 
     @property
+    def known(self) -> bool:
+        """Whether the server has given its list."""
+        return self._models is not None
+
+    @property
     def names(self) -> list[str]:
         """The names that the server gives its models; none before it was asked."""
         return [text(each.get("id")) for each in self._models or () if text(each.get("id"))]

@@ -10,6 +10,7 @@ from loom.adapters._remote_model import Link, RemoteModel
 from loom.adapters._served_models import ServedModels
 from loom.adapters._server_signals import ServerSignals
 
+HOST = "api.anthropic.com"
 URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
 FEATURES = frozenset({"tools", "schema"})
@@ -49,4 +50,4 @@ def anthropic(
     how = Reach(url, key, "x-api-key", "", shown, allow, private, idle, ca)
     http, peer = reach(name, home, how, made.concurrency)
     link = Link(http, peer, ServedModels(http, model), ServerSignals())
-    return RemoteModel(made, link, {"chat": MessagesWire(peer)})
+    return RemoteModel(made, link, {"chat": MessagesWire(peer, http.origin.target.host != HOST)})
