@@ -12,9 +12,11 @@ from typing import Any
 from loom.cli._extras import missing
 from loom.cli._output import say
 from loom.cli._signals import on_first_signal
-from loom.errors import MissingExtra
+from loom.errors import ConfigError, MissingExtra
 
 WAKE = "Hey Jarvis"
+CHATS = ("why is the sky blue?", "is it a problem that my password is the name of my cat?")
+"""What is asked where there is a cloud: something that a small model is not sure of, and something that stays here."""
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,15 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write the answers to this WAV file")
     parser.add_argument("--data", metavar="DIR", help="remember timers and the conversation here")
     parser.add_argument("--model", metavar="GGUF", help="another chat model, from a file")
+    parser.add_argument(
+        "--cloud",
+        metavar="URL",
+        help="ask this OpenAI-compatible server too, when the local model is not sure",
+    )
+    parser.add_argument("--cloud-key", metavar="WHERE", default="", help="its key: env:NAME or file:PATH")
+    parser.add_argument(
+        "--cloud-model", metavar="NAME", default="", help="its model (default: the first it lists)"
+    )
     parser.add_argument("--wake", metavar="NAME", action="append", help="only this wake word (repeatable)")
     parser.add_argument("--plain", action="store_true", help="plain lines (they are what there is)")
     parser.add_argument("--json", action="store_true", help="only a summary, as JSON")
@@ -44,7 +55,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 when everything that it claims was seen to hold."""
-    for extra in ("voice", "llm"):
+    for extra in ("voice", "llm", *(("cloud",) if options.cloud else ())):
         for package in missing(extra):
             raise MissingExtra(extra, package)
     if options.wav is not None:
@@ -56,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     from loom.cli._voice_run import VoiceRun
-    from loom.cli._voice_timeline import table
+    from loom.cli._voice_timeline import decisions, table
     from loom.cli._voice_verdict import verdict
 
     quiet = options.json
@@ -83,6 +94,7 @@ async def _run(options: argparse.Namespace) -> int:
             "",
             *table(turns),
             "",
+            *decisions(turns),
             *(f"  {'yes' if check.ok else 'NO':>3}  {check.text}" for check in checks),
         ):
             say(line)
@@ -105,10 +117,21 @@ def _plan(options: argparse.Namespace) -> Any:
         fast=options.fast,
         speaker=options.speaker or (options.mic and not options.out),
         wake=options.wake or (),
+        cloud=_cloud(options),
         script=not (lines or options.mic or options.wav),
         surroundings=not missing("vision"),
         **path,
     )
+
+
+def _cloud(options: argparse.Namespace) -> Any:
+    from loom.cli._voice_cloud import Cloud
+
+    if options.cloud is None:
+        if options.cloud_key or options.cloud_model:
+            raise ConfigError("--cloud-key and --cloud-model go with --cloud URL")
+        return None
+    return Cloud(options.cloud, options.cloud_key, options.cloud_model)
 
 
 def _stage(voice: Any) -> None:
@@ -128,6 +151,7 @@ def _stage(voice: Any) -> None:
         Line(f"{WAKE}, turn on the kitchen light."),
         Line(f"{WAKE}, what is the capital of France?"),
         Line("Uh, um.", over=0.3),
+        *([Line(f"{WAKE}, {text}") for text in CHATS] if voice.plan.cloud else []),
         Line(f"{WAKE}, tell me a story about the sea."),
         Line("Stop talking please.", over=1.5),
     ]
@@ -156,6 +180,7 @@ def _summary(voice: Any, checks: Any) -> dict[str, Any]:
                 "transcript_ms": turn.after_phrase(turn.transcript),
                 "first_token_ms": turn.after_phrase(turn.token),
                 "first_sound_ms": turn.after_phrase(turn.sound),
+                "decisions": turn.decisions,
             }
             for turn in line.turns.values()
         ],

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from loom.adapters.audio import CHUNK, RATE, Audio
+from loom.cli._voice_cloud import SPOKEN
 
 TOPIC = "mic.demo"
 SAMPLES = int(CHUNK * RATE)
@@ -38,7 +39,8 @@ class Pace:
     async def give(self, pcm: bytes, last: bool = False) -> None:
         """One chunk, at its time."""
         await self._wait()
-        self._out.offer(TOPIC, Audio(pcm, number=self._number, at=self.at, last=last))
+        sound = Audio(pcm, number=self._number, at=self.at, last=last)
+        self._out.offer(TOPIC, sound, label=SPOKEN)
         self._number += 1
         self.at += len(pcm) / 2 / RATE
 

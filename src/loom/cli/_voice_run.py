@@ -36,6 +36,7 @@ class Plan:
     data: Path | None = None
     model: Path | None = None
     wake: Sequence[str] = ()
+    cloud: Any = None
     script: bool = False
     surroundings: bool = True
 
@@ -75,6 +76,8 @@ class VoiceRun:
             self._surroundings()
         for model in self._models.values():
             loom.add_model(model)
+        if plan.cloud is not None:
+            self._ask_the_cloud_too()
         await asyncio.gather(*(self._warm(name, model) for name, model in self._models.items()))
 
     async def perform(self) -> None:
@@ -98,6 +101,13 @@ class VoiceRun:
 
         said: Any = await self._loom.ask("speak", text)
         return resampled(said["pcm"], said["rate"])
+
+    def _ask_the_cloud_too(self) -> None:
+        from loom.cli import _voice_cloud
+
+        self._models["llama"].quality = _voice_cloud.QUALITY_HERE
+        self._loom.add_model(_voice_cloud.backend(self.plan.cloud))
+        self._loom.router.policy = _voice_cloud.policy()
 
     def _settings(self, name: str) -> dict[str, Any]:
         if name == "wakeword" and self.plan.wake:
@@ -165,6 +175,10 @@ class VoiceRun:
 
             @on("voice.>", durable=False)
             async def take(self, event: Event, ctx: Context) -> None:
+                timeline.take(event)
+
+            @on("loom.router.*", durable=False)
+            async def decided(self, event: Event, ctx: Context) -> None:
                 timeline.take(event)
 
         return Stopwatch

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from loom.cli._voice_cloud import decided, ended, verdicts
 from loom.event import Event
 
 MOST = 1000
@@ -29,6 +30,7 @@ class Turn:
     transcript: int = 0
     token: int = 0
     sound: int = 0
+    decisions: list[dict[str, Any]] = field(default_factory=list)
 
     def after_phrase(self, moment: int) -> int | None:
         """Milliseconds from the end of the phrase; None where it does not apply."""
@@ -118,6 +120,22 @@ class Timeline:
     def _on_token(self, payload: dict[str, Any], now: int) -> None:
         self._turn(payload["turn"]).token = now
 
+    def _on_decision(self, payload: dict[str, Any], now: int) -> None:
+        """Who is asked to answer; told only where there is a choice."""
+        if payload["task"] != "chat" or len(payload["verdicts"]) < 2:
+            return
+        turn = self._turn(max(self.turns, default=0))
+        turn.decisions.append(dict(payload))
+        self._tell(f"     ~ {decided(payload)}")
+
+    def _on_outcome(self, payload: dict[str, Any], now: int) -> None:
+        """What became of one that was told."""
+        known = (each for turn in self.turns.values() for each in turn.decisions)
+        decision = next((each for each in known if each["id"] == payload["decision"]), None)
+        if decision is not None:
+            decision["outcome"] = payload
+            self._tell(f"     ~ {ended(payload)}")
+
     def _on_say(self, payload: dict[str, Any], now: int) -> None:
         turn = self._turn(payload["turn"])
         turn.token = turn.token or now
@@ -152,6 +170,18 @@ class Timeline:
     def _end(self, number: int, how: str) -> None:
         self._turn(number).end = how
         self._open.discard(number)
+
+
+def decisions(turns: list[Turn]) -> list[str]:
+    """Each candidate of each decision: taken or refused, estimates, and why."""
+    lines: list[str] = []
+    for turn in turns:
+        for decision in turn.decisions:
+            lines.append(f"  turn {turn.turn}, {turn.question[:60]!r}: {decided(decision)}")
+            lines += [f"      {line}" for line in verdicts(decision)]
+            if "outcome" in decision:
+                lines.append(f"      {ended(decision['outcome'])}")
+    return [*lines, ""] if lines else []
 
 
 def table(turns: list[Turn]) -> list[str]:

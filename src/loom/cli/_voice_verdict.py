@@ -16,7 +16,10 @@ def verdict(voice: VoiceRun) -> list[Check]:
     """Every check of a finished run."""
     turns = list(voice.timeline.turns.values())
     checks = [*_any(voice, turns)]
-    return [*_script(voice, turns), *checks] if voice.plan.script else checks
+    if not voice.plan.script:
+        return checks
+    cloud = _cloud(turns) if voice.plan.cloud else ()
+    return [*_script(voice, turns), *cloud, *checks]
 
 
 def _any(voice: VoiceRun, turns: list[Turn]) -> Iterator[Check]:
@@ -43,6 +46,7 @@ def _script(voice: VoiceRun, turns: list[Turn]) -> Iterator[Check]:
         *(["door", "folder"] if voice.plan.surroundings else []),
         "light.on",
         "chat",
+        *(["chat", "chat"] if voice.plan.cloud else []),
         "chat",
     ]
     got = [intent for intent in intents if intent != "stop"]
@@ -61,6 +65,22 @@ def _script(voice: VoiceRun, turns: list[Turn]) -> Iterator[Check]:
     cut = [turn for turn in turns if turn.end == "interrupted"]
     yield Check(
         len(cut) == 1 and "story" in cut[0].question, "an interruption ended the story, and nothing else"
+    )
+
+
+def _cloud(turns: list[Turn]) -> Iterator[Check]:
+    """What holds where a cloud may be asked."""
+    made = [(turn, each) for turn in turns for each in turn.decisions]
+    chats = [turn for turn in turns if turn.intent == "chat"]
+    asked = [turn for turn, each in made if each.get("outcome", {}).get("backend") == "cloud"]
+    yield Check(
+        all(turn.decisions for turn in chats), f"each answer had a decision, and each was shown: {len(made)}"
+    )
+    yield Check(bool(asked), f"the cloud was asked where the local model was not sure: turns {[turn.turn for turn in asked]}")
+    secret = [each for turn, each in made if "password" in turn.question]
+    stayed = bool(secret) and all(each["order"] == ["llama"] for each in secret)
+    yield Check(
+        stayed, f"the question with a password stayed here: {secret[0]['why'] if secret else 'not asked'}"
     )
 
 
