@@ -1,0 +1,127 @@
+"""Budgets and the cache in the router: a thousand at once overspend nothing, and what is remembered costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import pytest
+
+from loom.errors import BudgetExceeded, ModelFailed, RouteRefused
+from loom.event import Confidentiality, Label
+from loom.models.model import ModelReply, ModelRequest
+from loom.models.price import Price, Usage
+from loom.router import Router
+from loom.router.budget import Budgets, Payer
+from loom.router.cache import Cache
+from loom.router.keep import ForgetfulKeep
+from loom.testing import VirtualClock, virtual_time
+
+PRICE = Price(million_in=100.0, million_out=1000.0)
+
+
+class Cloud:
+    """A backend that bills what it writes: as many tokens as it is allowed, or fewer; sometimes it fails first."""
+
+    name, tasks, location, price = "cloud", frozenset({"chat"}), "cloud", PRICE
+    clearance, concurrency = Confidentiality.PUBLIC, 1000
+
+    def __init__(self, failing: bool = False) -> None:
+        self.billed: Counter[str] = Counter()
+        self.asked = 0
+        self.chance = random.Random(3)
+        self.failing = failing
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        self.asked += 1
+        await asyncio.sleep(self.chance.random())
+        if self.failing and self.asked % 9 == 0:
+            raise ModelFailed("gone")
+        most = request.options["max_tokens"]
+        assert isinstance(most, int)
+        usage = Usage(1, self.chance.choice([most, most // 2]))
+        self.billed[request.agent] += round(PRICE.cost(usage) * 1e6)
+        return ModelReply(
+            {"text": "Paris.", "tokens_in": 1, "tokens_out": usage.tokens_out, "stopped": "end"},
+            "cloud",
+            0,
+            1,
+            usage=usage,
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        reply = await self.infer(request)
+        assert isinstance(reply.output, dict)
+        yield {"text": reply.output["text"]}
+        yield {**reply.output, "text": "", "done": True}
+
+    async def close(self) -> None:
+        pass
+
+    def statistics(self) -> Mapping[str, object]:
+        return {}
+
+
+@virtual_time(seeds=2)
+async def test_a_thousand_requests_through_the_router_overspend_nothing() -> None:
+    cloud, keep = Cloud(failing=True), ForgetfulKeep()
+    limits = {"day": {"per": ["agent", "day"], "money": 2.0}}
+    router = Router([cloud], budgets=Budgets(limits, keep), clock=VirtualClock())
+
+    async def one(n: int) -> str:
+        request = ModelRequest(
+            "chat",
+            "hi",
+            agent=f"a{n % 3}",
+            thread=f"t{n}",
+            options={"max_tokens": 20},
+            stream=n % 2 == 0,
+            timeout=600,
+        )
+        try:
+            if request.stream:
+                async for _ in router.stream(request):
+                    pass
+            else:
+                await router.ask(request)
+        except BudgetExceeded:
+            return "refused"
+        except (ModelFailed, RouteRefused):
+            return "failed"
+        return "done"
+
+    outcomes = Counter(await asyncio.gather(*(one(n) for n in range(1000))))
+    assert outcomes["refused"] > 100
+    assert outcomes["done"] > 100
+    assert max(cloud.billed.values()) <= 2_000_000
+    now = VirtualClock().now_ms()
+    again = Budgets(limits, keep)
+    for agent, billed in cloud.billed.items():
+        left = again.remaining(Payer(agent), now).money
+        assert left is not None
+        assert 2.0 - left >= billed / 1e6 - 1e-9
+
+
+@virtual_time
+async def test_what_is_remembered_asks_nobody_costs_nothing_and_says_so() -> None:
+    cloud = Cloud()
+    router = Router(
+        [cloud], budgets=Budgets({"all": {"calls": 1}}), cache=Cache(VirtualClock()), clock=VirtualClock()
+    )
+    request = ModelRequest("chat", "capital of France?", user="ada", options={"max_tokens": 20})
+    first, second = await router.ask(request), await router.ask(request)
+    assert second.output == first.output
+    assert (second.backend, second.cost, cloud.asked) == ("cache:cloud", 0.0, 1)
+    assert second.decision is not None
+    assert second.decision.rule == "cache"
+    for other in (
+        ModelRequest("chat", "capital of France?", user="grace", options={"max_tokens": 20}),
+        ModelRequest(
+            "chat", "capital of France?", Label(untrusted=True), user="ada", options={"max_tokens": 20}
+        ),
+    ):
+        with pytest.raises(BudgetExceeded):
+            await router.ask(other)
