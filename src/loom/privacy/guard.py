@@ -144,9 +144,7 @@ class Guard:
 
     def holds_secret(self, input: object, options: Mapping[str, object] | None = None) -> bool:
         """Whether one of the known secrets stands in *input* or *options*, which then leave redacted or not at all."""
-        if not readable(input, options or {}):
-            return False
-        return any(self._redaction.knows(text) for text in texts([input, options or {}]))
+        return self._redaction.has_known and any(map(self._redaction.knows, texts([input, options or {}])))
 
     def outbound(self, request: Any) -> Outbound:
         """*request* as it may leave: placeholders for all that detectors find in its input and options.

@@ -27,6 +27,9 @@ class Literals:
         self._forms: dict[str, str] = {}
         self._begun: dict[str, list[str]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
     def add(self, value: str, kind: str) -> None:
         """Look for *value* from now on."""
         text = plain(value).strip()

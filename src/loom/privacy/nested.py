@@ -73,13 +73,15 @@ def mapped(tree: object, leaf: Leaf, told: bool = False) -> object:
 
 
 def texts(tree: object) -> list[str]:
-    """Every text in *tree*, in order, keys included."""
+    """Every text in *tree*, in order, keys and what is text in bytes included; of a tree without end the beginning."""
     found: list[str] = []
-    todo = [tree]
-    while todo:
-        value = todo.pop()
+    todo, left = [tree], NODES
+    while todo and left:
+        value, left = todo.pop(), left - 1
         if isinstance(value, str):
             found.append(value)
+        elif isinstance(value, bytes | bytearray):
+            found.append(value.decode(errors="replace"))
         elif isinstance(value, Mapping):
             todo += [part for pair in value.items() for part in pair][::-1]
         elif isinstance(value, list | tuple):

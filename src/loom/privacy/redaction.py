@@ -78,6 +78,11 @@ class Redaction:
             )
         return without(merged(found), holes)
 
+    @property
+    def has_known(self) -> bool:
+        """Whether there are known values."""
+        return bool(self._known)
+
     def knows(self, text: str) -> bool:
         """Whether one of the known values stands in *text*, as it is or disguised."""
         return any(True for view in views(View(text)) for _ in self._known.find(small(view.text)))

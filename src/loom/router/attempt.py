@@ -157,8 +157,10 @@ class Attempt:
             label = guard.label(request.thread, label)  # the thread may have seen more while this one waited
         if not backend.here:
             verdict = call.decision.verdict(backend.name)
-            wanted = label.confidentiality > Confidentiality.PUBLIC or (
-                verdict is not None and verdict.redact
+            wanted = (
+                label.confidentiality > Confidentiality.PUBLIC
+                or (verdict is not None and verdict.redact)
+                or (guard is not None and guard.holds_secret(request.input, request.options))
             )
             if wanted and guard is not None:
                 self._outbound = guard.outbound(request)
