@@ -213,7 +213,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
         "absent": backend("absent", packages=("no-such-package-here==1.0",)),
         "broken": backend("broken", packages=("protobuf",), spec="tests.models.worker_side:broken"),
     }
-    for module in ("loom.cli.models", "loom.runtime._model_making"):
+    for module in ("loom.cli.models", "loom.adapters.local_model"):
         monkeypatch.setattr(f"{module}.BACKENDS", rows)
 
 
@@ -270,7 +270,7 @@ def test_ears_that_are_measured_alone_hear_the_installed_voice(monkeypatch: pyte
             (speech,) = _spoken()
             assert len(speech) > RATE * 2, "more than a second"
     monkeypatch.setattr("loom.cli.models.BACKENDS", {"voice": backend(packages=("protobuf",))})
-    monkeypatch.setattr("loom.runtime._model_making.BACKENDS", {"voice": backend(packages=("protobuf",))})
+    monkeypatch.setattr("loom.adapters.local_model.BACKENDS", {"voice": backend(packages=("protobuf",))})
     assert _spoken() == [], "a voice that says nothing of use: a hum has to do"
 
 

@@ -66,7 +66,8 @@ def test_budgets_cache_and_learning() -> None:
 def test_rules_keep_their_order_and_know_their_lines() -> None:
     found = read(
         '[router]\n[[router.rules]]\nname = "medicine"\nwhen = { keywords = ["doctor"], label = "sensitive" }\n'
-        'route = "local"\n\n[[router.rules]]\nname = "long"\nbackends = ["gpt"]\n[router.rules.when]\nmin_tokens = 1000\n'
+        'route = "local"\n\n[[router.rules]]\nname = "long"\nbackends = ["gpt"]\n'
+        "[router.rules.when]\nmin_tokens = 1000\n"
     )
     medicine, long = found.policy.rules
     assert (medicine.when.keywords, medicine.when.label, medicine.route) == (
@@ -153,9 +154,8 @@ BOTH: dict[str, tuple[str, str, str]] = {
         "loom.toml:5: rule 'b' is never reached", "loom.toml:2: rule 'a'",
     ),
     "two rules of one name": (
-        '[router]\n[[router.rules]]\nname = "a"\nroute = "local"\nwhen = { keywords = ["x"] }\n[[router.rules]]\n'
-        'name = "a"\nroute = "cloud"\n',
-        "loom.toml:6: rule 'a'", "loom.toml:2: rule 'a'",
+        '[router]\nrules = [{ name = "a", refuse = true, when = { tasks = ["x"] } }, { name = "a", refuse = true }]\n',
+        "loom.toml:2: rule 'a'", "and loom.toml:2: rule 'a'",
     ),
     "bounds that cross": (
         '[router]\n[[router.rules]]\nroute = "local"\n[router.rules.when]\nmin_tokens = 9\nmax_tokens = 5\n',

@@ -47,7 +47,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the table; with --measure, measure before."""
-    from loom.runtime._model_making import find
+    from loom.adapters.local_model import find
 
     if options.names[:1] == ["import"]:
         from loom.cli._models_import import check_import, show_import

@@ -11,8 +11,6 @@ LATE = {
     "router": ("loom.router.assembly", "make_router", "worker"),
     "surroundings": ("loom.router.assembly", "Surroundings", "worker"),
     "telling": ("loom.router.telling", "Telling", "worker"),
-    "worker": ("loom.worker", "Worker", "worker"),
-    "worker_limits": ("loom.worker", "WorkerLimits", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),
     "camera": ("loom.runtime._devices", "camera", "vision"),
     "wyoming": ("loom.adapters.wyoming", "wyoming", "voice"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from loom.adapters.local_model import factory
 from loom.models.catalog import BACKENDS
 from loom.runtime._backends import load
-from loom.runtime._model_making import factory
 
 BUILTINS: dict[str, dict[str, str]] = {
     "sources": {

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import loom
+from loom.adapters.local_model import IDLE, factory
 from loom.errors import ConfigError, MissingExtra, ModelFailed, NoBackend
 from loom.models import Model, WorkerModel
 from loom.models.catalog import BACKENDS, Backend
 from loom.runtime._builtins import BUILTINS
 from loom.runtime._config_build import build
-from loom.runtime._model_making import IDLE, factory
 from loom.runtime.config import read_project
 from tests.worker.worlds import LONG
 

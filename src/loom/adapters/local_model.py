@@ -13,7 +13,6 @@ from loom.actions.registry import nearest
 from loom.errors import ConfigError, MissingExtra
 from loom.models import WorkerModel
 from loom.models.catalog import BACKENDS, Backend, package_of
-from loom.runtime._backends import load
 
 if TYPE_CHECKING:
     from loom.worker import Arena
@@ -48,10 +47,20 @@ def local_model(
     backend = find(use)
     _check_settings(backend, config)
     limit = backend.memory_limit if memory_limit is None else memory_limit
-    limits = load("worker_limits")(cancel_grace=GRACE, idle=_checked(idle))
+    workers = _workers()
+    limits = workers.WorkerLimits(cancel_grace=GRACE, idle=_checked(idle))
     options = {"memory_limit": limit, "arenas": tuple(arenas), "limits": limits}
-    worker = load("worker")(name or use, backend.spec, config, **options)
+    worker = workers.Worker(name or use, backend.spec, config, **options)
     return WorkerModel(name or use, worker, backend.tasks, backend.streams, backend.features)
+
+
+def _workers() -> Any:
+    """The package of worker processes, which only now is needed; raises MissingExtra."""
+    try:
+        import loom.worker
+    except ImportError as error:
+        raise MissingExtra("worker", error.name or "loom.worker") from error
+    return loom.worker
 
 
 def find(use: str) -> Backend:
