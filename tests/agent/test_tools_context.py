@@ -75,7 +75,7 @@ async def test_without_a_summary_a_note_says_that_something_is_missing(how: dict
 
 @virtual_time
 async def test_a_summary_that_cannot_be_paid_ends_it() -> None:
-    model = Script(BudgetExceeded("spent", budget="day", kind="money"))
+    model = Script(BudgetExceeded("spent", budget="day", kind="money"), says("zero"))
     async with new_loom(butler(context_tokens=1000)).add_model(model) as loom:
         with pytest.raises(BudgetExceeded):
             await ask(loom, LONG)

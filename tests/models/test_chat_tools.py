@@ -107,6 +107,7 @@ def test_a_result_is_not_kept_without_its_call() -> None:
         ('{"answer": "Paris is the cap', "Paris is the cap", []),
         ('{"answer": "a \\', "a \\", []),
         ('{"tool": "a", "arguments": {"x": "unfin', "", []),
+        ('{"tool": "a", "arguments": {"x": 1', "", []),
         ("no json", "", []),
         ("", "", []),
     ],

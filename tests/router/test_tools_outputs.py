@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loom.router.tools._outputs import Outputs
 
 
-@given(st.lists(st.text(max_size=300), max_size=30))
+@given(st.lists(st.text(max_size=300) | st.integers(0, 700).map(lambda n: "x" * n), max_size=30))
+@example(["x" * 200] * 5)
 def test_whatever_comes_no_more_is_kept_than_stated(texts: list[str]) -> None:
     outputs = Outputs(most=20, kept=500)
     for text in texts:
