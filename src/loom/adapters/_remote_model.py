@@ -86,6 +86,11 @@ class RemoteModel:
         return self.about.context or self._served.context
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that go with each request, for whoever sees to it that they go nowhere else."""
+        return self.peer.secrets
+
+    @property
     def signals(self) -> Mapping[str, float | str]:
         """What the server says of itself, at most ten seconds old: waiting, running, kv_cache, vsr.*."""
         return self._signals.now()
