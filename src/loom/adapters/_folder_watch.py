@@ -35,7 +35,7 @@ class Watch(FileSystemEventHandler):
         try:
             self._observer.schedule(self, root, recursive=recursive)
             self._observer.start()
-        except BaseException:
+        except BaseException:  # its threads have begun
             self._observer.stop()
             raise
 

@@ -41,7 +41,7 @@ class GrantedFolder:
                     stream.flush()
                     os.fsync(stream.fileno())
                 os.replace(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
+            except BaseException:  # cancelled too: half a file does not stay
                 with suppress(FileNotFoundError):
                     os.unlink(beside, dir_fd=folder)
                 raise

@@ -125,7 +125,7 @@ async def _connect(broker: Broker, addresses: list[Address], tls: _NamedContext 
         except (aiomqtt().MqttError, OSError) as failure:
             _drop(client, tls)
             error = failure
-        except BaseException:
+        except BaseException:  # cancelled too: the connection is given back
             _drop(client, tls)
             raise
     raise failed(broker, error) from None

@@ -58,7 +58,7 @@ async def open_socket(target: Target, addresses: Sequence[Address], timeout: flo
                     return made
                 except OSError:
                     made.close()
-                except BaseException:
+                except BaseException:  # cancelled too: nobody else closes it
                     made.close()
                     raise
     except TimeoutError:

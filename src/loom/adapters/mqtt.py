@@ -140,7 +140,7 @@ class MqttSink:
             except (aiomqtt().MqttError, OSError) as error:
                 await self.close()
                 raise failed(self._broker, error) from None
-            except BaseException:
+            except BaseException:  # cancelled in the middle of a packet: the connection is of no use
                 await self.close()
                 raise
 

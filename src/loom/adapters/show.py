@@ -67,7 +67,7 @@ class Cards:
                 card = self._waiting.popleft()
                 try:
                     await out(self.topic, card)
-                except BaseException:
+                except BaseException:  # cancelled too: the card is shown by the next run
                     self._waiting.appendleft(card)
                     raise
             self._more.clear()

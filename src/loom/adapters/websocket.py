@@ -97,7 +97,7 @@ class WebSocket:
         except ValueError:  # what it says holds the address it was sent to
             socket.close()
             raise RemoteFailed(f"{target} redirects, which is not followed", retryable=False) from None
-        except BaseException:
+        except BaseException:  # cancelled too: nobody else closes it
             socket.close()
             raise
         async with connection:
