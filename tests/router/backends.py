@@ -190,6 +190,7 @@ class FakeGuard:
 
     labels: dict[str, Label] = field(default_factory=dict)
     saves: int = 0
+    secrets: tuple[str, ...] = ()
 
     def label(self, thread: str | None, label: Label) -> Label:
         if thread is None:
@@ -201,7 +202,7 @@ class FakeGuard:
         return isinstance(input, str)
 
     def holds_secret(self, input: object, options: Mapping[str, object]) -> bool:
-        return False
+        return any(each in str(input) for each in self.secrets)
 
     def outbound(self, request: ModelRequest) -> Outbound:
         hidden = str(request.input).replace(SECRET, "[X]")

@@ -331,6 +331,15 @@ async def test_what_is_sensitive_leaves_redacted_comes_back_restored_and_is_audi
 
 
 @virtual_time
+async def test_a_known_secret_is_hidden_under_any_label() -> None:
+    far = cloud()
+    router = new_router(FakeModel("here", quality=0.1), far, guard=FakeGuard(secrets=(SECRET,)))
+    await router.ask(asked(input=f"what is {SECRET}?"))
+    await router.ask(asked(input="what is love?"))
+    assert [request.input for request in far.requests] == ["what is [X]?", "what is love?"]
+
+
+@virtual_time
 async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent() -> None:
     guard = FakeGuard()
     far = cloud(script=[[1, "x"]], concurrency=1)

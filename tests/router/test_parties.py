@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from loom.errors import ModelFailed, UnknownDecision
+from loom.errors import BackendFailed, ModelFailed, UnknownDecision
 from loom.event import Confidentiality, Label
 from loom.models import Decision, ModelReply, ModelRequest
 from loom.router.facts import Facts
@@ -32,6 +32,9 @@ class FakeCache:
 
     async def keep(self, request: ModelRequest, reply: ModelReply) -> None:
         self.kept[request.input, request.label] = reply
+
+    def forget(self) -> None:
+        self.kept.clear()
 
 
 class Expected(NamedTuple):
@@ -75,6 +78,36 @@ async def test_what_was_asked_before_costs_nothing_and_asks_nobody() -> None:
     assert [topic for topic, _ in told] == ["decision", "outcome"] * 2
     await router.ask(replace(ASKED, cache=False))
     assert len(far.requests) == 2
+
+
+@virtual_time
+async def test_a_stream_is_remembered_whole_and_given_again_in_pieces() -> None:
+    far, cache = cloud(), FakeCache()
+    router = new_router(far, cache=cache)
+    first = [item async for item in router.stream(ASKED)]
+    again = [item async for item in router.stream(ASKED)]
+    whole = await router.ask(ASKED)
+    assert "".join(item["text"] for item in first) == "".join(item["text"] for item in again) == "hello there"
+    assert isinstance(whole.output, dict)
+    assert (whole.output["text"], whole.output["tokens_out"]) == ("hello there", 5)
+    assert again[-1]["done"]
+    assert again[-1]["cost"] == 0
+    assert len(far.requests) == 1
+    router.policy = Policy(hybrid="off", prefer="cost")
+    await router.ask(ASKED)
+    assert len(far.requests) == 2
+
+
+@virtual_time
+async def test_a_stream_that_was_left_or_broke_off_is_not_remembered() -> None:
+    cache = FakeCache()
+    router = new_router(cloud(script=["a b", ["two words", "break"]]), cache=cache)
+    stream = router.stream(ASKED)
+    await anext(stream)
+    await stream.aclose()
+    with pytest.raises(BackendFailed):
+        _ = [item async for item in router.stream(ASKED)]
+    assert not cache.kept
 
 
 @virtual_time

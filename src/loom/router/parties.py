@@ -66,6 +66,8 @@ class Budgets(Protocol):
 
     async def reserve(self, payer: Payer, spend: Spend, now_ms: int) -> Reservation: ...
 
+    async def close(self) -> None: ...
+
 
 class Cache(Protocol):
     """Answers that were given before."""
@@ -73,6 +75,8 @@ class Cache(Protocol):
     async def find(self, request: ModelRequest) -> ModelReply | None: ...
 
     async def keep(self, request: ModelRequest, reply: ModelReply) -> object: ...
+
+    def forget(self) -> object: ...
 
 
 class Expected(Protocol):

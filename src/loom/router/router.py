@@ -16,6 +16,7 @@ from loom.models.decision import Manner, Route
 from loom.router import cascade, hedge, single, speculative
 from loom.router.backend import Backend
 from loom.router.call import Call
+from loom.router.collecting import Collected
 from loom.router.counsel import Counsel
 from loom.router.decisions import Decisions
 from loom.router.facts import Facts
@@ -32,6 +33,8 @@ _STREAM = {
     Manner.SINGLE: single.stream, Manner.CASCADE: cascade.stream, Manner.SPECULATIVE: speculative.stream,
     Manner.HEDGED: hedge.stream,
 }  # fmt: skip
+CHAT = "chat"
+"""The task whose streams and whole answers are the same, so that one may be remembered for the other."""
 
 
 class Router:
@@ -57,7 +60,7 @@ class Router:
         signals: Signals | None = None,
         chance: Chance | None = None,
     ) -> None:
-        self.policy = policy or Policy()
+        self._policy = policy or Policy()
         self.profiles: dict[str, Policy] = dict(PROFILES)
         self.decisions = Decisions()
         self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner, signals)
@@ -73,6 +76,17 @@ class Router:
         backend = self._backends[model.name] = Backend(model)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
+
+    @property
+    def policy(self) -> Policy:
+        """What it may do; may be set while it runs. Answers that were remembered under another one are forgotten."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy = policy
+        if self._parties.cache is not None:
+            self._parties.cache.forget()
 
     @property
     def guard(self) -> Guard | None:
@@ -127,7 +141,8 @@ class Router:
             raise
         finally:
             self._ended(call, how)
-        return await self._kept(call, reply)
+        await self._kept(call, reply)
+        return reply
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
         """The pieces of the answer to *request*; the last one has "backend", "decision" (its id) and "cost" as well.
@@ -135,14 +150,20 @@ class Router:
         Raises like ``ask``; once an item is out, an error is an error. Closing it ends the work and settles the cost.
         """
         call = await self._call(replace(request, stream=True))
+        found = await self._remembered(call)
+        if found is not None:
+            for item in cascade.pieces(call, found):
+                yield item
+            return
         await self._decided(call)
-        how, last = "cancelled", None
+        how, last, collected = "cancelled", None, Collected()
         try:
             async with aclosing(_STREAM[call.decision.manner](call, self._order(call))) as items:
                 async for item in items:
                     if last is not None:
                         yield last
                     last = item if call.noted(item) else None
+                    collected.add(item)
                     if last is None:
                         yield item
             how = "done"
@@ -151,7 +172,7 @@ class Router:
             raise
         finally:
             self._ended(call, how)
-        await self._label_again(call)
+        await self._kept(call, collected.reply(call) if request.task == CHAT else None)
         if last is not None:  # held back until every try is settled: now the cost is known
             yield {**last, "cost": call.cost}
 
@@ -160,7 +181,7 @@ class Router:
         guard, asked = self._parties.guard, request.sorted_out()
         if guard is not None:
             asked = replace(asked, label=guard.label(asked.thread, PUBLIC).join(asked.label))
-        call = Call(asked, self._policy(asked), self._parties, asyncio.get_running_loop().time())
+        call = Call(asked, self._policy_for(asked), self._parties, asyncio.get_running_loop().time())
         return await self._counsel.decision(call)
 
     def feedback(self, decision_id: str, reward: float) -> None:
@@ -181,9 +202,11 @@ class Router:
             await warm()
 
     async def close(self) -> None:
-        """End every backend."""
+        """End every backend; what budgets have not written yet is."""
         for each in self._backends.values():
             await each.model.close()
+        if self._parties.budgets is not None:
+            await self._parties.budgets.close()
 
     def statistics(self) -> Mapping[str, Any]:
         """By backend: what became of its requests, what they took, and the model's own snapshot as "model"."""
@@ -196,7 +219,7 @@ class Router:
         """*request* with the label of all that its thread held, and the policy it asks for."""
         began = asyncio.get_running_loop().time()
         request = request.sorted_out()
-        policy = self._policy(request)
+        policy = self._policy_for(request)
         guard = self._parties.guard
         if guard is not None:
             label = guard.label(request.thread, request.label)
@@ -205,8 +228,8 @@ class Router:
             await _saved(guard, label)
         return Call(request, policy, self._parties, began)
 
-    def _policy(self, request: ModelRequest) -> Policy:
-        return profile_of(request.profile, self.profiles) if request.profile else self.policy
+    def _policy_for(self, request: ModelRequest) -> Policy:
+        return profile_of(request.profile, self.profiles) if request.profile else self._policy
 
     async def _remembered(self, call: Call) -> ModelReply | None:
         """The answer that was given before."""
@@ -214,7 +237,7 @@ class Router:
         if cache is None or not request.cache:
             return None
         found = await cache.find(request)
-        if found is None:
+        if found is None or (request.stream and request.task != CHAT):
             return None
         now_ms = self._parties.clock.now_ms()
         decision = Decision(
@@ -224,7 +247,8 @@ class Router:
         )  # fmt: skip
         self._told(call, decision)
         call.reply = reply = call.renewed(replace(found, decision=decision))
-        self._ended(call, "done")
+        if self._parties.tell is not None:  # nothing is learnt of an answer that nobody gave now
+            self._parties.tell("loom.router.outcome", call.outcome("done"), request)
         return reply
 
     async def _decided(self, call: Call) -> None:
@@ -260,18 +284,13 @@ class Router:
         if tell is not None:
             tell("loom.router.outcome", outcome, call.request)
 
-    async def _label_again(self, call: Call) -> None:
-        """The thread holds the answer now, which is as confidential as the request."""
-        guard = self._parties.guard
-        if guard is not None:
+    async def _kept(self, call: Call, reply: ModelReply | None) -> None:
+        """What is to be on record before the end of an answer is given: the label of its thread, and the answer."""
+        guard, cache = self._parties.guard, self._parties.cache
+        if guard is not None:  # the thread holds the answer now, which is as confidential as the request
             await _saved(guard, guard.label(call.request.thread, call.request.label))
-
-    async def _kept(self, call: Call, reply: ModelReply) -> ModelReply:
-        await self._label_again(call)
-        cache = self._parties.cache
-        if cache is not None and call.request.cache and not call.stood:
+        if cache is not None and reply is not None and call.request.cache and not call.stood:
             await cache.keep(call.request, reply)
-        return reply
 
 
 async def _saved(guard: Guard, label: Label) -> None:
