@@ -1,7 +1,7 @@
 """A cascade of ears, and whether it is worth it: a quick one that hardly knows when it is wrong. Needs [voice].
 
 It prints:
-    49 words; wrong: 12 by the small one, 0 by the big one
+    wrong words: 12 by the small one, 0 by the big one
     cascade: 5 wrong, 5 of 8 sentences asked of the big one too
     as many by chance: 4.5 wrong
 """
@@ -29,8 +29,7 @@ class Ear:
 
 
 @cache
-def wrong(said, heard):
-    """Words to put right: the distance of Levenshtein (1966)."""
+def wrong(said, heard):  # words to put right: the distance of Levenshtein (1966)
     if not said or not heard:
         return len(said) + len(heard)
     changed = wrong(said[1:], heard[1:]) + (said[0] != heard[0])
@@ -52,9 +51,7 @@ async def main():
         went += replies[2].backend == big.name
     await asyncio.gather(voice.close(), router.close())
     alone, best, cascade = np.sum(errors, axis=0)
-    print(
-        f"{len(TEXT.replace(',', ' ').split())} words; wrong: {alone} by the small one, {best} by the big one"
-    )
+    print(f"wrong words: {alone} by the small one, {best} by the big one")
     print(f"cascade: {cascade} wrong, {went} of {len(errors)} sentences asked of the big one too")
     print(f"as many by chance: {alone + (best - alone) * went / len(errors):.1f} wrong")
 
