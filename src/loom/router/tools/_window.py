@@ -17,6 +17,8 @@ from loom.router.size import MESSAGE, tokens_of
 Message = Mapping[str, Any]
 Messages = tuple[Message, ...]
 GAP = "\n[... {} characters left out ...]\n"
+LONGEST_TOKEN = 4
+"""Characters; no token is taken to be longer."""
 LEAST = 32
 """Tokens under which a shortened message says nothing."""
 KEEPS = 0.7
@@ -129,7 +131,8 @@ def _newest(units: list[Messages], pinned: int, space: int) -> tuple[dict[int, M
 
 def _shortened(messages: Messages, space: int) -> Messages:
     """*messages* with their contents cut in the middle, the longest first, to *space* tokens if that can be."""
-    few, many = 0, max((len(_text(each)) for each in messages), default=0)
+    longest = max((len(_text(each)) for each in messages), default=0)
+    few, many = 0, min(longest, max(space, 0) * LONGEST_TOKEN)
     while few < many:
         half = (few + many + 1) // 2
         if total([_cut(each, half) for each in messages]) <= space:
