@@ -1,4 +1,4 @@
-"""The routes: Starlette in front of what serves them, and the door before it all."""
+"""The routes, which are Starlette's, and the door before them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from loom.errors import LoomError
 from loom.web.door import Door, Ring, single
 from loom.web.refusal import Refusal, refusal_of
-from loom.web.replying import Answer, Reply, as_json, refusal_headers, send_answer
+from loom.web.replying import Answer, Reply, send_answer
 from loom.web.serving import Endpoint, Receive, Scope, Send, Serving
 
 log = logging.getLogger("loom.web.access")
@@ -42,8 +39,7 @@ class Application:
         self._ring = ring
         routes = [Route(each.path, _Post(serving, each), methods=["POST"]) for each in endpoints]
         routes += [Route(path, _Get(page), methods=["GET"]) for path, page in pages]
-        self._routes = Starlette(routes=routes, exception_handlers={HTTPException: _shaped})
-        self._routes.router.redirect_slashes = False
+        self._routes = Router(routes, redirect_slashes=False)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,9 +55,12 @@ class Application:
                 return
             if scope["path"] not in OPEN:
                 scope["state"]["client"] = self._door.admit(headers, await self._ring())
+            scope["app"] = self  # with it, the routes raise what they do not know
             await self._routes(scope, receive, seen)
-        except Refusal as refusal:
-            await Reply(seen, PATIENCE_S, scope).refuse(refusal, is_anthropic(scope["path"]))
+        except (Refusal, HTTPException) as error:
+            refusal = error if isinstance(error, Refusal) else _refused(scope, error)
+            more = {} if isinstance(error, Refusal) else error.headers
+            await Reply(seen, PATIENCE_S, scope).refuse(refusal, is_anthropic(scope["path"]), more)
         finally:
             _note(scope, seen.status)
 
@@ -111,20 +110,12 @@ class _Get:
             await reply.refuse(refusal_of(error), is_anthropic(scope["path"]))
 
 
-async def _shaped(request: Request, error: Exception) -> Response:
+def _refused(scope: Scope, error: HTTPException) -> Refusal:
     """What the routes refuse: a path that is none, a method that a path does not have."""
-    assert isinstance(error, HTTPException)
-    path = request.url.path[:100]
-    what = (
-        f"there is nothing at {path!r}"
-        if error.status_code == 404
-        else f"{path!r} is not for {request.method[:20]}"
-    )
+    path, method = scope["path"][:100], scope["method"][:20]
+    what = f"there is nothing at {path!r}" if error.status_code == 404 else f"{path!r} is not for {method}"
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-    refusal = Refusal(error.status_code, code, f"{what}; see /openapi.json")
-    body = as_json(refusal.anthropic() if is_anthropic(path) else refusal.openai()).body
-    headers = {**refusal_headers(refusal), **(error.headers or {})}
-    return Response(body, error.status_code, headers, "application/json")
+    return Refusal(error.status_code, code, f"{what}; see /openapi.json")
 
 
 async def _preflight(reply: Reply) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from loom.web.client import Client
@@ -82,13 +83,7 @@ class Door:
 
     def _is_ours(self, host: str) -> bool:
         name = _name_of(host)
-        if name == "localhost" or name in self.hosts:
-            return True
-        try:  # an address is no name that somebody could let lead here
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        return name == "localhost" or name in self.hosts or _is_address(name)
 
 
 def single(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -106,6 +101,16 @@ def single(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             raise Refusal(400, "invalid_header", f"the header {name.decode('latin-1')} is there twice")
         found[name] = value
     return found
+
+
+@lru_cache(256)
+def _is_address(name: str) -> bool:
+    """Whether it is an address: no name, so nobody could let it lead here."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _name_of(host: str) -> str:

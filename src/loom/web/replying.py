@@ -64,13 +64,15 @@ class Reply:
         """The last part."""
         await self._put({"type": "http.response.body", "body": data, "more_body": False})
 
-    async def refuse(self, refusal: Refusal, anthropic: bool = False) -> None:
-        """Say why not, unless something else has been said already."""
+    async def refuse(
+        self, refusal: Refusal, anthropic: bool = False, more: Mapping[str, str] | None = None
+    ) -> None:
+        """Say why not, with *more* headers, unless something else has been said already."""
         if self.status:
             self._cut()
             return
         answer = as_json(refusal.anthropic() if anthropic else refusal.openai())
-        await send_answer(self, answer, refusal_headers(refusal), refusal.status)
+        await send_answer(self, answer, {**refusal_headers(refusal), **(more or {})}, refusal.status)
 
     async def _put(self, message: dict[str, Any]) -> None:
         try:
