@@ -188,7 +188,10 @@ def _noted(hop: Hop, stamp: Callable[[float], str]) -> str:
     if hop.kind == "denied":
         return f"{facts['capability']} of {facts['agent'] or 'a caller'} denied: {facts['reason']}"
     if hop.kind == "decided":
-        return f"{facts['task']} went to {facts['backend']}: {facts['reason']}"
+        told = f" (decision {facts['decision']})" if facts.get("decision") else ""
+        return f"{facts['task']} went to {facts['backend']}: {facts['reason']}{told}"
+    if hop.kind == "decision":
+        return f"the router decided: {facts.get('route')}, {', '.join(facts.get('order', ())) or 'nobody'}"
     if hop.kind == "acted":
         return f"{facts['capability']}: {facts['outcome']}"
     if hop.kind == "dead":
