@@ -80,6 +80,8 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(monkeyp
             await server.left.wait()
             server.left.clear()
             assert len(server.requests) == n + 1
+        counts = model.statistics()
+        assert (counts["opened"], counts["stale"], counts["reused"]) == (3, 2, 0), "each was judged anew"
 
 
 def answers(*behaviours: Callable[[asyncio.StreamWriter], None]) -> Any:
@@ -170,6 +172,20 @@ async def test_who_stops_reading_hangs_up_at_once(monkeypatch: Patch) -> None:
         async with asyncio.timeout(5):
             await server.left.wait()
         assert model.statistics()["kept"] == 0
+
+
+async def test_leaving_closes_a_connection_that_somebody_still_knows(monkeypatch: Patch) -> None:
+    async def endless(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(chunked(b"x").removesuffix(b"0\r\n\r\n"))
+        await asyncio.Event().wait()
+
+    async with asking(monkeypatch, endless) as (model, server):
+        async with model._http.open(Call("/x", stream=True), 10) as exchange:
+            chunks = exchange.chunks()
+            assert await anext(chunks) == b"x"
+        async with asyncio.timeout(5):
+            await server.left.wait()
+        await chunks.aclose()
 
 
 async def test_places_are_bounded_and_who_waits_has_a_time(monkeypatch: Patch) -> None:

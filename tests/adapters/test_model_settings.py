@@ -114,6 +114,9 @@ def test_prices() -> None:
     assert make_price(None) is None
     assert make_price(0) == make_price(Price()) == Price()
     assert make_price({"second": 2}) == Price(second=2)
+    assert make_price({"in": 1, "out": 2}) == make_price({"million_in": 1, "million_out": 2}) == Price(1, 2)
+    with pytest.raises(ConfigError, match="twice"):
+        make_price({"in": 1, "million_in": 2})
 
 
 async def test_the_key_is_shown_nowhere(monkeypatch: Patch, caplog: pytest.LogCaptureFixture) -> None:

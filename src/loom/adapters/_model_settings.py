@@ -19,7 +19,7 @@ from loom.event import Confidentiality
 from loom.models import Price
 
 LOCATIONS = ("cloud", "edge", "local")
-PRICES = ("million_in", "million_out", "call", "second")
+PRICES = {"in": "million_in", "out": "million_out", "call": "call", "second": "second"}
 MOST_CONCURRENCY = 1024
 
 
@@ -85,19 +85,27 @@ def make_about(name: str, values: Mapping[str, Any]) -> About:
 
 
 def make_price(value: object) -> Price | None:
-    """The price in *value*: a Price, 0 for a free backend, a table of amounts, None for unknown; raises ConfigError."""
+    """The price in *value*: a Price, 0 for a free backend, a table, None for unknown; raises ConfigError.
+
+    A table says what a million tokens cost, ``in`` and ``out`` (or million_in, million_out), a ``call`` and a ``second``.
+    """
     if value is None or isinstance(value, Price):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
         return Price()
     if not isinstance(value, Mapping):
         raise ConfigError(f"price = {value!r}: use 0, or a table of {', '.join(PRICES)}")
+    found: dict[str, float] = {}
     for name, amount in value.items():
-        if name not in PRICES:
+        field = PRICES.get(name, name)
+        if field not in Price._fields:
             raise ConfigError(f"price has no {name!r}; it has {', '.join(PRICES)}")
+        if field in found:
+            raise ConfigError(f"price says {field} twice; leave one of them out")
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < 1e9:
             raise ConfigError(f"price: {name} = {amount!r} is no amount of money")
-    return Price(**value)
+        found[field] = amount
+    return Price(**found)
 
 
 def make_tasks(value: list[str] | None, able: tuple[str, ...]) -> list[str]:

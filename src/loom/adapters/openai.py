@@ -58,7 +58,7 @@ def openai(
 
     *model* is asked for, without it the first that the server lists. *key* is ``env:NAME`` or ``file:PATH``. *location*
     is cloud, edge or local, *clearance* the highest label that may be sent there; neither is guessed from the URL.
-    *price* is a table of million_in, million_out, call and second, or 0; *quality* 0 to 1, *context* in tokens.
+    *price* is a table of in, out, call and second, or 0; *quality* 0 to 1, *context* in tokens.
     *tasks* are some of chat (the default), embed, transcribe and speak (with *voice*). *dialect* is openai, vllm,
     ollama, llama-server, or auto: what the list of models looks like. *api* is chat or responses. *logprobs* are asked
     for where they cost nothing; *metrics*: the load of a vLLM is watched. *strict*: an answer of another model is an
