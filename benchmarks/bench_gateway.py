@@ -185,7 +185,8 @@ def gateway() -> Iterator[Ratio]:
     direct, through = median(took["direct"]) * 1000, median(took["gateway"]) * 1000
     p95 = [quantiles(took[side], n=20)[-1] * 1000 for side in ("direct", "gateway")]
     busy = [median(took[side]) * 1000 for side in ("gateway cpu", "direct cpu")]
-    note = f"{through:.2f} ms against {direct:.2f} ms ({busy[0]:.2f} and {busy[1]:.2f} ms of processor time); p95 {p95[1]:.2f} and {p95[0]:.2f}"
+    note = f"{through:.2f} ms against {direct:.2f} ms directly ({through / direct:.1f}x); p95 {p95[1]:.2f} and "
+    note += f"{p95[0]:.2f} ms; processor time {busy[0]:.2f} and {busy[1]:.2f} ms"
     yield Ratio(
         "gateway.overhead", through - direct, bar=3.0, better="lower", unit="ms", slack=0.5, note=note
     )
