@@ -12,6 +12,7 @@ import pytest
 from loom.adapters._remote_model import RemoteModel
 from loom.adapters.anthropic import anthropic
 from loom.adapters.openai import openai
+from loom.errors import BackendFailed
 from loom.models import ModelRequest
 from tests.adapters.fault_server import Asked, Behaviour, FaultServer, reply
 
@@ -139,3 +140,18 @@ def chat(input: Any = SECRET, **options: Any) -> ModelRequest:
 async def streamed(model: RemoteModel, request: ModelRequest | None = None) -> list[Any]:
     """All that a stream gives."""
     return [item async for item in model.stream(request or chat())]
+
+
+DEEP = '{"choices": ' + "[" * 100_000 + "]" * 100_000 + "}"
+"""JSON that is nested without end."""
+
+
+async def failure(model: Any, streams: bool) -> BackendFailed:
+    """The error of a request, which says nothing that it should not."""
+    with pytest.raises(BackendFailed) as caught:
+        await (streamed(model) if streams else model.infer(chat()))
+    shown = f"{caught.value} {caught.value!r}"
+    assert KEY not in shown
+    assert "Mauzi" not in shown
+    assert len(shown) < 3000
+    return caught.value

@@ -87,7 +87,7 @@ def make_about(name: str, values: Mapping[str, Any]) -> About:
 def make_price(value: object) -> Price | None:
     """The price in *value*: a Price, 0 for a free backend, a table, None for unknown; raises ConfigError.
 
-    A table says what a million tokens cost, ``in`` and ``out`` (or million_in, million_out), a ``call`` and a ``second``.
+    A table says what a million tokens cost, ``in`` and ``out``, and a ``call`` and a ``second``.
     """
     if value is None or isinstance(value, Price):
         return value
