@@ -11,8 +11,8 @@ from loom.privacy import Guard, make_detectors
 from loom.privacy.detectors import CORE
 
 PERSONS = {
-    "fr": "2 55 08 14 168 025 38", "it": "RCCMNL83S18D969H", "es": "54362315-K", "ch": "756.9217.0769.85", "fi": "131052-308T",
-    "us": "536-90-4399",
+    "fr": "2 55 08 14 168 025 38", "it": "RCCMNL83S18D969H", "es": "54362315-K", "ch": "756.9217.0769.85",
+    "fi": "131052-308T", "us": "536-90-4399",
     "br": "390.533.447-05", "mx": "BOXW310820HNERXN09",
 }  # fmt: skip
 TOLD = {

@@ -108,6 +108,13 @@ def test_an_answer_by_a_schema_stays_json() -> None:
     assert json.loads(outbound.restore({"text": f'{{"x": "{word}"}}'})["text"])["x"]
 
 
+def test_what_is_found_late_is_hidden_in_what_came_before() -> None:
+    talk = [{"role": "user", "content": "winter99 it is"}, {"role": "user", "content": "I mean, password: winter99"}]
+    outbound = Guard().outbound(ask(talk))
+    assert "winter99" not in str(outbound.request.input)
+    assert outbound.restore(outbound.request.input) == talk
+
+
 def test_what_stands_under_a_telling_key_is_hidden_whatever_it_is() -> None:
     outbound = Guard().outbound(
         ask(

@@ -17,7 +17,7 @@ _CHUNKED = re.compile(rb"transfer-encoding: *chunked", re.IGNORECASE)
 
 
 class Recorder:
-    """Speaks OpenAI's chat completions under ``/NAME/v1`` for any NAME while it is entered; ``saw`` is what came, by it.
+    """Speaks OpenAI's chat completions under ``/NAME/v1`` for any NAME while it is entered; ``saw`` is what came.
 
     What it answers is drawn by *random*: mostly what the user said last, in pieces of any size for a stream, with a
     call of the first tool where there are tools; now and then a failure of some sort.
@@ -167,7 +167,7 @@ def _plain(status: int, text: str, more: str = "", kind: str = "application/json
     )
 
 
-# --- what is sought -----------------------------------------------------------------------------------------------------
+# --- what is sought --------------------------------------------------------------------------------------------------
 
 
 def forms(secret: str) -> set[str]:

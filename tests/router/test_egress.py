@@ -1,10 +1,12 @@
-"""Nothing leaves that may not: thousands of conversations through real backends, and a cloud that writes down all it sees.
+"""Nothing leaves that may not: thousands of conversations through real backends, and a cloud that writes all down.
 
 Labels, fallbacks, retries, cascades, hedges, speculation, streams and tools are drawn by lot; secrets are planted in
 every text that has a label. They are sought in each byte the cloud saw, in logs, events, errors and statistics.
 """
 
 import asyncio
+import base64
+import json
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Mapping
@@ -292,14 +294,22 @@ async def test_nothing_leaves_that_may_not(seed: int, monkeypatch: pytest.Monkey
 
 def test_the_search_finds_what_is_there() -> None:
     """A search that finds nothing proves nothing, unless it finds what is planted in each form."""
-    import base64
-    import json
-
     secret = "geheim/Wörter+77"
-    for planted in (
-        secret, secret.upper(), json.dumps(secret), json.dumps(secret, ensure_ascii=True), secret.encode().hex(), secret.encode().hex().upper(), "geheim%2FW%C3%B6rter%2B77",
-        *(base64.b64encode(b"x" * n + secret.encode() + b"yz").decode() for n in range(3)), base64.urlsafe_b64encode(secret.encode()).decode(),
-    ):  # fmt: skip
+    data = secret.encode()
+    encoded = [base64.b64encode(b"x" * n + data + b"yz").decode() for n in range(3)]
+    encoded += [
+        base64.urlsafe_b64encode(data).decode(),
+        data.hex(),
+        data.hex().upper(),
+        "geheim%2FW%C3%B6rter%2B77",
+    ]
+    for planted in [
+        secret,
+        secret.upper(),
+        json.dumps(secret),
+        json.dumps(secret, ensure_ascii=False),
+        *encoded,
+    ]:
         assert found_in(haystacks([b"a", planted.encode()[:7], planted.encode()[7:], b"b"]), [secret]), (
             planted
         )

@@ -13,9 +13,10 @@ _MAIL = re.compile(
     rf'(?<!{_LOCAL}){_LOCAL}++ ?@ ?{_DOMAIN}|"[^"@\n]{{1,64}}+"@{_DOMAIN}'
     rf"|(?<!{_LOCAL}){_LOCAL}++@\[[0-9A-Fa-f.:]++\]"
 )
+_PIECE = r"[^\W_][\w-]*+"
 _SPELLED = re.compile(
-    r"(?<![\w.+-])[\w.+-]++(?: ?[\[({<] ?(?:at|arroba|chez|@) ?[\])}>] ?| (?:at|arroba|\(at\)) )[\w-]++"
-    r"(?:(?: ?[\[({<] ?(?:dot|punkt|point|punto|\.) ?[\])}>] ?| (?:dot|punkt|punto) |\.)[\w-]++)++",
+    rf"(?<![\w.+-])[\w.+-]++(?: ?[\[({{<] ?(?:at|arroba|chez|@) ?[\])}}>] ?| (?:at|arroba) ){_PIECE}"
+    rf"(?:(?: ?[\[({{<] ?(?:dot|punkt|point|punto|\.) ?[\])}}>] ?| (?:dot|punkt|punto) |\.){_PIECE})++",
     re.IGNORECASE,
 )
 

@@ -39,10 +39,7 @@ _CALLED = (
     r"seed phrase|mnemonic|signature|session[_\- ]?id|cookie"
 )
 _FOREIGN = r"парол[ьяе]|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
-_WHOSE = (
-    r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)\s[^\s:=\"']{1,30}+"
-    r"(?:\s[^\s:=\"']{1,30}+)?\)?)?"
-)
+_WHOSE = r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)(?:\s[^\s:=\"']{1,30}+){1,4}?\)?)?"
 _IS = (
     r":=|=>|->|==?|:(?!//)|\b(?:is|was|ist|lautet|lauten|war|est|es|era|[eé]|to|jest|är|on)(?=[\s:])|"
     r"は|是|为|を"

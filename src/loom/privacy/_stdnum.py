@@ -15,7 +15,8 @@ _TOLD = (
     r"identity (?:card|number|no)|id (?:number|no|card)|"
     r"steuer\w*|identifikationsnummer|sozialversicherung\w*|personnummer|fødselsnummer|fodselsnummer|"
     r"burgerservicenummer|"
-    r"rijksregister\w*|num[ée]ro (?:fiscal|de sécurité sociale)|contribuinte|persoonsnummer|teudat|patient)\b[^\n]{0,32}\Z"
+    r"rijksregister\w*|num[ée]ro (?:fiscal|de sécurité sociale)|"
+    r"contribuinte|persoonsnummer|teudat|patient)\b[^\n]{0,32}\Z"
 )
 _TELLS = re.compile(_TOLD, re.IGNORECASE)
 

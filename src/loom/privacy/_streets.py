@@ -34,13 +34,14 @@ _CALLE = (
     r"(?:[Cc]alle|C/|[Aa]venida|[Aa]vda?\.|[Pp]laza|[Pp]aseo|[Cc]arrer|[Rr]ua|[Tt]ravessa|[Vv]ia|[Vv]iale|[Pp]iazza|"
     r"[Cc]orso|[Ll]argo|[Uu]l\.|[Uu]lica|[Aa]l\.|[Уу]л\.|[Уу]лица|[Пп]роспект)"
 )
+_WORD = r"(?!(?:the|in|on|of|to|and|my|this|that)\b)[a-z'\-]{2,20}+"
 _STATES = (
     "A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|"
     "W[AIVY]"
 )
 _FORMS = (
     _NUMBER + _NAMED + _UNIT + _TOWN,
-    r"(?<![\w.])(?<!\d,)\d{1,6}[a-z]? (?:[a-z'\-]{2,20}+ ){1,2}?(?:street|avenue|road|boulevard|lane)\b",
+    rf"(?<![\w.])(?<!\d,)\d{{1,6}}[a-z]? (?:{_WORD} ){{1,2}}?(?:street|avenue|road|boulevard|lane)\b",
     _JOINED + rf" \d{{1,4}}(?: ?[a-zA-Z]\b)?(?:-\d{{1,4}})?{_CODE}",
     rf"(?<!\w)(?:{_UP} ){{1,3}}?(?:{_WAYS}) \d{{1,4}}(?: ?[a-zA-Z]\b)?{_CODE}",
     rf"(?<![\w.])(?<!\d,)\d{{1,4}}(?: ?(?:bis|ter|quater|[A-Z])\b)?,? {_RUE} {_OF}{_UP}(?:[ \-]{_UP}){{0,3}}{_CODE}",
