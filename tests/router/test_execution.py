@@ -177,6 +177,33 @@ async def test_retry_after_is_kept_to_and_is_no_failure() -> None:
 
 
 @virtual_time
+async def test_who_stands_in_line_when_a_pause_is_asked_for_is_not_sent() -> None:
+    far = cloud(script=[[1, "busy"], "fine"], concurrency=1)
+    router = new_router(FakeModel("here", quality=0.1), far)
+    replies = await asyncio.gather(*(router.ask(asked()) for _ in range(5)))
+    assert [reply.backend for reply in replies] == ["here"] * 5
+    assert len(far.requests) == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_local_model_that_fails_says_so_every_time() -> None:
+    model = FakeModel("here", ["crash"])
+    router = new_router(model)
+    for _ in range(20):
+        with pytest.raises(RuntimeError, match="here crashed"):
+            await router.ask(asked())
+    assert len(model.requests) == 20
+
+
+@pytest.mark.parametrize("timeout", ["5", -1.0, float("nan")])
+@virtual_time
+async def test_a_timeout_that_is_none_is_refused_in_words(timeout: Any) -> None:
+    with pytest.raises((ConfigError, RouteRefused), match=r"timeout|time"):
+        await new_router(FakeModel("here")).ask(asked(timeout=timeout))
+
+
+@virtual_time
 async def test_impatience_is_not_the_backends_failure() -> None:
     far = cloud(script=[[0.5, "fine"]])
     router = new_router(far)

@@ -11,7 +11,6 @@ from loom.errors import (
     ConfigError,
     MissingExtra,
     NoBackend,
-    WorkerError,
     WorkerRefused,
 )
 
@@ -50,9 +49,7 @@ def blame(error: BaseException | None, sent: bool, lost: bool) -> Blame:
         return Blame("failed", unbilled=True)
     if isinstance(error, BudgetExceeded):
         return Blame("failed")
-    return Blame(
-        "failed", False, late=isinstance(error, TimeoutError), remote=not isinstance(error, WorkerError)
-    )
+    return Blame("failed", False, late=isinstance(error, TimeoutError))
 
 
 def _failed(error: BackendFailed) -> Blame:

@@ -53,7 +53,9 @@ class Attempt:
                 async with asyncio.timeout_at(self._cut()):
                     reply = await self.backend.model.infer(request)
             except TimeoutError as error:
-                raise self._late(error) from None
+                if str(error):  # the backend's own words
+                    raise
+                raise self._late() from None
             reply = self._checked(reply)
             self._meter.said(usage_of(reply))
             self._first_ms = reply.first_ms
@@ -119,6 +121,8 @@ class Attempt:
                     f"no slot of {self.backend.name!r} became free in time ({gate.running} requests run there)"
                 ) from error
         self._slot = True
+        if self._permit is not None and not self.backend.breaker.current(self._permit):
+            self._admit()  # it opened, or closed again, while this one stood in line
         left = self._left()
         if left is not None and left <= 0:
             raise BackendTimeout(
@@ -205,7 +209,9 @@ class Attempt:
             async with asyncio.timeout_at(self._cut()):
                 return await anext(items, _OVER)
         except TimeoutError as error:
-            raise self._late(error) from None
+            if str(error):  # the backend's own words
+                raise
+            raise self._late() from None
 
     def _arrived(self, item: Any) -> None:
         if self._first_ms is None:
@@ -244,10 +250,7 @@ class Attempt:
             reply.model,
         )  # fmt: skip
 
-    def _late(self, error: TimeoutError) -> TimeoutError:
-        """*error* of the backend itself, or one that says that it was cut off."""
-        if str(error):
-            return error
+    def _late(self) -> BackendTimeout:
         took = asyncio.get_running_loop().time() - self._sent_at
         return BackendTimeout(f"{self.backend.name!r} did not answer in {took:.3g} s")
 

@@ -69,6 +69,10 @@ class Breaker:
         self._probing = True
         return Permit(self._epoch, True)
 
+    def current(self, permit: Permit) -> bool:
+        """Whether *permit* is still leave to try: the breaker has neither opened nor closed since."""
+        return permit.epoch == self._epoch
+
     def done(self, permit: Permit, ok: bool, now_ms: int) -> None:
         """The try of *permit* ended, well or not."""
         if permit.epoch != self._epoch:

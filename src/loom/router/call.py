@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 from loom.errors import BackendFailed, LoomError
@@ -55,7 +56,8 @@ class Call:
 
     def __init__(self, request: ModelRequest, policy: Policy, parties: Parties, began: float) -> None:
         self.request, self.policy, self.parties, self.began = request, policy, parties, began
-        self.deadline = None if request.timeout is None else began + request.timeout
+        time = request.timeout  # what is no number is refused by the decision
+        self.deadline = began + time if isinstance(time, int | float) and isfinite(time) else None
         self.payer = Payer(request.agent, request.thread, request.user)
         self.left: Remaining = UNLIMITED
         self.decision: Decision = _UNDECIDED

@@ -60,9 +60,10 @@ async def _first(call: Call, backends: Sequence[Backend]) -> ModelReply | None:
     """The answer of the first one, None when it failed and others may help."""
     try:
         return await single.attempt(call, backends, 0).infer()
-    except Exception as error:  # noqa: BLE001 - a model is a stranger's code; the next one may do better
+    except Exception as error:
         if len(backends) == 1 or not call.goes_on(error):
-            raise single.explained(call, error) from None
+            single.explained(call, error)
+            raise
         return None
 
 

@@ -134,7 +134,8 @@ class Router:
         await self._decided(call)
         how = "cancelled"
         try:
-            call.reply = reply = await _ASK[call.decision.manner](call, self._order(call))
+            order = self._order(call)
+            call.reply = reply = await _ASK[_manner(call, order)](call, order)
             how = "done"
         except Exception:
             how = "failed"
@@ -158,7 +159,8 @@ class Router:
         await self._decided(call)
         how, last, collected = "cancelled", None, Collected()
         try:
-            async with aclosing(_STREAM[call.decision.manner](call, self._order(call))) as items:
+            order = self._order(call)
+            async with aclosing(_STREAM[_manner(call, order)](call, order)) as items:
                 async for item in items:
                     if last is not None:
                         yield last
@@ -291,6 +293,11 @@ class Router:
             await _saved(guard, guard.label(call.request.thread, call.request.label))
         if cache is not None and reply is not None and call.request.cache and not call.stood:
             await cache.keep(call.request, reply)
+
+
+def _manner(call: Call, order: list[Backend]) -> Manner:
+    """How *order* is asked; one alone has nobody to escalate to, or to hedge with."""
+    return call.decision.manner if len(order) > 1 else Manner.SINGLE
 
 
 async def _saved(guard: Guard, label: Label) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from loom.errors import RouteRefused
 from loom.models import ModelReply
 from loom.router.attempt import Attempt
 from loom.router.backend import Backend
@@ -23,9 +24,10 @@ async def ask(call: Call, backends: Sequence[Backend]) -> ModelReply:
     for place in range(len(backends)):
         try:
             return await attempt(call, backends, place).infer()
-        except Exception as error:  # noqa: BLE001 - a model is a stranger's code; the next one may do better
+        except Exception as error:
             if place + 1 == len(backends) or not call.goes_on(error):
-                raise explained(call, error) from None
+                explained(call, error)
+                raise
     raise AssertionError("a decision that takes nobody is refused before")
 
 
@@ -39,13 +41,16 @@ async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any,
                     begun = True
                     yield item
             return
-        except Exception as error:  # noqa: BLE001 - a model is a stranger's code; the next one may do better
+        except Exception as error:
             if begun or place + 1 == len(backends) or not call.goes_on(error):
-                raise explained(call, error) from None
+                explained(call, error)
+                raise
 
 
 def explained(call: Call, error: Exception) -> Exception:
-    """*error* with a note of what was tried before it."""
+    """*error* with a note of what was tried before it, and the decision if it is about that."""
+    if isinstance(error, RouteRefused) and error.decision is None:
+        error.decision = call.decision
     if len(call.tried) > 1:
         error.add_note(
             "tried: " + ", ".join(f"{each.backend} ({each.error or each.outcome})" for each in call.tried)
