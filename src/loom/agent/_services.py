@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loom.actions import Executor
@@ -76,9 +76,10 @@ class Services:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=1000)
         self.dead = 0
         self.notes: Notes | None = None
-        self.origins: OrderedDict[str, Origin] = (
-            OrderedDict()
-        )  # of the events that models were asked for, lately
+        # of the events that models were asked for, lately: where they came from, and the last decision
+        self.origins: OrderedDict[str, Origin] = OrderedDict()
+        self.decisions: OrderedDict[str, str] = OrderedDict()
+        self.feedback: Callable[[str, float], None] = lambda decision, reward: None
         self.paused: set[str] = set()
         if durable is not None:
             durable.services = self
@@ -121,6 +122,14 @@ class Services:
         self.origins[event.id] = event.origin
         if len(self.origins) > 1024:
             self.origins.popitem(last=False)
+
+    def decided(self, facts: Mapping[str, Any], event: str) -> None:
+        """The router has made a decision because of *event*."""
+        self.decisions[event] = facts["id"]
+        if len(self.decisions) > 1024:
+            self.decisions.popitem(last=False)
+        if self.notes is not None:
+            self.notes.decision(facts, event)
 
     def bury(self, agent: str, event: Event, reason: str, error: str = "", kept: bool = False) -> None:
         """Keep *event* as a dead letter, count it and announce it; *kept*: the store has it already."""

@@ -71,6 +71,10 @@ class Models:
             async for item in items:
                 yield item
 
+    def feedback(self, decision: str, reward: float) -> None:
+        """How good the answer was that came of a decision."""
+        self.router.feedback(decision, reward)
+
     async def warm(self, task: str) -> None:
         """Have the backend that would be asked for *task* get ready."""
         await (await self._chosen(task)).warm(task)
@@ -141,9 +145,8 @@ def request_of(task: str, input: Any, asked: Mapping[str, Any]) -> ModelRequest:
 
 def surroundings(services: Any, settings: Any) -> Any:
     """What the router of a runtime works with: its clock and chance, who hears of it, and what outlives it."""
-    notes, durable = services.notes, services.durable
+    durable = services.durable
     keep: Any = None
-    noted = (lambda facts, event: None) if notes is None else notes.decision
     if durable is not None:
         from loom.runtime._router_store import StoredKeep
 
@@ -152,5 +155,5 @@ def surroundings(services: Any, settings: Any) -> Any:
         from loom.router.filed_keep import FiledKeep
 
         keep = FiledKeep(settings.file)
-    tell = load("telling")(services.tell, services.observers, noted, services.origins.get)
+    tell = load("telling")(services.tell, services.observers, services.decided, services.origins.get)
     return load("surroundings")(services.clock, services.chance, tell, keep)
