@@ -3,12 +3,14 @@
 import asyncio
 import datetime as dt
 import time
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from loom import Agent, Context, Event, Label, Retry, action, on
+from loom.errors import ActionFailed
 from loom.event import Confidentiality
 from loom.testing import Probe, run_until_idle, virtual_time
 from tests.agent.worlds import lawful, state
@@ -319,3 +321,31 @@ async def test_a_thread_can_do_what_frees_the_gil_and_its_result_is_recorded() -
         await run_until_idle(loom, 5)
         assert state(loom, "Uses").got == 42
         assert ran == [21]
+
+
+@virtual_time
+async def test_what_an_untrusted_action_gives_makes_the_step_untrusted() -> None:
+    @action("web.get", untrusted=True)
+    async def get(page: str) -> str:
+        if page == "broken":
+            raise ActionFailed("what a stranger says has failed")
+        return page
+
+    @on("go")
+    async def reader(event: Event, ctx: Context) -> None:
+        ctx.publish("before")
+        if event.payload:
+            with suppress(ActionFailed):
+                await ctx.call("web.get", page=event.payload)
+        ctx.publish("after")
+
+    async with lawful(get, reader) as (loom, _):
+        probe = Probe(loom.bus, "after")
+        for page in ("", "home", "broken"):
+            await loom.publish("go", page)
+        await run_until_idle(loom, 5)
+        assert [event.label for event in probe.events] == [
+            Label(),
+            Label(untrusted=True),
+            Label(untrusted=True),
+        ]

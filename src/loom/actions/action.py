@@ -29,7 +29,8 @@ class Action(NamedTuple):
 
     *timeout* is in seconds for one attempt, *attempts* how often a retryable failure is tried. An *idempotent* action
     may be repeated after an unknown outcome; for others somebody is asked, one with *at_most_once* is never repeated.
-    An action that is not *interruptible* finishes even if its scope is cancelled.
+    An action that is not *interruptible* finishes even if its scope is cancelled. What an *untrusted* one gives back
+    may be what a stranger has written, and what a step makes of it is labelled so.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Action(NamedTuple):
     schema: Mapping[str, Any] = MappingProxyType({})
     takes_key: bool = False
     at_most_once: bool = False
+    untrusted: bool = False
 
 
 def action(
@@ -56,12 +58,14 @@ def action(
     idempotent: bool = False,
     interruptible: bool = True,
     at_most_once: bool = False,
+    untrusted: bool = False,
 ) -> Callable[[F], F]:
     """Make the decorated function a capability that agents act and call by *name*.
 
     The function takes keyword arguments; one called ``idempotency_key`` receives the effect's stable key. It may raise
     ``ActionFailed(..., retryable=True)`` to be tried again. With *at_most_once* it is called once for a key, whatever
-    becomes of it. Raises ConfigError, SignatureError.
+    becomes of it. With *untrusted* its results make the step that called it untrusted. Raises ConfigError and
+    SignatureError.
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ConfigError(f"action name {name!r}: use dotted words such as 'tts.speak'")
@@ -84,7 +88,7 @@ def action(
         schema["required"] = [r for r in schema["required"] if r != "idempotency_key"]
         made = Action(
             name, function, version, timeout, Approval(approval), 1 if at_most_once else attempts, idempotent,
-            interruptible, inspect.getdoc(function) or "", schema, takes_key, at_most_once,
+            interruptible, inspect.getdoc(function) or "", schema, takes_key, at_most_once, untrusted,
         )  # fmt: skip
         setattr(function, ACTION, made)
         return function

@@ -39,7 +39,7 @@ class HttpRequest:
         """Nothing stays open between requests."""
 
     def _request(self) -> Action:
-        @action(f"{self.name}.request", timeout=self._http.limits.timeout + 1)
+        @action(f"{self.name}.request", timeout=self._http.limits.timeout + 1, untrusted=True)
         async def request(
             url: str, method: str = "GET", headers: dict[str, str] | None = None, body: Content = None
         ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class HttpRequest:
         return made
 
     def _get(self) -> Action:
-        @action(f"{self.name}.get", timeout=self._http.limits.timeout + 1, idempotent=True)
+        @action(f"{self.name}.get", timeout=self._http.limits.timeout + 1, idempotent=True, untrusted=True)
         async def get(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
             """Get *url*; safe to repeat."""
             return await self._ask(url, "GET", headers or {}, None)

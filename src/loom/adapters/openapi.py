@@ -59,6 +59,7 @@ class OpenApi:
             idempotent=operation.method in ("GET", "HEAD"),
             description=operation.text,
             schema=schema_of_operation(self._document, operation),
+            untrusted=True,
         )
 
 

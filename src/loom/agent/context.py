@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loom.actions import Approval, Invocation
@@ -13,7 +14,7 @@ from loom.agent._effects import Effects
 from loom.agent._records import fingerprint
 from loom.agent._step import Step
 from loom.errors import ActionDenied, ConfigError, Overloaded
-from loom.event import Event, QoS
+from loom.event import Event, Label, QoS
 from loom.event.topic import check_topic
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Context(Step):
     def random(self) -> Random:
         """The runtime's source of chance."""
         return self._cell.services.random
+
+    @property
+    def decision(self) -> str:
+        """The id of the router's last decision because of this event, for ``feedback``; empty without one."""
+        return self._cell.services.decisions.get(self._event.id, "")
 
     def now_ms(self) -> int:
         """The runtime's time, Unix milliseconds."""
@@ -168,6 +174,13 @@ class Context(Step):
 
         return open_stream(self, task, input, timeout, options)
 
+    def feedback(self, decision: str, reward: float) -> None:
+        """Say how good the answer was that came of *decision*, 0 (useless) to 1: at once, and once for each decision.
+
+        Raises UnknownDecision, ValueError.
+        """
+        self._cell.services.feedback(decision, reward)
+
     async def request(self, topic: str, payload: Any = None, *, timeout: float = 5.0, **fields: Any) -> Event:
         """Publish a request and wait for the first reply.
 
@@ -230,10 +243,14 @@ class Context(Step):
         invocation = self._invocation(capability, arguments, number)
         if approval is not None and invocation.action.approval is not Approval.DENY:
             invocation.action = invocation.action._replace(approval=approval)
-        if durable is None:
-            return await self._recorded(what, lambda: services.executor.call(invocation), mark)
-        ledger = durable.ledger
-        return await self._recorded(what, lambda: ledger.call(self, invocation), mark)
+        run: Callable[[], Awaitable[Any]] = partial(services.executor.call, invocation)
+        if durable is not None:
+            run = partial(durable.ledger.call, self, invocation)
+        try:
+            return await self._recorded(what, run, mark)
+        finally:
+            if invocation.action.untrusted:  # what it failed with is a stranger's, too
+                self._label = self.label.join(Label(untrusted=True))
 
     async def _ask(self, task: str, input: Any, timeout: float | None, options: dict[str, Any]) -> Any:
         return await self._recorded(
