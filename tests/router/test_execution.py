@@ -19,11 +19,9 @@ from loom.errors import (
 from loom.event import Confidentiality, Label
 from loom.models import ModelRequest
 from loom.models.decision import Route
-from loom.router.budget import Budgets, Limit, Payer
 from loom.router.policy import Policy
 from loom.testing import virtual_time
-from tests.router.backends import PRICE as PRICE_SMALL
-from tests.router.backends import SECRET, FakeGuard, FakeModel, Told, cloud, leftovers, new_router
+from tests.router.backends import FakeGuard, FakeModel, Told, cloud, leftovers, new_router
 
 SENSITIVE = Label(Confidentiality.SENSITIVE)
 PRIVATE = Label(Confidentiality.PRIVATE)
@@ -234,153 +232,6 @@ async def test_what_is_told_holds_no_text_of_the_request_or_the_answer() -> None
     assert "banana" not in repr(told)
     assert "apple" not in repr(told)
     assert [topic for topic, _ in told] == ["decision", "outcome"] * 2
-
-
-# --- bills -----------------------------------------------------------------------------------------------------------
-
-
-def spent(budgets: Budgets, limit: float) -> float:
-    left = budgets.remaining(Payer("", None, ""), 0).money
-    assert left is not None
-    return limit - left
-
-
-@virtual_time
-async def test_the_backend_that_bills_is_the_one_that_is_charged() -> None:
-    budgets = Budgets([Limit("all", money=100.0)])
-    router = new_router(cloud("dear", ["fail"], quality=0.95), cloud("cheap", quality=0.9), budgets=budgets)
-    reply = await router.ask(asked())
-    assert reply.backend == "cheap"
-    assert spent(budgets, 100) == pytest.approx(0.52)
-    assert reply.cost == pytest.approx(0.52)
-
-
-@virtual_time
-async def test_who_was_sent_something_and_cancelled_is_paid_for_what_it_read() -> None:
-    budgets = Budgets([Limit("all", money=100.0)])
-    router = new_router(cloud(script=["hang"]), budgets=budgets)
-    task = asyncio.create_task(router.ask(asked(input="x" * 40)))
-    await asyncio.sleep(1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert spent(budgets, 100) == pytest.approx(0.51)  # a call and ten tokens
-    assert router.statistics()["cloud"]["cancelled"] == 1
-    assert leftovers(router) == []
-
-
-@virtual_time
-async def test_a_server_error_bills_nothing_and_a_broken_connection_may() -> None:
-    budgets = Budgets([Limit("all", money=100.0)])
-    router = new_router(cloud(script=["fail", "reset"]), budgets=budgets)
-    with pytest.raises(BackendFailed):
-        await router.ask(asked())
-    assert spent(budgets, 100) == 0
-    with pytest.raises(BackendFailed):
-        await router.ask(asked(input="x" * 40))
-    assert spent(budgets, 100) == pytest.approx(0.51)
-
-
-@virtual_time
-async def test_an_answer_may_be_as_long_as_was_reserved() -> None:
-    far = cloud(price=PRICE_SMALL)
-    router = new_router(far, budgets=Budgets([Limit("all", money=100.0)]))
-    await router.ask(asked())
-    assert far.requests[0].options["max_tokens"] == 512
-    await router.ask(asked(options={"max_tokens": 7}))
-    assert far.requests[1].options["max_tokens"] == 7
-
-
-@virtual_time
-async def test_many_at_once_never_spend_more_than_there_is() -> None:
-    far = cloud(script=[[0.01, "x"]])
-    budgets = Budgets([Limit("all", money=10.0)])
-    router = new_router(far, budgets=budgets)
-    results = await asyncio.gather(
-        *(router.ask(asked(options={"max_tokens": 5})) for _ in range(200)), return_exceptions=True
-    )
-    assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
-    assert 0 < len(far.requests) * 0.52 <= 10.0
-    assert leftovers(router) == []
-
-
-# --- privacy, once more right before sending -------------------------------------------------------------------------
-
-
-@virtual_time
-async def test_a_decision_that_is_wrong_sends_nothing_to_who_may_not_see_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from loom.router import counsel as module
-
-    real = module.decide
-
-    def wrong(request: ModelRequest, facts: Any, *rest: Any) -> Any:
-        free = ModelRequest(request.task, request.input)
-        return real(free, facts, *rest)
-
-    monkeypatch.setattr(module, "decide", wrong)
-    for label in ("sensitive", "private", "local-only"):
-        far = cloud(clearance=Confidentiality.PUBLIC)
-        router = new_router(far, guard=FakeGuard())
-        with pytest.raises(RouteRefused, match="is not sent to 'cloud'"):
-            await router.ask(asked(input=SECRET, label=Label.parse(label)))
-        assert not far.requests
-        assert leftovers(router) == []
-
-
-@virtual_time
-async def test_a_wrong_decision_without_a_guard_sends_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    from loom.router import counsel as module
-
-    real = module.decide
-    monkeypatch.setattr(
-        module, "decide", lambda request, *rest: real(ModelRequest(request.task, request.input), *rest)
-    )
-    far = cloud(clearance=Confidentiality.PRIVATE)
-    router = new_router(far)
-    with pytest.raises(RouteRefused, match="sensitive data is not sent"):
-        await router.ask(asked(label=SENSITIVE))
-    assert not far.requests
-
-
-@virtual_time
-async def test_what_is_sensitive_leaves_redacted_comes_back_restored_and_is_audited() -> None:
-    told = Told()
-    far = cloud(script=["you said {input}"])
-    router = new_router(far, guard=FakeGuard(), tell=told)
-    reply = await router.ask(asked(input=f"my word is {SECRET}", label=SENSITIVE))
-    assert far.requests[0].input == "my word is [X]"
-    assert reply.output == {"text": f"you said my word is {SECRET}"}
-    (audit,) = told.of("audit")
-    assert audit["input"] == "my word is [X]"
-    assert SECRET not in repr(told)
-
-
-@virtual_time
-async def test_a_known_secret_is_hidden_under_any_label() -> None:
-    far = cloud()
-    router = new_router(FakeModel("here", quality=0.1), far, guard=FakeGuard(secrets=(SECRET,)))
-    await router.ask(asked(input=f"what is {SECRET}?"))
-    await router.ask(asked(input="what is love?"))
-    assert [request.input for request in far.requests] == ["what is [X]?", "what is love?"]
-
-
-@virtual_time
-async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent() -> None:
-    guard = FakeGuard()
-    far = cloud(script=[[1, "x"]], concurrency=1)
-    router = new_router(far, guard=guard)
-    first = asyncio.create_task(router.ask(asked()))
-    await asyncio.sleep(0.1)
-    second = asyncio.create_task(router.ask(asked(thread="t")))
-    await asyncio.sleep(0.1)
-    guard.label("t", PRIVATE)
-    await first
-    with pytest.raises(RouteRefused, match="private data is not sent"):
-        await second
-    assert len(far.requests) == 1
-    assert leftovers(router) == []
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Who pays: the backend that was asked, for what it took, also when nobody waits for it any more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from loom.errors import (
+    BackendFailed,
+    ModelError,
+)
+from loom.event import Confidentiality, Label
+from loom.models import ModelRequest
+from loom.router.budget import Budgets, Limit, Payer
+from loom.testing import virtual_time
+from tests.router.backends import PRICE as PRICE_SMALL
+from tests.router.backends import cloud, leftovers, new_router
+
+SENSITIVE = Label(Confidentiality.SENSITIVE)
+PRIVATE = Label(Confidentiality.PRIVATE)
+
+
+def asked(**more: Any) -> ModelRequest:
+    return ModelRequest("chat", more.pop("input", "hello"), **more)
+
+
+def spent(budgets: Budgets, limit: float) -> float:
+    left = budgets.remaining(Payer("", None, ""), 0).money
+    assert left is not None
+    return limit - left
+
+
+@virtual_time
+async def test_the_backend_that_bills_is_the_one_that_is_charged() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud("dear", ["fail"], quality=0.95), cloud("cheap", quality=0.9), budgets=budgets)
+    reply = await router.ask(asked())
+    assert reply.backend == "cheap"
+    assert spent(budgets, 100) == pytest.approx(0.52)
+    assert reply.cost == pytest.approx(0.52)
+
+
+@virtual_time
+async def test_who_was_sent_something_and_cancelled_is_paid_for_what_it_read() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=["hang"]), budgets=budgets)
+    task = asyncio.create_task(router.ask(asked(input="x" * 40)))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spent(budgets, 100) == pytest.approx(0.51)  # a call and ten tokens
+    assert router.statistics()["cloud"]["cancelled"] == 1
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_server_error_bills_nothing_and_a_broken_connection_may() -> None:
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=["fail", "reset"]), budgets=budgets)
+    with pytest.raises(BackendFailed):
+        await router.ask(asked())
+    assert spent(budgets, 100) == 0
+    with pytest.raises(BackendFailed):
+        await router.ask(asked(input="x" * 40))
+    assert spent(budgets, 100) == pytest.approx(0.51)
+
+
+@virtual_time
+async def test_an_answer_may_be_as_long_as_was_reserved() -> None:
+    far = cloud(price=PRICE_SMALL)
+    router = new_router(far, budgets=Budgets([Limit("all", money=100.0)]))
+    await router.ask(asked())
+    assert far.requests[0].options["max_tokens"] == 512
+    await router.ask(asked(options={"max_tokens": 7}))
+    assert far.requests[1].options["max_tokens"] == 7
+
+
+@virtual_time
+async def test_many_at_once_never_spend_more_than_there_is() -> None:
+    far = cloud(script=[[0.01, "x"]])
+    budgets = Budgets([Limit("all", money=10.0)])
+    router = new_router(far, budgets=budgets)
+    results = await asyncio.gather(
+        *(router.ask(asked(options={"max_tokens": 5})) for _ in range(200)), return_exceptions=True
+    )
+    assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
+    assert 0 < len(far.requests) * 0.52 <= 10.0
+    assert leftovers(router) == []

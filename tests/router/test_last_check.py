@@ -1,0 +1,99 @@
+"""Right before sending, nothing is believed: not the policy, not the decision, not the label of a minute ago."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from loom.errors import (
+    RouteRefused,
+)
+from loom.event import Confidentiality, Label
+from loom.models import ModelRequest
+from loom.testing import virtual_time
+from tests.router.backends import SECRET, FakeGuard, FakeModel, Told, cloud, leftovers, new_router
+
+SENSITIVE = Label(Confidentiality.SENSITIVE)
+PRIVATE = Label(Confidentiality.PRIVATE)
+
+
+def asked(**more: Any) -> ModelRequest:
+    return ModelRequest("chat", more.pop("input", "hello"), **more)
+
+
+@virtual_time
+async def test_a_decision_that_is_wrong_sends_nothing_to_who_may_not_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from loom.router import counsel as module
+
+    real = module.decide
+
+    def wrong(request: ModelRequest, facts: Any, *rest: Any) -> Any:
+        free = ModelRequest(request.task, request.input)
+        return real(free, facts, *rest)
+
+    monkeypatch.setattr(module, "decide", wrong)
+    for label in ("sensitive", "private", "local-only"):
+        far = cloud(clearance=Confidentiality.PUBLIC)
+        router = new_router(far, guard=FakeGuard())
+        with pytest.raises(RouteRefused, match="is not sent to 'cloud'"):
+            await router.ask(asked(input=SECRET, label=Label.parse(label)))
+        assert not far.requests
+        assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_wrong_decision_without_a_guard_sends_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loom.router import counsel as module
+
+    real = module.decide
+    monkeypatch.setattr(
+        module, "decide", lambda request, *rest: real(ModelRequest(request.task, request.input), *rest)
+    )
+    far = cloud(clearance=Confidentiality.PRIVATE)
+    router = new_router(far)
+    with pytest.raises(RouteRefused, match="sensitive data is not sent"):
+        await router.ask(asked(label=SENSITIVE))
+    assert not far.requests
+
+
+@virtual_time
+async def test_what_is_sensitive_leaves_redacted_comes_back_restored_and_is_audited() -> None:
+    told = Told()
+    far = cloud(script=["you said {input}"])
+    router = new_router(far, guard=FakeGuard(), tell=told)
+    reply = await router.ask(asked(input=f"my word is {SECRET}", label=SENSITIVE))
+    assert far.requests[0].input == "my word is [X]"
+    assert reply.output == {"text": f"you said my word is {SECRET}"}
+    (audit,) = told.of("audit")
+    assert audit["input"] == "my word is [X]"
+    assert SECRET not in repr(told)
+
+
+@virtual_time
+async def test_a_known_secret_is_hidden_under_any_label() -> None:
+    far = cloud()
+    router = new_router(FakeModel("here", quality=0.1), far, guard=FakeGuard(secrets=(SECRET,)))
+    await router.ask(asked(input=f"what is {SECRET}?"))
+    await router.ask(asked(input="what is love?"))
+    assert [request.input for request in far.requests] == ["what is [X]?", "what is love?"]
+
+
+@virtual_time
+async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent() -> None:
+    guard = FakeGuard()
+    far = cloud(script=[[1, "x"]], concurrency=1)
+    router = new_router(far, guard=guard)
+    first = asyncio.create_task(router.ask(asked()))
+    await asyncio.sleep(0.1)
+    second = asyncio.create_task(router.ask(asked(thread="t")))
+    await asyncio.sleep(0.1)
+    guard.label("t", PRIVATE)
+    await first
+    with pytest.raises(RouteRefused, match="private data is not sent"):
+        await second
+    assert len(far.requests) == 1
+    assert leftovers(router) == []
