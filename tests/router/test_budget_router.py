@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from loom.router import Router
 from loom.router.budget import Budgets, Payer
 from loom.router.cache import Cache
 from loom.router.keep import ForgetfulKeep
+from loom.runtime._config_build import build
+from loom.runtime.config import parse_project
 from loom.testing import VirtualClock, virtual_time
 
 PRICE = Price(million_in=100.0, million_out=1000.0)
@@ -125,3 +128,24 @@ async def test_what_is_remembered_asks_nobody_costs_nothing_and_says_so() -> Non
     ):
         with pytest.raises(BudgetExceeded):
             await router.ask(other)
+
+
+@pytest.mark.parametrize("where", ['[loom]\ndata = "data"\n', ""], ids=["store", "file"])
+def test_what_a_project_spent_is_spent_after_a_restart(where: str, tmp_path: Path) -> None:
+    text = where + '[router.budgets.all]\nagents = "cook"\nmoney = 0.05\n'
+
+    async def life() -> list[str]:
+        told = []
+        async with build(parse_project(text, tmp_path / "loom.toml")).add_model(Cloud()) as loom:
+            for n in range(3):
+                request = ModelRequest("chat", f"{n}?", agent="cook", options={"max_tokens": 20})
+                try:
+                    told.append((await loom.infer(request)).backend)
+                except BudgetExceeded as error:
+                    told.append(error.budget)
+        return told
+
+    first, second = asyncio.run(life()), asyncio.run(life())
+    assert first[0] == "cloud"
+    assert first[-1] == "all"
+    assert second == ["all"] * 3

@@ -87,6 +87,12 @@ class Rows:
             self._task = loop.create_task(self._flush(), name="budget rows")
         await asyncio.shield(self._next)
 
+    async def landed(self) -> None:
+        """Return when nothing is on its way any more. Raises what *keep* raises."""
+        await self.kept(())
+        if self._flying and self._task is not None:
+            await asyncio.wait({self._task})
+
     async def _flush(self) -> None:
         """Write until nobody waits."""
         while self._next is not None:

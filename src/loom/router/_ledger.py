@@ -11,7 +11,7 @@ from loom.router._limits import UNLIMITED, Limit, Payer, Remaining, Spend
 from loom.router._refusal import full, no_price, refusal
 
 _AGENTS = 1024  # agents whose limits are remembered
-_LOOK = 64  # of the accounts that were touched longest ago, how many are looked at for one to forget
+_LOOK = 1024  # of the accounts that were touched longest ago, how many are looked at for one to forget
 
 
 class Rule:

@@ -81,6 +81,10 @@ class Semantic:
         if len(known) > self._entries:
             del known[next(iter(known))]
 
+    def forget(self) -> None:
+        """Forget the texts that were only looked for."""
+        self._latest.clear()
+
     def remove(self, where: Address) -> None:
         """Forget the text of *where*."""
         self._latest.pop(where.text, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from loom.errors import LoomError
@@ -116,20 +116,19 @@ class Budgets:
         await self._settled(self._ledger.drop(hold))
 
     async def _settled(self, keys: tuple[Key, ...]) -> None:
-        if keys:
-            await self._write(keys)
+        if keys and self._rows is not None:
+            await self._told(self._rows.kept(keys))
 
-    async def _write(self, keys: tuple[Key, ...]) -> None:
-        if self._rows is None:
-            return
+    async def _told(self, write: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._rows.kept(keys)
+            await write
         except (LoomError, OSError) as error:  # the answer is there: it is not lost for that
             log.warning("what was spent could not be kept, the next write takes it along: %s", error)
 
     async def close(self) -> None:
-        """Write what is still to be written."""
-        await self._write(())
+        """Write what is still to be written, and return when all of it is kept or cannot be."""
+        if self._rows is not None:
+            await self._told(self._rows.landed())
 
     def _age(self, now_ms: int) -> None:
         """On a new day, forget what is too old; not after a jump, for a clock that was wrong may be set back again."""

@@ -106,6 +106,8 @@ class Cache:
         gone = [key for key, entry in self._kept.items() if user is None or entry.user == user]
         for key in gone:
             self._drop(key)
+        if self._semantic is not None:
+            self._semantic.forget()
         return len(gone)
 
     def statistics(self) -> Mapping[str, Any]:
