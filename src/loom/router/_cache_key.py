@@ -95,7 +95,9 @@ def _apart(request: ModelRequest) -> tuple[object, object]:
 
 
 def tidy(text: str) -> str:
-    """*text* in one Unicode form and with one kind of line ends, without blanks around it."""
+    """*text* in one Unicode form and with one kind of line ends, without blanks around it; too large a one as it is."""
+    if len(text) > LARGEST_INPUT:
+        return text
     return normalize("NFC", text).replace("\r\n", "\n").strip()
 
 
