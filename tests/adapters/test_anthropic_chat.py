@@ -174,6 +174,21 @@ async def test_too_long_a_prompt_is_told_apart(monkeypatch: Patch) -> None:
         assert caught.value.limit == 200_000
 
 
+@pytest.mark.parametrize(
+    "listed", [reply(404, "no"), reply(200, "<html>"), reply(200, "{}"), reply(401, "{}")]
+)
+async def test_a_server_without_a_list_is_asked_without_a_name(monkeypatch: Patch, listed: bytes) -> None:
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        body = {**MESSAGE, "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn"}
+        writer.write(listed if asked.path == "/models" else reply(200, json.dumps(body), **JSON))
+
+    async with asking(monkeypatch, behave, anthropic, model="") as (model, server):
+        await model.infer(chat())
+        await model.infer(chat())
+        assert [asked.path for asked in server.requests].count("/models") == 1
+        assert json.loads(server.requests[-1].body)["model"] == ""
+
+
 async def test_without_a_name_the_first_model_is_asked(monkeypatch: Patch) -> None:
     async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.path == "/models":

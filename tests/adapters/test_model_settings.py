@@ -11,7 +11,7 @@ from loom.adapters._model_settings import make_price
 from loom.adapters.anthropic import anthropic
 from loom.adapters.openai import openai
 from loom.adapters.vllm import vllm
-from loom.errors import ConfigError, NoBackend
+from loom.errors import ConfigError, MissingExtra, NoBackend
 from loom.event import Confidentiality
 from loom.models import Model, ModelRequest, Price
 from loom.router.facts import facts_of
@@ -42,7 +42,9 @@ def test_a_loopback_address_does_not_make_it_local() -> None:
     for make in (openai, anthropic, vllm):
         model = make("x", url=HOME)
         assert (model.location, model.clearance) == ("cloud", Confidentiality.PUBLIC)
-        assert make("x", url=HOME, location="local", clearance="local-only").location == "local"
+        here = make("x", url=HOME, location="local")
+        assert (here.location, here.clearance, here.price) == ("local", Confidentiality.LOCAL_ONLY, Price())
+        assert make("x", url=HOME, location="edge").price is None
 
 
 @pytest.mark.parametrize("make", [openai, anthropic, vllm])
@@ -108,6 +110,15 @@ def test_a_key_of_a_file_is_private(tmp_path: Path) -> None:
         openai("x", tmp_path, url=HOME, key="file:key")
     (tmp_path / "key").chmod(0o600)
     assert openai("x", tmp_path, url=HOME, key="file:key")
+
+
+def test_what_is_missing_is_named_with_its_extra(monkeypatch: Patch) -> None:
+    def missing() -> None:
+        raise MissingExtra("http", "httpx")
+
+    monkeypatch.setattr("loom.adapters._model_http._httpx", missing)
+    with pytest.raises(MissingExtra, match="cloud"):
+        openai("x", url=HOME)
 
 
 def test_prices() -> None:

@@ -5,12 +5,14 @@ import json
 
 import pytest
 
+from loom.errors import BackendFailed
 from tests.adapters.fault_server import Asked
 from tests.adapters.model_server import (
     DEEP,
     HI,
     asking,
     bound,
+    chat,
     chunk,
     chunked,
     failure,
@@ -77,6 +79,22 @@ async def test_broken_characters_are_marked_and_no_error(monkeypatch: Patch) -> 
     async with asking(monkeypatch, says_stream(content)) as (model, _):
         items = await streamed(model)
         assert "".join(item["text"] for item in items) == "Hi th\ufffdre"
+
+
+async def test_who_writes_on_behind_the_limit_of_tokens_is_cut(monkeypatch: Patch) -> None:
+    content = stream(*[chunk("x" * 100)] * 60, chunk(finish="stop"))
+    async with asking(monkeypatch, says_stream(content)) as (model, _):
+        assert len(await streamed(model, chat("hi", max_tokens=100))) == 61
+        with pytest.raises(BackendFailed, match="far behind the limit") as caught:
+            await streamed(model, chat("hi", max_tokens=10))
+        assert not caught.value.retryable
+
+
+async def test_too_many_messages_are_cut(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("loom.adapters._remote_model.MOST_MESSAGES", 50)
+    content = stream(*[chunk("")] * 60, chunk(finish="stop"))
+    async with asking(monkeypatch, says_stream(content)) as (model, _):
+        assert "50 messages" in str(await failure(model, True))
 
 
 async def test_an_endless_stream_is_cut_at_its_limit(monkeypatch: Patch) -> None:

@@ -18,6 +18,12 @@ MOST_ARGUMENTS = 1_048_576
 """Characters of all the arguments in one answer."""
 
 SHOWN_ARGUMENTS = 2_000
+LONGEST_TOKEN = 64
+"""Characters of a token, at most: an answer of more than that for each token that was asked for has no end."""
+
+MOST_TOKENS = 131_072
+"""Tokens of an answer where the request does not say."""
+
 PER_TOKEN = 4
 """Bytes of a token, where nobody has counted."""
 
@@ -100,13 +106,17 @@ class Chat:
         self.closed = False
         self._names, self._prompt = ToolNames(asked), asked.prompt
         self._texts: list[str] = []
+        self._room = 4096 + LONGEST_TOKEN * (asked.max_tokens or MOST_TOKENS)
         self._finished = ""
         self._began = False
         self._logs, self._known = 0.0, 0
 
     def say(self, piece: str) -> str:
-        """*piece*, remembered."""
+        """*piece*, remembered; raises BackendFailed when it is more than was asked for by far."""
         self._began = True
+        self._room -= len(piece)
+        if self._room < 0:
+            raise BackendFailed(f"{self.peer.name} writes on far behind the limit of tokens", retryable=False)
         if piece:
             self._texts.append(piece)
         return piece

@@ -27,7 +27,7 @@ class Bounds:
 
     idle: float = 60.0
     request: int = 33_554_432
-    response: int = 16_777_216
+    response: int = 33_554_432
     kept: float = 30.0
     connections: int = 8
     waiting: int = 256

@@ -14,7 +14,7 @@ from loom.adapters._model_errors import Peer
 from loom.adapters._model_http import ModelHttp, Origin
 from loom.adapters._remote_model import About
 from loom.adapters._secrets import read_secret
-from loom.errors import ConfigError
+from loom.errors import ConfigError, MissingExtra
 from loom.event import Confidentiality
 from loom.models import Price
 
@@ -59,7 +59,10 @@ def reach(name: str, home: Path | None, how: Reach, concurrency: int) -> tuple[M
         )
     bounds = Bounds(idle=check_range("idle", how.idle, 0.1, 3600), connections=concurrency)
     origin = Origin(feed.target, feed.rules, feed.credentials, feed.ca)
-    http = ModelHttp(name, origin, bounds)
+    try:
+        http = ModelHttp(name, origin, bounds)
+    except MissingExtra:
+        raise MissingExtra("cloud", "httpx") from None
     return http, Peer(http.who, tuple(each for each in (secret, *feed.credentials.known) if each))
 
 
@@ -74,7 +77,7 @@ def make_about(name: str, values: Mapping[str, Any]) -> About:
         values["model"],
         place,
         _clearance(values["clearance"], place),
-        make_price(values["price"]),
+        make_price(0 if values["price"] is None and place == "local" else values["price"]),
         None if quality is None else check_range("quality", quality, 0, 1),
         None if context is None else int(check_range("context", context, 1, 1 << 40)),
         int(check_range("concurrency", values["concurrency"], 1, MOST_CONCURRENCY)),
@@ -118,6 +121,9 @@ def make_tasks(value: list[str] | None, able: tuple[str, ...]) -> list[str]:
 
 
 def _clearance(value: object, place: str) -> Confidentiality:
+    """The clearance in *value*; without one a server on this device sees everything, another what is public."""
+    if value is None:
+        return Confidentiality.LOCAL_ONLY if place == "local" else Confidentiality.PUBLIC
     word = value.name if isinstance(value, Confidentiality) else str(value)
     try:
         found = Confidentiality[word.upper().replace("-", "_")]

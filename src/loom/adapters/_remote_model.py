@@ -28,6 +28,9 @@ ERROR_BODY = 16_384
 LONGEST_MESSAGE = 2_097_152
 """Bytes of one message of a stream."""
 
+MOST_MESSAGES = 262_144
+"""Messages of one stream: a token each, more or less."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -148,7 +151,7 @@ class RemoteModel:
 
     async def warm(self) -> None:
         """Ask which models the server has, and open a connection by it; raises BackendFailed."""
-        await self._served.look()
+        await self._served.first(self.about.timeout)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -269,13 +272,16 @@ async def _pieces(exchange: Exchange, reader: Reader) -> AsyncGenerator[str, Non
         return
     if _kind(exchange) != "text/event-stream":
         raise _unreadable(exchange, "a stream of events")
-    parser = SseParser(LONGEST_MESSAGE)
+    parser, count = SseParser(LONGEST_MESSAGE), 0
     try:
         async with aclosing(exchange.chunks()) as chunks:
             async for chunk in chunks:
                 for message in parser.feed(chunk):
+                    count += 1
                     if piece := reader.take(message):
                         yield piece
+                if count > MOST_MESSAGES:
+                    raise RemoteTooLarge(f"a stream of more than {MOST_MESSAGES:,} messages")
                 if reader.done:
                     exchange.understood = True
                     return

@@ -79,9 +79,10 @@ class ServedModels:
         if not unknown_model(error.status, said):
             return error
         try:
-            names = await self.look()
+            self._models = await self._asked(LOOK)  # asked anew: a server may have got other models
         except BackendFailed:
             return error
+        names = self.names
         near = get_close_matches(wanted, names, 3, 0.4) or names[:3]
         if not near or wanted in names:
             return error
@@ -97,7 +98,11 @@ class ServedModels:
                     retryable=exchange.status >= 500,
                     status=exchange.status,
                 )
-            return [fields(each) for each in rows(read_object(await exchange.read(), who).get("data"))][:MOST]
+            body = await exchange.read()
+        try:
+            return [fields(each) for each in rows(read_object(body, who).get("data"))][:MOST]
+        except BackendFailed:
+            return []  # whatever it is, it is no list
 
 
 def context_of(model: Mapping[str, Any]) -> int | None:

@@ -24,7 +24,7 @@ def anthropic(
     model: str = "",
     key: str = "",
     location: str = "cloud",
-    clearance: str = "public",
+    clearance: str | None = None,
     price: dict[str, float] | float | None = None,
     quality: float | None = None,
     context: int | None = None,

@@ -35,7 +35,7 @@ def openai(
     model: str = "",
     key: str = "",
     location: str = "cloud",
-    clearance: str = "public",
+    clearance: str | None = None,
     price: dict[str, float] | float | None = None,
     quality: float | None = None,
     context: int | None = None,
@@ -57,7 +57,8 @@ def openai(
     """``use = "openai"``: the server whose API is at *url*, mostly ending in ``/v1``.
 
     *model* is asked for, without it the first that the server lists. *key* is ``env:NAME`` or ``file:PATH``. *location*
-    is cloud, edge or local, *clearance* the highest label that may be sent there; neither is guessed from the URL.
+    is cloud, edge or local, *clearance* the highest label that may be sent there: public, unless said, for a server
+    that is not local; neither is guessed from the URL.
     *price* is a table of in, out, call and second, or 0; *quality* 0 to 1, *context* in tokens.
     *tasks* are some of chat (the default), embed, transcribe and speak (with *voice*). *dialect* is openai, vllm,
     ollama, llama-server, or auto: what the list of models looks like. *api* is chat or responses. *logprobs* are asked

@@ -16,7 +16,7 @@ def vllm(
     model: str = "",
     key: str = "",
     location: str = "cloud",
-    clearance: str = "public",
+    clearance: str | None = None,
     price: dict[str, float] | float | None = None,
     quality: float | None = None,
     context: int | None = None,
