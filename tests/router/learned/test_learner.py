@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from math import inf, isfinite, nan
 from typing import Any
@@ -124,8 +125,9 @@ async def test_a_correction_speaks_against_the_answer_before() -> None:
     made = learner()
     before = (await expected(made))["small"].mean
     for number in range(20):
-        made.seen(decided(f"a{number}"), answered(asked(thread="t")))
-        made.seen(decided(f"b{number}"), answered(asked("No, that is wrong", thread="t"), "big"))
+        made.seen(decided(f"a{number}"), answered(asked(thread="t", user="ann")))
+        wrong = asked("No, that is wrong", thread="t", user="ann")
+        made.seen(decided(f"b{number}"), answered(wrong, "big"))
     assert made.statistics()["corrected"] == 20
     assert made.statistics()["followed"] == 19
     assert (await expected(made))["small"].mean < before - 0.1
@@ -203,9 +205,13 @@ async def test_it_is_kept_every_so_often_and_at_the_end() -> None:
     made = learner()
     await made.open(keep)
     for number in range(module.SAVED_AFTER + 1):
+        assert keep.read("learned") is None
         made.seen(decided(str(number)), answered(asked()))
         made.reward(str(number), 0.0)
-    assert keep.read("learned") is None
+        if number == module.SAVED_AFTER - 1:
+            await asyncio.sleep(0)
+            assert keep.read("learned") == made.state()
+            await keep.write("learned", None)
     await made.close()
     again = learner()
     await again.open(keep)
