@@ -218,3 +218,12 @@ def test_each_error_has_its_status(error: Exception, status: int, code: str) -> 
     )
     assert set(refusal.openai()["error"]) == {"message", "type", "param", "code"}
     assert set(refusal.anthropic()["error"]) == {"message", "type"}
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_is_for_the_kinds_it_names(serve: Any, tmp_path: Path) -> None:
+    keys = keys_of(tmp_path, reader={"kinds": ["embeddings", "models"]})
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post(CHAT, HI, keys["reader"])
+        assert (status, body["error"]["code"]) == (403, "not_allowed")
+        assert (await raw.get("/v1/models", keys["reader"]))[0] == 200

@@ -115,4 +115,6 @@ def _parts(project: Project) -> str:
     kinds = ("sources", "agents", "actions", "models")
     numbers = [(len(project.of(kind)), kind) for kind in kinds]
     words = [f"{n} {kind if n != 1 else kind.removesuffix('s')}" for n, kind in numbers if n]
+    if project.gateway is not None:
+        words.append(f"a gateway on port {project.gateway.get('port', 8420) or 'of its own'}")
     return ", ".join(words) or "nothing in it"

@@ -29,6 +29,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 DISCARDED = 4
 """How many times the limit is read, and thrown away, of a body that is too large: its sender hears the refusal then."""
+MUCH = 256_000
+"""Bytes that are read or written in a thread: a megabyte of JSON takes some ten milliseconds."""
 
 log = logging.getLogger("loom.web")
 
@@ -99,7 +101,7 @@ class Serving:
         wishes = read_wishes(scope["headers"])
         with self._slot():
             data = await read_body(receive, scope["headers"], self._settings)
-            call = endpoint.read(data, _content_type(scope))
+            call = await beside(len(data), endpoint.read, data, _content_type(scope))
             self._upstream.check(call.model, client)
             request = request_of(call, wishes, client, self._settings.timeout)
             self._upstream.check_profile(request.profile, client)
@@ -124,7 +126,9 @@ class Serving:
     async def _whole(self, endpoint: Endpoint, call: Call, request: ModelRequest, reply: Reply) -> None:
         got = await self._upstream.infer(request)
         told = self._told(endpoint, call, got)
-        await send_answer(reply, endpoint.write(got.output, told, call), headers_of(told))
+        size = len(call.input) * 4_000 if endpoint.kind == "embeddings" else 0
+        answer = await beside(size, endpoint.write, got.output, told, call)
+        await send_answer(reply, answer, headers_of(told))
 
     async def _streamed(self, endpoint: Endpoint, call: Call, request: ModelRequest, reply: Reply) -> None:
         assert endpoint.events is not None
@@ -233,6 +237,11 @@ async def while_there(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def beside(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What *work* makes of *given*; in a thread where there is so much of it that the loop would stand still."""
+    return await asyncio.to_thread(work, *given) if size > MUCH else work(*given)
 
 
 def _content_type(scope: Scope) -> str:
