@@ -80,11 +80,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 LEAVES = {
     "loom.adapters._folder_watch",
     "loom.adapters._system_readings",
+    "loom.adapters.camera_source",
     "loom.agent._cron",
     "loom.cli._live",
     "loom.event.codec",
     "loom.models._blazeface",
-    "loom.runtime._devices",
     "loom.store._rocksdb_open",
     "loom.store._rocksdb_repair",
     "loom.store._rocksdb_upkeep",

@@ -223,7 +223,8 @@ def test_only_what_is_in_the_table_is_done(line: bytes) -> None:
     async def main() -> None:
         async with new_loom() as runtime:
             told = await _control.obey(runtime, line)
-            assert told == {"wrong": "this runtime knows pause, resume, retry, drop, mute, unmute, allow"}
+            known = "pause, resume, retry, drop, mute, unmute, allow, profile"
+            assert told == {"wrong": f"this runtime knows {known}"}
 
     run(main())
 
@@ -241,6 +242,19 @@ def test_what_is_asked_wrongly_is_answered(line: bytes) -> None:
     async def main() -> None:
         async with new_loom() as runtime:
             assert list(await _control.obey(runtime, line)) == ["wrong"]
+
+    run(main())
+
+
+def test_the_profile_of_a_running_router_is_changed() -> None:
+    async def main() -> None:
+        async with new_loom() as runtime:
+            told = await _control.obey(runtime, b'{"do": "profile", "profile": "cheap"}')
+            assert told == {"said": "the router follows profile 'cheap' now"}
+            assert runtime.router.policy.name == "cheap"
+            told = await _control.obey(runtime, b'{"do": "profile", "profile": "cheep"}')
+            assert told == {"wrong": "no profile 'cheep'; did you mean 'cheap'?"}
+            assert runtime.router.policy.name == "cheap"
 
     run(main())
 

@@ -248,7 +248,7 @@ def test_a_project_without_agents_gets_a_note(folder: Path) -> None:
 def test_a_built_in_thing_without_its_packages_says_how_to_get_them(
     folder: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "loom.runtime._devices", None)
+    monkeypatch.setitem(sys.modules, "loom.adapters.camera_source", None)
     monkeypatch.setattr("importlib.metadata.version", _not_installed)
     kind = "sources" if part == "camera" else "models"
     with pytest.raises(MissingExtra, match=r"pip install '.*\[vision\]'"):

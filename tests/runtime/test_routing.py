@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loom import Agent, Context, Event, Loom, on
-from loom.errors import ConfigError, Deferred
+from loom.errors import BudgetExceeded, ConfigError, Deferred
 from loom.event import Confidentiality, Label
 from loom.journal.notes import DECIDED
 from loom.models import ModelReply, ModelRequest, Price, Route
@@ -198,3 +198,31 @@ async def test_decisions_push_no_other_note_out(tmp_path: Path) -> None:
         assert (await loom.why("some event")).found
         assert (await loom.why(f"d{3 * DECIDED // 2 - 1}")).found
         assert not (await loom.why("d0")).found
+
+
+async def test_an_event_changes_the_profile_and_an_untrusted_or_unknown_one_does_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Loom(router={}).add_model(Fake("here", quality=0.6)).add_model(cloud()) as loom:
+        await loom.publish("loom.router.profile", {"profile": "private"})
+        assert loom.router.policy.name == "private"
+        for told in ({"profile": "best"}, "best"):
+            await loom.publish("loom.router.profile", told, label=Label(untrusted=True))
+        assert loom.router.policy.name == "private"
+        for wrong in ({"profile": "bset"}, {"profil": "best"}, None, {"profile": ["best"]}):
+            await loom.publish("loom.router.profile", wrong)
+        assert loom.router.policy.name == "private"
+        assert "did you mean 'best'" in caplog.text
+        await loom.publish("loom.router.profile", {"profile": "best"})
+        assert loom.router.policy.name == "best"
+
+
+async def test_a_program_says_what_a_project_file_says() -> None:
+    limits = {"all": {"money": 0.0}}
+    settings = {"profile": "cheap", "threshold": 0.9, "budgets": limits, "cache": True, "learned": True}
+    async with Loom(router=settings).add_model(Fake("here")).add_model(cloud()) as loom:
+        assert (loom.router.policy.prefer, loom.router.policy.threshold) == ("cost", 0.9)
+        with pytest.raises(BudgetExceeded):
+            await loom.ask("chat", "hello", route="far")
+    with pytest.raises(ConfigError, match=r"router.thresold in Loom\(router=...\): no key 'thresold'"):
+        Loom(router={"thresold": 1})

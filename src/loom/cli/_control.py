@@ -136,6 +136,12 @@ async def _allow(loom: Loom, asked: dict[str, Any]) -> str:
     return f"{asked['source']} is allowed, also after a restart"
 
 
+async def _profile(loom: Loom, asked: dict[str, Any]) -> str:
+    from loom.router.profiles import choose
+
+    return choose(loom.router, _text(asked, "profile"))
+
+
 _DEEDS: dict[str, Callable[[Loom, dict[str, Any]], Awaitable[str]]] = {
     "pause": _pause,
     "resume": _resume,
@@ -144,6 +150,7 @@ _DEEDS: dict[str, Callable[[Loom, dict[str, Any]], Awaitable[str]]] = {
     "mute": _mute,
     "unmute": _unmute,
     "allow": _allow,
+    "profile": _profile,
 }
 
 

@@ -24,7 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom agent` takes."""
     parser.description = (
         "Looks at the agents of a data folder, also while a runtime uses it. pause,\n"
-        "resume and dead reach one that `loom run` started; reset and fork need the\nfolder alone."
+        "resume, profile and dead reach one that `loom run` started; reset and fork need the\nfolder alone."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(
@@ -34,6 +34,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
     state.add_argument("--show-private", action="store_true", help="also when its label is above public")
     _add(commands, "pause", _pause, "handle nothing more until resume, also after a restart", "NAME")
     _add(commands, "resume", _pause, "go on", "NAME")
+    profile = _add(
+        commands, "profile", _profile, "which policy its router follows from now on, until it ends"
+    )
+    profile.add_argument(
+        "profile", metavar="PROFILE", help="balanced, private, fast, cheap, best, or one of its own"
+    )
     reset = _add(commands, "reset", _reset, "begin with the defaults; the old state is put aside", "NAME")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     fork = _add(commands, "fork", _fork, "a copy under another name, as it was after an event", "NAME")
@@ -125,6 +131,17 @@ def _pause(options: argparse.Namespace) -> int:
         return f"{options.name} is {'paused' if value else 'resumed'}, from the next start on"
 
     return _either(find_place(options), {"do": options.command, "agent": options.name}, offline)
+
+
+def _profile(options: argparse.Namespace) -> int:
+    place = find_place(options)
+    process = holder(place.folder)
+    if process is None:
+        raise ConfigError(
+            f"no runtime uses {place.folder}; [router] profile is what the next one begins with"
+        )
+    say(command(process, {"do": "profile", "profile": options.profile}))
+    return 0
 
 
 def _reset(options: argparse.Namespace) -> int:

@@ -31,10 +31,11 @@ class Surroundings(NamedTuple):
 
 
 class Routing(NamedTuple):
-    """A router and what it learns with, which is opened before it is asked and closed after."""
+    """A router and what outlives it: opened before it is asked and closed after."""
 
     router: Router
     learner: Any = None
+    budgets: Budgets | None = None
     keep: Keep | None = None
 
     async def open(self) -> None:
@@ -43,22 +44,24 @@ class Routing(NamedTuple):
             await self.learner.open(self.keep)
 
     async def close(self) -> None:
-        """Save what was learnt. Raises what the Keep raises."""
-        if self.learner is not None:
-            await self.learner.close()
+        """Save what was learnt and spent; its models are left. Raises what the Keep raises."""
+        for each in (self.budgets, self.learner):
+            if each is not None:
+                await each.close()
 
 
 def make_router(models: Iterable[Model], around: Surroundings, settings: Settings = USUAL) -> Routing:
     """The router of a runtime; raises ConfigError, MissingExtra for a detector or a file that is not there."""
     models = list(models)
     learner = _learner(around) if settings.learned else None
+    budgets = Budgets(settings.limits, around.keep, offset=settings.offset) if settings.limits else None
     rules, signals = _taken_over(settings, models, lambda: router)
     router = Router(
         models,
         policy=replace(settings.policy, rules=(*settings.policy.rules, *rules)).check(),
         clock=around.clock,
         tell=around.tell,
-        budgets=Budgets(settings.limits, around.keep, offset=settings.offset) if settings.limits else None,
+        budgets=budgets,
         cache=_cache(settings, around.clock, lambda: router),
         guard=Guard(make_detectors(settings.detectors), secrets=_secrets(models), keep=around.keep),
         learner=learner,
@@ -66,7 +69,7 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
         signals=signals,
     )
     router.profiles.update(settings.profiles)
-    return Routing(router, learner, around.keep)
+    return Routing(router, learner, budgets, around.keep)
 
 
 def _cache(settings: Settings, clock: Clock, router: Callable[[], Router]) -> Cache | None:

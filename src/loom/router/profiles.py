@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Protocol
 
+from loom.bus import Bus, Queue
 from loom.errors import ConfigError
+from loom.event import Event, QoS
 from loom.router.policy import Policy
 
+log = logging.getLogger("loom.router")
+TOPIC = "loom.router.profile"
+"""What is published here changes the profile while it runs."""
 DEFAULT = "balanced"
 PROFILES: Mapping[str, Policy] = {
     # here where that is good enough, here and there in a band below, else there
@@ -31,3 +38,44 @@ def profile_of(name: object, profiles: Mapping[str, Policy] = PROFILES) -> Polic
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(profiles)}"
         raise ConfigError(f"no profile {name!r:.60}; {hint}")
     return found
+
+
+class Follows(Protocol):
+    """A router, as far as profiles are concerned."""
+
+    policy: Policy
+
+    @property
+    def profiles(self) -> Mapping[str, Policy]: ...
+
+
+def choose(router: Follows, name: object) -> str:
+    """Have *router* follow the profile called *name* from now on; what to say of it. Raises ConfigError."""
+    router.policy = profile_of(name, router.profiles)
+    return f"the router follows profile {name!r} now"
+
+
+def listen(bus: Bus, router: Follows) -> None:
+    """Follow what is published on ``loom.router.profile`` from now on: ``{"profile": NAME}``.
+
+    What is untrusted, or names no profile, is logged and changes nothing.
+    """
+    queue = Queue(TOPIC, QoS.REALTIME, 16)
+
+    def follow() -> None:
+        for event in queue.take_batch(16, 0):
+            _follow(router, event)
+        queue.settle()
+
+    queue.notify = follow
+    bus.attach(TOPIC, queue)
+
+
+def _follow(router: Follows, event: Event) -> None:
+    told = event.payload
+    try:
+        if event.label.untrusted:
+            raise ConfigError("its label is untrusted")
+        log.info("%s", choose(router, told.get("profile") if isinstance(told, Mapping) else told))
+    except ConfigError as error:
+        log.warning("an event on %s was not followed: %s (event %s)", TOPIC, error, event.id)

@@ -10,9 +10,11 @@ from loom.errors import MissingExtra
 LATE = {
     "router": ("loom.router.assembly", "make_router", "worker"),
     "surroundings": ("loom.router.assembly", "Surroundings", "worker"),
+    "listen": ("loom.router.profiles", "listen", "worker"),
+    "settings": ("loom.router.settings", "read_settings", "worker"),
     "telling": ("loom.router.telling", "Telling", "worker"),
     "processes": ("loom.worker", "ProcessPool", "worker"),
-    "camera": ("loom.runtime._devices", "camera", "vision"),
+    "camera": ("loom.adapters.camera_source", "camera", "vision"),
     "wyoming": ("loom.adapters.wyoming", "wyoming", "voice"),
     "wyoming_service": ("loom.adapters.wyoming_service", "wyoming_service", "voice"),
     "wyoming_sink": ("loom.adapters.wyoming", "wyoming_sink", "voice"),

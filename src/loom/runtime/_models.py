@@ -31,7 +31,7 @@ class Models:
         self._routing: Any = None
         self._opened = False
         self.settings: Settings | None = None
-        self.services: Services | None = None
+        self.services: Services = None  # type: ignore[assignment]  # set by the runtime
         self._processes: Any = None
         self._closed = False
 
@@ -85,7 +85,19 @@ class Models:
         if self._routing is None:
             around = surroundings(self.services, self.settings)
             self._routing = load("router")(self._models, around, *([self.settings] if self.settings else ()))
+            load("listen")(self.services.bus, self._routing.router)
         return self._routing.router
+
+    async def open(self) -> None:
+        """Make the router, if a project or program says how it is to be; without that it waits until it is asked."""
+        if self.settings is not None and not self._opened:
+            await self._open()
+
+    async def _open(self) -> None:
+        await asyncio.to_thread(load, "router")  # imports, for which the loop has no time
+        self.router  # noqa: B018 - made here, by whoever is first
+        self._opened = True
+        await self._routing.open()
 
     async def _chosen(self, task: str) -> Any:
         """The router; raises NoBackend when there is nothing to choose from."""
@@ -94,10 +106,7 @@ class Models:
 
             raise NoBackend(f"no model can do {task!r}: none is added{advice(task)}")
         if not self._opened:
-            await asyncio.to_thread(load, "router")  # imports, for which the loop has no time
-            self.router  # noqa: B018 - made here, by whoever is first
-            self._opened = True
-            await self._routing.open()
+            await self._open()
         return self.router
 
     async def run(

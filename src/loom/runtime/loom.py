@@ -20,6 +20,7 @@ from loom.errors import Closed, ConfigError, StateError
 from loom.event import Event
 from loom.runtime._approvals import Approvals
 from loom.runtime._assembly import check_uses, make_cell, spread, with_companions
+from loom.runtime._backends import load
 from loom.runtime._durability import open_durable, tidy
 from loom.runtime._inference import Inference
 from loom.runtime._models import Models
@@ -46,7 +47,8 @@ class Loom(Operations, Inference, Sensing):
     action names to allow, deny or ask, *seed* fixes chance. *clock* and *store* replace the defaults. *data* is the
     folder of a durable store: what agents have accepted, know and have yet to do outlives the process there. *key* says
     where the key is that seals what is private ("env", "keyring", a file), *backend* is sqlite or rocksdb. *causes*
-    notes losses, denials and retries in memory, for ``why``; with *data* they are on disk.
+    notes losses, denials and retries in memory, for ``why``; with *data* they are on disk. *router* says where requests
+    of models go, as the table [router] of a project file does.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Loom(Operations, Inference, Sensing):
         key: str | None = None,
         backend: str | None = None,
         causes: bool = False,
+        router: Mapping[str, Any] | None = None,
         seed: int | None = None,
         drain: float = 10.0,
         watchdog: float | None = 0.25,
@@ -95,6 +98,11 @@ class Loom(Operations, Inference, Sensing):
             self._durable,
         )  # fmt: skip
         self.models.services = self._services
+        if router is not None:
+            self.models.settings = load("settings")(
+                router, lambda path: f"{'.'.join(path)} in Loom(router=...)"
+            )
+        self._services.feedback = self.models.feedback
         if self._durable is not None:
             self._durable.attach(self._services)
             self._durable.journal.on_idle = self._stir
@@ -204,6 +212,7 @@ class Loom(Operations, Inference, Sensing):
             self._watchdog = Watchdog(self._watch, self._codes, self._blocked, self.clock.monotonic)
         if self._durable is not None:
             self._durable.ledger.recover()
+        await self.models.open()
         for cell in list(self._cells.values()):
             await cell.life.start()
         if self._durable is not None:

@@ -1,4 +1,4 @@
-"""Built-in devices for project files: cameras. A leaf: loaded by name."""
+"""Cameras for project files: what `use = "camera"` makes. A leaf: loaded by name."""
 
 from __future__ import annotations
 
