@@ -66,6 +66,8 @@ class FakeModel:
             match what:
                 case int() | float():
                     await asyncio.sleep(what)
+                case BaseException():
+                    raise what
                 case "hang":
                     await asyncio.get_running_loop().create_future()
                 case "die":

@@ -11,6 +11,7 @@ from loom.errors import (
     BackendFailed,
     BackendTimeout,
     ConfigError,
+    ContextExceeded,
     Deferred,
     ModelError,
     RouteRefused,
@@ -68,6 +69,21 @@ async def test_nobody_else_is_asked_after_a_request_that_is_wrong_itself() -> No
     with pytest.raises(BackendFailed, match="refused"):
         await router.ask(asked())
     assert not here.requests
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BackendFailed("wrong key", status=401, retryable=False),
+        BackendFailed("no such model", status=404, retryable=False),
+        BackendFailed("quota", status=429, retryable=False),
+        ContextExceeded("too long", 400, 2048),
+    ],
+)
+@virtual_time
+async def test_what_is_wrong_with_one_backend_is_not_wrong_with_the_next(error: Exception) -> None:
+    router = new_router(FakeModel("here", quality=0.1), cloud(script=[error]))
+    assert (await router.ask(asked())).backend == "here"
 
 
 @virtual_time

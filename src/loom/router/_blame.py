@@ -9,6 +9,7 @@ from loom.errors import (
     BackendFailed,
     BudgetExceeded,
     ConfigError,
+    ContextExceeded,
     MissingExtra,
     NoBackend,
     WorkerRefused,
@@ -52,9 +53,21 @@ def blame(error: BaseException | None, sent: bool, lost: bool) -> Blame:
     return Blame("failed", False, late=isinstance(error, TimeoutError))
 
 
+def another_may_help(error: Exception) -> bool:
+    """Whether *error* is one of the backend: a request that is wrong itself is wrong everywhere.
+
+    A key that is not accepted, a quota that is used up, a context that is too short are one backend's; what may not be
+    asked again and has no status is taken to be the request's.
+    """
+    if not isinstance(error, BackendFailed) or error.retryable or isinstance(error, ContextExceeded):
+        return True
+    return error.status not in (0, *_CLIENTS)
+
+
 def _failed(error: BackendFailed) -> Blame:
     unbilled = error.status >= 400
+    well = error.status in _CLIENTS or isinstance(error, ContextExceeded)
     if error.retry_after is not None:
         return Blame("failed", rest=max(error.retry_after, 0.0), unbilled=unbilled)
-    ok = True if error.status in _CLIENTS else False if error.retryable else None
+    ok = True if well else False if error.retryable or error.status else None
     return Blame("failed", ok, late=isinstance(error, TimeoutError), unbilled=unbilled, remote=True)

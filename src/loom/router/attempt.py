@@ -43,7 +43,6 @@ class Attempt:
         self._slot = False
         self._outbound: Outbound | None = None
         self._first_ms: float | None = None
-        self._model = ""
 
     async def infer(self) -> ModelReply:
         """The answer. Raises what the backend raises, BackendTimeout, BackendBusy, BudgetExceeded, RouteRefused."""
@@ -217,8 +216,8 @@ class Attempt:
         if self._first_ms is None:
             self._first_ms = (asyncio.get_running_loop().time() - self._sent_at) * 1000
         self._meter.piece(item)
-        if isinstance(item, Mapping) and isinstance(item.get("model"), str):
-            self._model = item["model"]
+        if isinstance(item, Mapping) and item.get("done"):
+            self._answered(item, item.get("model"))
         most = None if self._bound is None else self._bound.tokens_out
         if most is not None and self._meter.written > 2 * most:
             raise BudgetExceeded(
@@ -237,8 +236,15 @@ class Attempt:
             raise BackendFailed(
                 f"{self.backend.name!r} answered with {type(reply).__name__} instead of a ModelReply"
             )
-        self._model = reply.model
+        self._answered(reply.output, reply.model)
         return reply
+
+    def _answered(self, output: Any, model: object) -> None:
+        """Note whether it was the model that was asked for."""
+        wanted = getattr(self.backend.model, "model", "")
+        known = isinstance(wanted, str) and wanted and isinstance(model, str) and model
+        other = isinstance(output, Mapping) and bool(output.get("other_model"))
+        self.backend.counts["other_model"] += other or bool(known and not _same(str(model), str(wanted)))
 
     def _reply(self, output: Any, reply: ModelReply) -> ModelReply:
         call = self.call
@@ -295,9 +301,6 @@ class Attempt:
         backend.counts[blamed.outcome] += 1
         backend.cost += cost
         backend.tokens += 0 if blamed.unbilled else usage.tokens_in + usage.tokens_out
-        wanted = getattr(backend.model, "model", "")
-        if self._model and isinstance(wanted, str) and wanted and not _same(self._model, wanted):
-            backend.counts["other_model"] += 1
         tried = Tried(backend.name, blamed.outcome, "" if error is None else named(error), cost)
         self.call.add(tried, type(usage)() if blamed.unbilled else usage)
 

@@ -12,6 +12,7 @@ from loom.errors import BackendFailed, LoomError
 from loom.models import Decision, ModelReply, ModelRequest, Usage
 from loom.models.decision import Route
 from loom.models.price import NOTHING
+from loom.router._blame import another_may_help
 from loom.router.budget import UNLIMITED, Payer, Remaining
 from loom.router.parties import Parties
 from loom.router.policy import Policy
@@ -78,7 +79,7 @@ class Call:
 
     def goes_on(self, error: Exception) -> bool:
         """Whether another backend may help after *error*: there is time, and it was not the request's own fault."""
-        if isinstance(error, BackendFailed) and not error.retryable:
+        if not another_may_help(error):
             return False
         left = self.seconds()
         return left is None or left > 0
