@@ -84,7 +84,7 @@ async def test_many_at_once_never_spend_more_than_there_is() -> None:
     budgets = Budgets([Limit("all", money=10.0)])
     router = new_router(far, budgets=budgets)
     results = await asyncio.gather(
-        *(router.ask(asked(options={"max_tokens": 5})) for _ in range(200)), return_exceptions=True
+        *(router.ask(asked(options={"max_tokens": 5})) for _ in range(1_000)), return_exceptions=True
     )
     assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
     assert 0 < len(far.requests) * 0.52 <= 10.0

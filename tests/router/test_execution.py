@@ -260,12 +260,18 @@ async def test_the_words_for_what_cannot_be_done() -> None:
     with pytest.raises(RouteRefused, match=r"no model can do 'chatt'.*did you mean 'chat'") as caught:
         await router.ask(ModelRequest("chatt"))
     assert caught.value.decision is not None
+    with pytest.raises(RouteRefused, match="no backend 'heer'; did you mean 'here'"):
+        await router.ask(asked(route="heer"))
+    router.add(FakeModel("ear", tasks=("transcribe",)))
+    with pytest.raises(RouteRefused, match="ear: it cannot do 'chat'"):
+        await router.ask(asked(route="ear"))
     with pytest.raises(ConfigError, match="no profile 'privat'; did you mean 'private'"):
         await router.ask(asked(profile="privat"))
     with pytest.raises(UnknownDecision, match="'nope'"):
         router.feedback("nope", 1)
+    before = len(router.decisions)
     decision = await router.decide(asked())
-    assert len(router.decisions) == 1
+    assert len(router.decisions) == before
     with pytest.raises(UnknownDecision):
         router.decisions(decision.id)
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from loom.errors import LoomError
 from loom.event import Confidentiality, Label, QoS
 from loom.models import FREE, ModelRequest
+from loom.privacy import Guard
 from loom.router.budget import Budgets, Limit
 from loom.router.keep import ForgetfulKeep
 from loom.router.policy import Policy
@@ -32,6 +33,9 @@ SURE = st.builds(lambda text, sure: {"text": text, "confidence": sure}, ANSWERS,
 ENTRY = st.lists(st.sampled_from([0.0, 0.2, 1.5, 4.0]), max_size=1).flatmap(
     lambda wait: st.one_of(ANSWERS, ANSWERS, SURE, TROUBLE).map(lambda what: [*wait, what])
 )
+
+
+GUARDS = ("fake", "real", "none")
 
 
 class Far(NamedTuple):
@@ -188,10 +192,12 @@ def all_settled(router: Router, told: Told, models: list[FakeModel]) -> None:
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(MODELS, POLICIES, ASKINGS, st.sampled_from([None, 0.3, 1.0, 5.0]), st.booleans(), st.booleans())
+@given(
+    MODELS, POLICIES, ASKINGS, st.sampled_from([None, 0.3, 1.0, 5.0]), st.booleans(), st.sampled_from(GUARDS)
+)
 @virtual_time
 async def test_the_promises_hold_whatever_backends_do_and_wherever_it_is_cancelled(
-    entries: list[Any], policy: Policy, askings: list[Asking], money: float | None, slow: bool, guarded: bool
+    entries: list[Any], policy: Policy, askings: list[Asking], money: float | None, slow: bool, guarded: str
 ) -> None:
     models, told = made(entries), Told()
     budgets = None
@@ -199,14 +205,16 @@ async def test_the_promises_hold_whatever_backends_do_and_wherever_it_is_cancell
         budgets = Budgets(
             [Limit("all", money=money), Limit("each", ("thread",), calls=3)], SlowKeep() if slow else None
         )
-    guard = FakeGuard() if guarded else None
+    guard: Any = {"fake": FakeGuard, "none": lambda: None, "real": lambda: Guard(secrets=[SECRET])}[guarded]()
     router = new_router(*models, policy=policy, budgets=budgets, guard=guard, tell=told)
     answers = await asyncio.gather(*(ask(router, each) for each in askings))
     assert all(each <= 1 for each in answers)
     assert leftovers(router) == []
     nothing_leaked(models)
     all_settled(router, told, models)
-    assert SECRET not in repr([payload for topic, payload in told if topic != "provisional"])
+    assert SECRET not in repr(
+        [payload for topic, payload in told if topic != "provisional"]
+    )  # nor in an audit
     if budgets is not None:
         assert budgets.overrun == 0
         assert budgets.reserved == budgets.committed + budgets.released

@@ -38,7 +38,8 @@ class Counsel:
         request, parties = call.request, call.parties
         now_ms = parties.clock.now_ms()
         able = self.able(call)
-        facts: Sequence[Facts] = [each.facts(now_ms, request) for each in able or self._backends.values()]
+        candidates = self._with_named(able, request.route) if able else self._backends.values()
+        facts: Sequence[Facts] = [each.facts(now_ms, request) for each in candidates]
         if parties.learner is not None and len(able) > 1:
             facts = await self._expected(call, facts)
         signals = EMPTY if parties.signals is None else await self._signals(call)
@@ -50,6 +51,11 @@ class Counsel:
             request.profile,
         )  # fmt: skip
         return decide(request, facts, call.left, call.policy, now)
+
+    def _with_named(self, able: list[Backend], name: str) -> list[Backend]:
+        """*able*, and the backend that is asked for by name, so that it is said why it does not do."""
+        named = self._backends.get(name)
+        return able if named is None or named in able else [*able, named]
 
     def new_id(self, now_ms: int) -> str:
         """A decision's id: sortable by time."""
@@ -92,8 +98,9 @@ class Counsel:
         request, decision = call.request, call.decision
         if not self.able(call):
             return unknown(request.task, [each.model for each in self._backends.values()], request.stream)
-        whys = "; ".join(f"{each.backend}: {each.why}" for each in decision.verdicts if not each.taken)
-        return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({whys})" if whys else "")
+        whys = [f"{each.backend}: {each.why}" for each in decision.verdicts if each.rule != "route"]
+        more = "; ".join(why for why in whys if why not in decision.why)
+        return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({more})" if more else "")
 
 
 def _redactable(call: Call, facts: Sequence[Facts]) -> bool:

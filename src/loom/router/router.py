@@ -76,6 +76,8 @@ class Router:
         backend = self._backends[model.name] = Backend(model)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
+        if self._parties.cache is not None:
+            self._parties.cache.forget()  # there may be a better answer now
 
     @property
     def policy(self) -> Policy:
