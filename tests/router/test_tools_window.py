@@ -106,6 +106,14 @@ def test_the_newest_stay() -> None:
     assert noted[0] == {"role": "user", "content": "so far: much"}
 
 
+@pytest.mark.parametrize("room", range(130, 700, 30))
+def test_at_no_room_it_is_a_little_over(room: int) -> None:
+    talk = [{"role": "user", "content": f"{number} " + "word " * 50} for number in range(10)]
+    window = fit(talk, room)
+    assert window.tokens <= room * KEEPS
+    assert window.dropped
+
+
 def test_an_overlong_question_keeps_its_beginning_and_its_end() -> None:
     window = fit([{"role": "user", "content": "BEGIN " + "word " * 10_000 + "END"}], 200)
     (message,) = window.messages()
