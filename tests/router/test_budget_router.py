@@ -39,27 +39,29 @@ class Cloud:
         self.failing = failing
 
     async def infer(self, request: ModelRequest) -> ModelReply:
+        """The whole answer, billed when it is there."""
+        output: dict[str, Any] = [item async for item in self.stream(request)][-1]
+        return ModelReply({**output, "text": "Paris."}, "cloud", 0, 1, usage=Usage(1, output["tokens_out"]))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        """Token by token, each billed when it is written."""
         self.asked += 1
         await asyncio.sleep(self.chance.random())
         if self.failing and self.asked % 9 == 0:
             raise ModelFailed("gone")
         most = request.options["max_tokens"]
         assert isinstance(most, int)
-        usage = Usage(1, self.chance.choice([most, most // 2]))
-        self.billed[request.agent] += round(PRICE.cost(usage) * 1e6)
-        return ModelReply(
-            {"text": "Paris.", "tokens_in": 1, "tokens_out": usage.tokens_out, "stopped": "end"},
-            "cloud",
-            0,
-            1,
-            usage=usage,
-        )
+        written = self.chance.choice([most, most // 2])
+        if request.stream:
+            for n in range(written):
+                self._bill(request, Usage(not n, 1))
+                yield {"text": "x "}
+        else:
+            self._bill(request, Usage(1, written))
+        yield {"text": "", "done": True, "tokens_in": 1, "tokens_out": written, "stopped": "end"}
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
-        reply = await self.infer(request)
-        assert isinstance(reply.output, dict)
-        yield {"text": reply.output["text"]}
-        yield {**reply.output, "text": "", "done": True}
+    def _bill(self, request: ModelRequest, usage: Usage) -> None:
+        self.billed[request.agent] += round(PRICE.cost(usage) * 1e6)
 
     async def close(self) -> None:
         pass
@@ -149,3 +151,35 @@ def test_what_a_project_spent_is_spent_after_a_restart(where: str, tmp_path: Pat
     assert first[0] == "cloud"
     assert first[-1] == "all"
     assert second == ["all"] * 3
+
+
+class Slow(ForgetfulKeep):
+    """A Keep that takes a while, so that requests are cancelled while their reservation is written, too."""
+
+    async def write(self, name: str, value: bytes | None) -> None:
+        await asyncio.sleep(0.05)
+        await super().write(name, value)
+
+
+@virtual_time(seeds=5)
+async def test_whatever_is_cancelled_nothing_stays_reserved_and_nothing_billed_is_uncounted() -> None:
+    cloud, chance, now = Cloud(failing=True), random.Random(5), VirtualClock().now_ms()
+    budgets = Budgets({"all": {"money": 1e6}}, Slow())
+    router = Router([cloud], budgets=budgets, clock=VirtualClock())
+
+    async def one(n: int) -> None:
+        request = ModelRequest("chat", "hi", options={"max_tokens": 20}, stream=n % 2 == 0)
+        if not request.stream:
+            await router.ask(request)
+            return
+        async for _ in router.stream(request):
+            await asyncio.sleep(chance.random() / 10)
+
+    tasks = [asyncio.ensure_future(one(n)) for n in range(200)]
+    for task in chance.sample(tasks, 120):
+        asyncio.get_running_loop().call_later(chance.random() * 1.2, task.cancel)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(10)  # what goes on after its request was cancelled has come to its end
+    (line,) = budgets.report(now)
+    assert line["reserved"] == 0
+    assert line["used"] >= sum(cloud.billed.values()) / 1e6 - 1e-9
