@@ -331,6 +331,45 @@ async def test_broken_arguments_are_told_in_the_call(monkeypatch: Patch, argumen
         assert output["stopped"] == "tools"
 
 
+async def test_a_setting_that_is_refused_by_name_is_left_out_from_then_on(monkeypatch: Patch) -> None:
+    refused = ("max_tokens", "logprobs", "stream_options")
+
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        wrong = [name for name in refused if name in json.loads(asked.body)]
+        words = f"Unsupported parameter: '{wrong[0]}'. Use 'max_completion_tokens'." if wrong else ""
+        words = (
+            words.replace(" Use 'max_completion_tokens'.", "")
+            if words and wrong[0] != "max_tokens"
+            else words
+        )
+        error = json.dumps({"error": {"message": words}})
+        writer.write(reply(400, error, **JSON) if wrong else reply(200, stream(*HI), **SSE))
+
+    async with asking(monkeypatch, behave, dialect="llama-server") as (model, server):
+        for _ in range(2):
+            assert (await model.infer(chat("hi", max_tokens=5))).output["text"] == "Hi thére"
+        assert len(server.requests) == 5
+        assert json.loads(server.requests[-1].body)["max_completion_tokens"] == 5
+        assert (model.statistics()["adapted"], model.statistics()["failed"]) == (3, 0)
+
+
+async def test_who_refuses_what_was_left_out_is_not_asked_for_ever(monkeypatch: Patch) -> None:
+    said = {"error": {"message": "max_completion_tokens logprobs stream_options"}}
+    async with asking(monkeypatch, says_json(said, 400), dialect="llama-server") as (model, server):
+        assert (await failure(model, True)).status == 400
+        assert len(server.requests) == 4
+
+
+async def test_advice_needs_no_second_place(monkeypatch: Patch) -> None:
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        listed = asked.path == "/v1/models"
+        body = '{"data": [{"id": "m1"}]}' if listed else '{"error": {"message": "model m does not exist"}}'
+        writer.write(reply(200 if listed else 404, body, **JSON))
+
+    async with asking(monkeypatch, behave, concurrency=1) as (model, _):
+        assert "'m1'" in str(await failure(model, False))
+
+
 async def test_an_unknown_model_is_told_with_the_nearest(monkeypatch: Patch) -> None:
     async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.path == "/v1/models":

@@ -52,6 +52,9 @@ class MessagesTalk:
     asked: Asked
     pieces: bool = False
 
+    def adapted(self, words: str) -> None:
+        """Nothing can be left out."""
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = messages_body(self.asked, model)

@@ -65,6 +65,12 @@ class Talk(Protocol):
     @property
     def pieces(self) -> bool: ...
 
+    def adapted(self, words: str) -> Wire | None:
+        """The format without the setting that a refusal names in *words*; None when there is nothing to leave out.
+
+        It leaves out more each time, so that asking again comes to an end.
+        """
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send to have *model* (empty: whichever it has) answer."""
 

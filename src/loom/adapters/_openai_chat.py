@@ -45,11 +45,18 @@ class ChatTalk:
         """Whether it is better asked for in pieces."""
         return self.dialect.pieces
 
+    def adapted(self, words: str) -> ChatWire | None:
+        """The format without the setting that a refusal names; None when it names none."""
+        found = self.dialect.adapted(words)
+        return None if found is None else ChatWire(self.peer, found)
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = chat_body(self.asked, model, self.dialect)
         if stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
+            body["stream"] = True
+            if self.dialect.usage:
+                body["stream_options"] = {"include_usage": True}
             if self.asked.tools:
                 body.pop("logprobs", None)  # llama-server refuses the three together
         return Call("/chat/completions", encode(body), JSON, stream=stream, prompt=self.asked.prompt)

@@ -19,7 +19,8 @@ class Dialect:
     """*max_tokens*: the name of that setting; *strict*: it has strict schemas; *logprobs*: they are asked for.
 
     *pieces*: answers are asked for in pieces even when they are wanted whole. llama-server works on for nobody when who
-    asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed.
+    asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed. *usage*: it is
+    asked to say at the end of a stream what that took.
     """
 
     name: str
@@ -27,6 +28,19 @@ class Dialect:
     strict: bool = False
     logprobs: bool = False
     pieces: bool = False
+    usage: bool = True
+
+    def adapted(self, words: str) -> Dialect | None:
+        """The dialect of a server that refuses a setting in these *words*; None when they name none of ours."""
+        if "max_completion_tokens" in words and self.max_tokens == "max_tokens":
+            return replace(
+                self, max_tokens="max_completion_tokens"
+            )  # as OpenAI's own do, behind another name
+        if "logprobs" in words and self.logprobs:
+            return replace(self, logprobs=False)
+        if "stream_options" in words and self.usage:
+            return replace(self, usage=False)
+        return None
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """How an answer is bound to *schema*; strictly, where the server can and the schema allows it."""

@@ -52,6 +52,9 @@ class ResponsesTalk:
         """Whether it is better asked for in pieces."""
         return self.dialect.pieces
 
+    def adapted(self, words: str) -> None:
+        """Nothing can be left out."""
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = response_body(self.asked, model, self.dialect)

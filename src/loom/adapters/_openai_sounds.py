@@ -52,6 +52,9 @@ class HearingTalk:
 
     pieces: ClassVar[bool] = False
 
+    def adapted(self, words: str) -> None:
+        """Nothing can be left out."""
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send: a form with a WAV file in it."""
         named = {"model": model, "response_format": "json", **self.options}
@@ -107,6 +110,9 @@ class SpeakingTalk:
     speed: float | None
 
     pieces: ClassVar[bool] = False
+
+    def adapted(self, words: str) -> None:
+        """Nothing can be left out."""
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send; a WAV file is wanted back, because it says its rate."""

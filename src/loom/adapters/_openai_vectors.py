@@ -44,6 +44,9 @@ class VectorsTalk:
 
     pieces: ClassVar[bool] = False
 
+    def adapted(self, words: str) -> None:
+        """Nothing can be left out."""
+
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body: dict[str, Any] = {"input": list(self.texts), "encoding_format": "float"}

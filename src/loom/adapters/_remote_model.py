@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from loom.adapters._exchange import Exchange
 from loom.adapters._json_fields import off_loop
 from loom.adapters._model_call import Answer, Call, Reader, Talk, Wire
-from loom.adapters._model_errors import Peer, Status, failure, refusal
+from loom.adapters._model_errors import Peer, Refusal, Status, failure, refusal
 from loom.adapters._model_http import ModelHttp
 from loom.adapters._served_models import ServedModels
 from loom.adapters._server_signals import ServerSignals
@@ -81,7 +81,7 @@ class RemoteModel:
         self.peer = link.peer
         self._http, self._wires = link.http, dict(wires)
         self._served, self._signals = link.served, link.signals
-        self._counts = {"asked": 0, "failed": 0, "estimated": 0, "other_model": 0}
+        self._counts = {"asked": 0, "failed": 0, "estimated": 0, "other_model": 0, "adapted": 0}
 
     @property
     def context(self) -> int | None:
@@ -197,23 +197,32 @@ class RemoteModel:
 
     @asynccontextmanager
     async def _asked(self, request: ModelRequest, talk: Talk, stream: bool) -> AsyncIterator[Exchange]:
-        """The answer to *request*, which is one: any other status is raised as an error."""
+        """The answer to *request*, which is one: any other status is raised as an error.
+
+        A server that names a setting as the reason is asked again without it, and from then on.
+        """
         timeout = self._time(request)
         deadline = _now() + timeout
         model = self.about.model or await self._served.first(timeout)
-        call: Call = await off_loop(_size(request.input), talk.call, model, stream)
         self._signals.used()
-        async with self._http.open(call, deadline - _now()) as exchange:
-            if not 200 <= exchange.status < 300:
-                raise await self._refused(call, exchange)
-            self._signals.told(vsr_signals(exchange.headers))
-            yield exchange
+        while True:
+            call: Call = await off_loop(_size(request.input), talk.call, model, stream)
+            async with self._http.open(call, deadline - _now()) as exchange:
+                if 200 <= exchange.status < 300:
+                    self._signals.told(vsr_signals(exchange.headers))
+                    yield exchange
+                    return
+                said = refusal(await exchange.head(ERROR_BODY))
+            wire = talk.adapted(said.words) if exchange.status in (400, 422) else None
+            if wire is None:
+                raise await self._refused(call, exchange, said)
+            self._wires[request.task], talk = wire, wire.talk(request)
+            self._counts["adapted"] += 1
 
-    async def _refused(self, call: Call, exchange: Exchange) -> BackendFailed:
+    async def _refused(self, call: Call, exchange: Exchange, said: Refusal) -> BackendFailed:
         if 300 <= exchange.status < 400:
             why = f"{self.peer.name} redirects ({exchange.status}), which is not followed; set `url` to where it leads"
             return BackendFailed(why, retryable=False, status=exchange.status)
-        said = refusal(await exchange.head(ERROR_BODY))
         at = Status(exchange.status, exchange.headers, time.time())
         return await self._served.advised(failure(self.peer, at, said, call.prompt), said, self.about.model)
 

@@ -88,6 +88,7 @@ def openai(
         for each in made if kind else ():
             found = make_dialect(kind or dialect, http.origin.target.host, logprobs)
             each.speak(make_wires(peer, found, api, voice))
+            each.features |= {"logprobs"} if found.logprobs and api == "chat" else set()
 
     watched = ModelHttp(name, http.origin, METRICS) if metrics else None
     link = Link(http, peer, ServedModels(http, model, seen), ServerSignals(watched, model))
