@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loom.event import Confidentiality
 from loom.models.model import ModelRequest
 from loom.router.budget import Remaining
-from loom.router.facts import Facts, Quantiles, bucket_of
+from loom.router.facts import Facts, Quantiles
 from loom.router.policy import Now, Policy
 from loom.router.rules import Rule
 from loom.router.size import Size
@@ -23,7 +23,10 @@ Refusal = tuple[str, str]
 
 
 class Bounds(NamedTuple):
-    """What a request may take, all of its bounds in one place; *needs* are features, *cap* money, *left_ms* time."""
+    """What a request may take, all of its bounds in one place; *needs* are features, *cap* money, *left_ms* time.
+
+    *choosy*: the request or a rule says where it is to go. *bucket* is that of its size.
+    """
 
     request: ModelRequest
     policy: Policy
@@ -34,6 +37,8 @@ class Bounds(NamedTuple):
     needs: frozenset[str]
     cap: float | None
     left_ms: float | None
+    choosy: bool
+    bucket: int
 
     @property
     def money(self) -> bool:
@@ -43,7 +48,10 @@ class Bounds(NamedTuple):
     def refusal(self, facts: Facts) -> Refusal | None:
         """Why *facts* may not take the request, as it is now; None: it may, as far as money and time allow."""
         return (
-            self._routed(facts) or self._private(facts) or self._capable(facts) or self._open(facts)
+            (self._routed(facts) if self.choosy else None)
+            or (None if facts.location == "local" else self._private(facts))
+            or self._capable(facts)
+            or self._open(facts)
         )  # the order of the rules: the first that refuses is the one that is told
 
     # --- where it is to go ----------------------------------------------------------------------------------------
@@ -64,9 +72,7 @@ class Bounds(NamedTuple):
     # --- what it may see ------------------------------------------------------------------------------------------
 
     def _private(self, facts: Facts) -> Refusal | None:
-        """Why the data may not go there. What stays on this device is seen by everybody on it."""
-        if facts.location == "local":
-            return None
+        """Why the data may not leave for there; what stays on this device is seen by everybody on it."""
         label = self.request.label.confidentiality
         if label >= Confidentiality.LOCAL_ONLY:
             return "privacy.local_only", "local-only data never leaves this device"
@@ -160,10 +166,10 @@ class Bounds(NamedTuple):
 
     def latency(self, facts: Facts) -> Quantiles | None:
         """How long *facts* takes to answer, with the wait for those before; None: nothing is known yet."""
-        first = _nearest(facts.first_ms, self.size.tokens_in)
+        first = _nearest(facts.first_ms, self.bucket)
         if first is None:
             return None
-        token = _nearest(facts.token_ms, self.size.tokens_in) or Quantiles(0.0, 0.0)
+        token = _nearest(facts.token_ms, self.bucket) or _AT_ONCE
         tokens = min(self.size.tokens_out, TYPICAL)
         alone = first.p50 + tokens * token.p50
         ahead = max(0, facts.running + facts.waiting + 1 - facts.concurrency)
@@ -185,11 +191,13 @@ def goes(route: str, facts: Facts) -> bool:
     return route == facts.name
 
 
-def _nearest(known: Mapping[int, Quantiles], tokens: int) -> Quantiles | None:
-    """What is known of requests of that size, or of the size that is nearest to it."""
+_AT_ONCE = Quantiles(0.0, 0.0)
+
+
+def _nearest(known: Mapping[int, Quantiles], bucket: int) -> Quantiles | None:
+    """What is known of requests of the size of *bucket*, or of the size that is nearest to it."""
     if not known:
         return None
-    bucket = bucket_of(tokens)
     found = known.get(bucket)
     return known[min(known, key=lambda each: (abs(each - bucket), -each))] if found is None else found
 

@@ -13,7 +13,7 @@ from loom.router._bounds import EVERYWHERE, Bounds
 from loom.router._sides import alone, beyond, by_preference, nobody, sides_of, threshold
 from loom.router._weighed import Choice, Weighed
 from loom.router.budget import Remaining
-from loom.router.facts import Facts
+from loom.router.facts import Facts, bucket_of
 from loom.router.policy import Now, Policy
 from loom.router.rules import Asked, first
 from loom.router.size import size_of
@@ -47,6 +47,7 @@ def bounds_of(request: ModelRequest, budgets: Remaining, policy: Policy, now: No
     return Bounds(
         request, policy, now, size, rule, budgets, _needs(request.options),
         min(caps) if caps else None, min(times) if times else None,
+        rule is not None or request.route not in EVERYWHERE, bucket_of(size.tokens_in),
     )  # fmt: skip
 
 

@@ -43,11 +43,14 @@ class When:
         return (
             self._sized(asked)
             and (not self.languages or str(asked.signals.get("language", "")).lower() in self.languages)
-            and all(_signalled(asked.signals.get(name), wanted) for name, wanted in self.signals.items())
-            and (not self.keywords or _words(self.keywords).search(asked.text) is not None)
-            and all(each.holds(asked) for each in self.every)
+            and (
+                not self.signals
+                or all(_signalled(asked.signals.get(name), wanted) for name, wanted in self.signals.items())
+            )
+            and (not self.keywords or _stands_in(self.keywords, asked.text))
+            and (not self.every or all(each.holds(asked) for each in self.every))
             and (not self.some or any(each.holds(asked) for each in self.some))
-            and not any(each.holds(asked) for each in self.never)
+            and not (self.never and any(each.holds(asked) for each in self.never))
         )
 
     def _sized(self, asked: Asked) -> bool:
@@ -91,9 +94,9 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """What the user wrote, the latest of it."""
+        """What the user wrote, the latest of it, without differences of case."""
         if self._text is None:
-            self._text = text_of(self.request.input)
+            self._text = text_of(self.request.input).casefold()
         return self._text
 
 
@@ -132,8 +135,15 @@ def _signalled(value: object, wanted: tuple[str, ...] | float) -> bool:
     return isinstance(value, int | float) and value >= wanted
 
 
-@lru_cache(maxsize=256)
-def _words(keywords: tuple[str, ...]) -> re.Pattern[str]:
-    """A pattern that finds each of *keywords* where no letter or digit stands beside it."""
-    found = "|".join(re.escape(each) for each in sorted(keywords, key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{found})(?!\w)", re.IGNORECASE)
+def _stands_in(keywords: tuple[str, ...], text: str) -> bool:
+    """Whether one of *keywords* is in *text* where no letter or digit stands beside it."""
+    folded, pattern = _words(keywords)
+    return any(each in text for each in folded) and pattern.search(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _words(keywords: tuple[str, ...]) -> tuple[tuple[str, ...], re.Pattern[str]]:
+    """*keywords* without differences of case, and a pattern that finds each as a word of its own."""
+    folded = tuple(each.casefold() for each in keywords)
+    found = "|".join(re.escape(each) for each in sorted(folded, key=len, reverse=True))
+    return folded, re.compile(rf"(?<!\w)(?:{found})(?!\w)")
