@@ -204,6 +204,8 @@ class Attempt:
     # --- what comes back -------------------------------------------------------------------------------------------
 
     async def _next(self, items: AsyncGenerator[Any, None]) -> Any:
+        if self._until is None:
+            return await anext(items, _OVER)
         try:
             async with asyncio.timeout_at(self._cut()):
                 return await anext(items, _OVER)

@@ -74,6 +74,8 @@ def figures(output: Mapping[str, Any]) -> Usage:
 
 
 def _sane(value: object) -> Any:
+    if type(value) is int and 0 <= value < 1e15:
+        return value
     good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
     return value if good else 0
 
