@@ -37,7 +37,8 @@ def mail(random: Random) -> Made:
         [f"{name}.{family}", f"{name}{random.randrange(100)}", f"{name[0]}{family}", f"{name}_{family}", f"{name}+{draw(random, LOWER, 4)}", f"{name}-{random.randrange(1970, 2010)}"]
     )  # fmt: skip
     domain = random.choice(DOMAINS)
-    text = random.choice([str, str, str.upper, str.title])(f"{local}@{domain}")
+    text = f"{local}@{domain}"
+    text = random.choice([text, text, text.upper(), text.title()])
     if random.random() < 0.1:
         text = f"{local} (at) {domain.replace('.', ' (dot) ')}" if "'" not in local else text
     return Made("EMAIL", text, (text,))
@@ -162,14 +163,13 @@ TOLD = (
 
 
 def secret(random: Random) -> Made:
-    value = random.choice(
-        [
-            lambda: random.choice(NAMES).title() + draw(random, DIGITS, 4),
-            lambda: draw(random, ALNUM, random.randint(8, 24)) + "7",
-            lambda: draw(random, LOWER, 5) + "-" + draw(random, DIGITS, 3) + "-" + draw(random, UPPER, 3),
-            lambda: "P4" + draw(random, ALNUM + "!#$%*?", 9) + "x",
-        ]
-    )()
+    values = [
+        random.choice(NAMES).title() + draw(random, DIGITS, 4),
+        draw(random, ALNUM, random.randint(8, 24)) + "7",
+        draw(random, LOWER, 5) + "-" + draw(random, DIGITS, 3) + "-" + draw(random, UPPER, 3),
+        "P4" + draw(random, ALNUM + "!#$%*?", 9) + "x",
+    ]
+    value = random.choice(values)
     return Made("SECRET", random.choice(TOLD).format(value), (value,))
 
 

@@ -109,7 +109,10 @@ def test_an_answer_by_a_schema_stays_json() -> None:
 
 
 def test_what_is_found_late_is_hidden_in_what_came_before() -> None:
-    talk = [{"role": "user", "content": "winter99 it is"}, {"role": "user", "content": "I mean, password: winter99"}]
+    talk = [
+        {"role": "user", "content": "winter99 it is"},
+        {"role": "user", "content": "I mean, password: winter99"},
+    ]
     outbound = Guard().outbound(ask(talk))
     assert "winter99" not in str(outbound.request.input)
     assert outbound.restore(outbound.request.input) == talk

@@ -172,6 +172,6 @@ def test_the_time_for_a_hostile_text_grows_with_its_length_and_no_faster(name: s
 def test_a_prompt_of_ten_megabytes_is_redacted() -> None:
     text = "some ordinary words, 17 of them; " * 150_000
     redacted = CORE.redact(f"{text} bob@example.com {text}", conversation())
-    assert len(redacted) > 9_000_000
+    assert len(redacted) > 9_900_000
     assert "bob@example" not in redacted
     assert "<EMAIL_1_BCDFG>" in redacted

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from math import log2
 
 from loom.privacy.finding import Finding
+from loom.privacy.view import small
 
 _W = r"[A-Za-z0-9_\-]"
 _FORMS = (
@@ -46,7 +47,6 @@ _IS = (
 )
 _TELLING = re.compile(
     rf"(?:(?<![^\W_])(?:{_CALLED})(?![^\W_])|{_FOREIGN}){_WHOSE}[\"'`*_)\]]{{0,3}}\s{{0,3}}({_IS})[\s:]{{0,3}}",
-    re.IGNORECASE,
 )
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|`([^`\n]{1,256}+)`|“([^”\n]{1,256}+)”|"
@@ -238,7 +238,7 @@ _PASS = re.compile(
 
 
 def _told(text: str) -> Iterator[Finding]:
-    for match in _TELLING.finditer(text):
+    for match in _TELLING.finditer(small(text)):
         quoted = _QUOTED.match(text, match.end())
         if quoted and quoted.lastindex:
             yield Finding(*quoted.span(quoted.lastindex), "SECRET")
@@ -279,12 +279,9 @@ def _bare(match: re.Match[str]) -> Iterator[Finding]:
 
 def _random(text: str) -> Iterator[Finding]:
     """Long strings that look drawn by lot beside a telling word."""
-    told = [match.span() for match in _NEAR.finditer(text)]
-    index = 0
-    for match in _LONG.finditer(text) if told else ():
-        while index < len(told) and told[index][1] < match.start() - 48:
-            index += 1
-        if index < len(told) and told[index][0] < match.end() + 24 and looks_random(match[0]):
+    for match in _LONG.finditer(text):
+        around = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
+        if looks_random(match[0]) and any(_NEAR.search(part) for part in around):
             yield Finding(match.start(), match.start() + len(match[0].rstrip(".-")), "KEY")
 
 

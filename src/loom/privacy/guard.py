@@ -180,31 +180,32 @@ class Guard:
         self, input: object, options: Mapping[str, object], conversation: Conversation
     ) -> tuple[object, dict[str, object]]:
         """Both redacted; again when values were found that may stand in what was looked at before."""
-        for _ in range(PASSES):
-            known = len(conversation.placeholders)
-            input = mapped(input, self._leaf(conversation))
-            options = {name: self._option(value, name, conversation) for name, value in options.items()}
+        for number in range(PASSES):
+            known, again = len(conversation.placeholders), number > 0
+            input = mapped(input, self._leaf(conversation, "", again))
+            options = {
+                name: self._option(value, name, conversation, again) for name, value in options.items()
+            }
             if len(conversation.placeholders) == known:
                 break
         return input, dict(options)
 
-    def _option(self, value: object, name: str, conversation: Conversation) -> object:
+    def _option(self, value: object, name: str, conversation: Conversation, again: bool) -> object:
         """Numbers such as a seed or a temperature are the caller's and stay."""
-        return value if isinstance(value, int | float) else mapped(value, self._leaf(conversation, name))
+        return (
+            value if isinstance(value, int | float) else mapped(value, self._leaf(conversation, name, again))
+        )
 
-    def _leaf(self, conversation: Conversation, where: str = "") -> Callable[[Scalar, bool], object]:
+    def _leaf(self, conversation: Conversation, where: str, again: bool) -> Callable[[Scalar, bool], object]:
         def leaf(value: Scalar, told: bool) -> object:
-            if isinstance(value, str):
-                return self._text(value, conversation, told and where not in ("schema", "tools"))
-            return self._number(value, conversation)
+            if not isinstance(value, str):
+                return self._number(value, conversation)
+            hidden = told and where not in ("schema", "tools") and len(value.strip()) >= SHORTEST
+            if hidden and not conversation.placeholders.issued(value):
+                return conversation.put(value, "SECRET")
+            return self._redaction.redact(value, conversation, again)
 
         return leaf
-
-    def _text(self, text: str, conversation: Conversation, told: bool) -> str:
-        names = conversation.placeholders
-        if told and len(text.strip()) >= SHORTEST and not names.issued(text):
-            return conversation.put(text, "SECRET")
-        return self._redaction.redact(text, conversation)
 
     def _number(self, value: int | float, conversation: Conversation) -> object:
         text = str(value)

@@ -47,13 +47,14 @@ class Redaction:
         for value in known:
             self._known.add(value, "WORD")
 
-    def redact(self, text: str, conversation: Conversation) -> str:
+    def redact(self, text: str, conversation: Conversation, again: bool = False) -> str:
         """*text* with placeholders; raises NotRedacted when it hides too much, or something new with every look.
 
-        The same again for what it returns. `conversation.placeholders.restore` gives *text* back.
+        The same again for what it returns; *again*: it was returned before, and looked at for what was found since.
+        `conversation.placeholders.restore` gives *text* back.
         """
         for _ in range(ROUNDS):
-            found = self.find(text, conversation)
+            found, again = self.find(text, conversation, again), True
             if not found:
                 return text
             at = 0
@@ -66,16 +67,22 @@ class Redaction:
             "a text in which hiding one thing shows another cannot be redacted; ask a local backend"
         )
 
-    def find(self, text: str, conversation: Conversation) -> list[Finding]:
-        """What is to be hidden in *text* yet: disjoint, in order."""
+    def find(self, text: str, conversation: Conversation, again: bool = False) -> list[Finding]:
+        """What is to be hidden in *text* yet: disjoint, in order; *again*: detectors saw it all but what changed."""
         names = conversation.placeholders
         holes = names.holes(text)
         found = [Finding(*span, "TEXT") for span in names.lookalikes(text)]
-        for view in views(_masked(text, names)):
-            found += (
-                Finding(*view.span(start, end), kind)
-                for start, end, kind in self._seen(view.text, conversation)
-            )
+        base = _masked(text, names)
+        for number, view in enumerate(views(base)):
+            if again and number == 0:
+                found += (
+                    Finding(*view.span(a, b), kind)
+                    for a, b, kind in self._told(small(view.text), conversation)
+                )
+                view.windows = base.around() if len(view.text) == len(base.text) else view.windows
+            for at, end in view.windows:
+                seen = self._seen(view.text[at:end], conversation)
+                found += (Finding(*view.span(at + start, at + stop), kind) for start, stop, kind in seen)
         return without(merged(found), holes)
 
     @property
@@ -93,19 +100,21 @@ class Redaction:
         return any(True for each in (self._known, conversation.literals) for _ in each.find(whole))
 
     def _seen(self, text: str, conversation: Conversation) -> Iterator[Finding]:
-        low = small(text)
-        yield from self._known.find(low)
-        yield from conversation.literals.find(low)
+        yield from self._told(small(text), conversation)
         for detector in self.detectors:
             yield from detector.find(text)
         for start, end, inner in _encoded(text):
             if self._shows(inner, conversation, _NESTED):
                 yield Finding(start, end, "DATA")
 
+    def _told(self, low: str, conversation: Conversation) -> Iterator[Finding]:
+        yield from self._known.find(low)
+        yield from conversation.literals.find(low)
+
     def _shows(self, text: str, conversation: Conversation, depth: int) -> bool:
         for view in views(View(text)):
             low = small(view.text)
-            if any(True for each in (self._known, conversation.literals) for _ in each.find(low)):
+            if any(True for _ in self._told(low, conversation)):
                 return True
             if any(True for detector in self.detectors for _ in detector.find(view.text)):
                 return True
@@ -130,7 +139,7 @@ def _encoded(text: str) -> Iterator[tuple[int, int, str]]:
             if (inner := _readable(data)) is not None:
                 yield *match.span(), inner
     for match in _BASE64.finditer(text):
-        if match[0].lower() == match[0] or match[0].upper() == match[0]:
+        if match[0].lower() == match[0] or (match[0].isalpha() and match[0].isupper()):
             continue  # a word, or a number
         run = re.sub(r"[\r\n=]", "", match[0]).replace("-", "+").replace("_", "/")
         for offset in range(4):

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 MASK = "\ufffc"
 """Stands for what is hidden already: no letter, no digit, no space."""
+MARGIN = 512
+"""How far from an escape a text is looked at again once the escape is undone."""
 LEVELS = 3
 """How often an encoding within an encoding is undone."""
 
@@ -58,10 +60,12 @@ _LOWER = _Lower()
 class View:
     """*text* made from another view by edits; `span` leads back to the text that the first was made of."""
 
-    __slots__ = ("_below", "_edits", "_starts", "text")
+    __slots__ = ("_below", "_edits", "_starts", "text", "windows")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.windows = [(0, len(text))]
+        """The parts of the text that are worth a look: the others are as in the view that this one was decoded from."""
         self._below: View | None = None
         self._starts: list[int] = []
         self._edits: list[tuple[int, int, int]] = []  # end here, start below, end below
@@ -82,6 +86,7 @@ class View:
         if not pieces:
             return self
         result.text, result._below = "".join([*pieces, self.text[at:]]), self
+        result.windows = [(0, len(result.text))]
         return result
 
     def folded(self) -> View:
@@ -93,7 +98,22 @@ class View:
         """The same with percent, HTML and backslash escapes undone once; itself where there are none."""
         if not any(char in self.text for char in "%&\\"):
             return self
-        return self.edited(_ENCODED, _decode).folded()
+        edited = self.edited(_ENCODED, _decode)
+        if edited is self:
+            return self
+        result = edited.folded()
+        result.windows = edited.around() if len(result.text) == len(edited.text) else [(0, len(result.text))]
+        return result
+
+    def around(self) -> list[tuple[int, int]]:
+        """The parts of the text that have an edit within MARGIN characters."""
+        parts: list[tuple[int, int]] = []
+        for start, (end, *_) in zip(self._starts, self._edits, strict=True):
+            if parts and start - MARGIN <= parts[-1][1]:
+                parts[-1] = parts[-1][0], min(end + MARGIN, len(self.text))
+            else:
+                parts.append((max(start - MARGIN, 0), min(end + MARGIN, len(self.text))))
+        return parts
 
     def _with(self, text: str) -> View:
         same = View(text)

@@ -1,0 +1,68 @@
+"""Each detector finds the forms people write, and leaves alone what only looks like one."""
+# ruff: noqa: E501 - tables of forms, one line for each sort
+
+import pytest
+
+from loom.privacy import make_detectors
+from loom.privacy._numbers import luhn, mod97
+
+FOUND = {
+    "mail": [
+        "bob@example.com", "Bob.O'Neil+list@sub.example.co.uk", '"bob smith"@example.com', "bob@[10.1.2.3]", "jürgen@münchen.de",
+        "bob (at) example (dot) com", "bob [at] example [dot] org", "bob at example dot com", "bob(@)example(.)com", "bob @ example.com",
+    ],
+    "phone": [
+        "+49 30 1234567", "+1 (555) 234-5678", "(555) 234-5678", "555-234-5678", "00 44 20 7946 0958", "020 7946 0958", "06 12 34 56 78",
+        "call me at 555 0199 23", "Tel.: 12345678", "+86 138 1234 5678", "0171/1234567", "+442079460958", "电话：84512345",
+    ],
+    "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "1234 4111 1111 1111 1111"],
+    "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "fr76 3000 6000 0112 3456 7890 189", "NL91-ABNA-0417-1643-00", "MT84MALT011000012345MTLCAST001S"],
+    "keys": [
+        "sk-proj-abcdefghijklmnopqrst", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "AKIAIOSFODNN7EXAMPLE", "AIzaSyA1234567890abcdefghijklmnopqrstuv", "xoxb-1234567890-abcdefghij",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc-DEF_123", "password: x1", "The password is hunter2", "my password is swordfish.", "Passwort lautet geheim!", "pwd=abc", '"api_key" : "tiny"',
+        "token=abc&x=1", "Authorization: Bearer abc.def", "https://user:pass1@example.com/", "the key 9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c", "пароль: кот123", "密码是abc123", "PIN: 1234",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIEowIBAAKC", "seed phrase: witch collapse practice feed",
+        "password for the admin account: letmein",
+    ],
+    "address": [
+        "12 Baker Street", "1600 Pennsylvania Ave NW", "221B Baker Street, London NW1 6XE", "350 Fifth Avenue, New York, NY 10118", "Hauptstraße 5, 10115 Berlin", "Unter den Linden Allee 77", "Am Markt Platz 3",
+        "10 rue de la Paix, 75002 Paris", "5 bis avenue Foch", "Calle de Alcalá 25", "Via Garibaldi, 12", "Kerkstraat 12", "ul. Długa 5", "P.O. Box 1234", "〒100-0001", "SW1A 1AA", "K1A 0B1", "12 baker street",
+    ],
+    "network": ["192.168.1.17", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"],
+}  # fmt: skip
+LEFT = {
+    "mail": ["user@localhost is nobody", "@everyone", "a @ b", "look at example.com", "x@y", "meet at noon dot"],
+    "phone": ["2026-11-23", "23.11.2026", "in 1,234,567 cases", "3.14159265", "version 1.2.3.4", "pages 100-200", "ISO 8601", "$1234567", "1700000000000", "id_5552345678"],
+    "card": ["4111 1111 1111 1112", "1234567890123456", "0000000000000000", "4111111111111", "41111111111111111111111"],
+    "iban": ["DE89 3704 0044 0532 0130 01", "DE8937040044053201", "XX89370400440532013000", "GB29 words that are long enough here"],
+    "keys": [
+        "the password is required", "a token is a unit of text", "The secret is out", "passwords must be long", "password: required", "sk-learn", "task-force-one-two", "pass the salt",
+        "keyboard", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",
+    ],
+    "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts"],
+    "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_it_finds_what_people_write(name: str) -> None:
+    (detector,) = make_detectors([name])
+    missed = [text for text in FOUND[name] if not list(detector.find(f"so: {text} - yes"))]
+    assert missed == []
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_it_leaves_alone_what_only_looks_like_it(name: str) -> None:
+    (detector,) = make_detectors([name])
+    taken = {
+        text: [f"so: {text} - yes"[a:b] for a, b, _ in detector.find(f"so: {text} - yes")]
+        for text in LEFT[name]
+    }
+    assert {text: found for text, found in taken.items() if found} == {}
+
+
+def test_check_digits_are_those_of_the_standards() -> None:
+    assert luhn("79927398713")
+    assert not any(luhn(f"7992739871{digit}") for digit in "012456789")
+    assert mod97("GB82WEST12345698765432")
+    assert not mod97("GB82WEST12345698765423")
