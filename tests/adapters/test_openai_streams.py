@@ -2,19 +2,25 @@
 
 import asyncio
 import json
+from collections import Counter
+from random import Random
 
 import pytest
 
 from loom.errors import BackendFailed
-from tests.adapters.fault_server import Asked
+from tests.adapters.fault_server import Asked, reply
 from tests.adapters.model_server import (
     DEEP,
     HI,
+    JSON,
+    KEY,
+    SSE,
     asking,
     bound,
     chat,
     chunk,
     chunked,
+    completion,
     failure,
     says_bytes,
     says_stream,
@@ -109,3 +115,41 @@ async def test_an_endless_stream_is_cut_at_its_limit(monkeypatch: Patch) -> None
         assert not error.retryable
         assert "100,000" in str(error)
         await server.left.wait()
+
+
+def damaged(content: bytes, chance: Random) -> bytes:
+    """*content* with a few bytes changed, left out, or put in, and perhaps cut."""
+    made = bytearray(content)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(made))
+        made[at : at + chance.choice((0, 1, 1, 9))] = chance.choice(
+            (b"", b"\0", b"\r\n", b"\xff", b"}", b"data: ")
+        )
+    return bytes(made[: chance.choice((len(made), chance.randrange(len(made))))])
+
+
+@pytest.mark.parametrize("kind", ["whole", "length", "chunked"])
+async def test_damage_anywhere_in_an_answer_is_a_typed_error_or_an_answer(
+    monkeypatch: Patch, kind: str
+) -> None:
+    good = {
+        "whole": reply(200, json.dumps(completion()), **JSON),
+        "length": reply(200, stream(*HI), **SSE),
+        "chunked": chunked(stream(*HI[:2]), stream(*HI[2:])),
+    }[kind]
+    chance, ended, words = Random(1), Counter[str](), set[str]()
+
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(damaged(good, chance))
+
+    async with asking(monkeypatch, behave, idle=0.5, timeout=2) as (model, _):
+        for _ in range(150):
+            try:
+                found = await (model.infer(chat()) if kind == "whole" else streamed(model))
+                ended["answered"] += bool(found)
+            except BackendFailed as error:
+                words.add(str(error))
+                ended["failed"] += 1
+    assert sum(ended.values()) == 150
+    assert min(ended.values()) > 5
+    assert not any(KEY in each or "Mauzi" in each for each in words)

@@ -167,7 +167,7 @@ class Hidden:
         """*words* on one line, short, without any part of a key or of the prompt."""
         if not self._searchable:
             return ""
-        line = " ".join("".join(c if c.isprintable() else " " for c in words[: 4 * MOST_WORDS]).split())
+        line = " ".join("".join(c if c.isprintable() else " " for c in words[: 2 * MOST_WORDS]).split())
         line = _KEYS.sub(SHOWN, _without(line, self._secrets, OF_KEY))
         line = _without(line, self._prompt, OF_PROMPT)
         return line if len(line) <= MOST_WORDS else line[:MOST_WORDS] + "..."
