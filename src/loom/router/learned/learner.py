@@ -18,6 +18,7 @@ from loom.router.learned.beliefs import Beliefs, Key
 from loom.router.learned.corrections import Talks
 from loom.router.learned.difficulty import OWN, inputs
 from loom.router.learned.features import features_of, text_of
+from loom.router.learned.topics import MANY, Embed, Topics
 
 NAME = "learned"
 """What the learnt is called in a Keep."""
@@ -63,7 +64,8 @@ class Learner:
 
     It begins with the quality that each backend states and the shipped model of difficulty, and learns from `reward`
     and from `seen`. It never decides: what it expects fills the facts of a backend, after privacy, budgets and all the
-    other rules. Source: Agrawal and Goyal 2013 (arXiv:1209.3352). *tell* is called with what went wrong with its state.
+    other rules. Source: Agrawal and Goyal 2013 (arXiv:1209.3352). *embed*, a model on this device, adds
+    what a text is about. *tell* is called with what went wrong with its state.
     """
 
     def __init__(
@@ -72,12 +74,14 @@ class Learner:
         *,
         state: bytes | None = None,
         chance: Chance | None = None,
+        embed: Embed | None = None,
         tell: Callable[[str], object] | None = None,
     ) -> None:
         self.settings = settings
         self.problem = ""
         self._chance, self._tell = chance or Chance(), tell
-        self._beliefs = Beliefs(2 + len(OWN), settings.fade)
+        self._topics = None if embed is None else Topics(embed)
+        self._beliefs = Beliefs(2 + len(OWN) + (0 if embed is None else MANY), settings.fade)
         self._priors: OrderedDict[str, float] = OrderedDict()
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
         self._talks = Talks()
@@ -102,7 +106,10 @@ class Learner:
 
     async def expect(self, request: ModelRequest, names: Sequence[str]) -> Mapping[str, Expected]:
         """What to expect of each of *names* for *request*: always finite, and 0..1."""
-        seen = inputs(features_of(*text_of(request.input)))
+        text, history = text_of(request.input)
+        if self._topics is not None:
+            await self._topics.find(text)
+        seen = self._inputs(text, history)
         return {name: self._expected((name, request.task), seen) for name in names}
 
     def seen(self, decision: Decision, reply_signals: Mapping[str, object]) -> None:
@@ -115,7 +122,7 @@ class Learner:
         if not isinstance(request, ModelRequest):
             return
         text, history = text_of(request.input)
-        features = inputs(features_of(text, history))
+        features = self._inputs(text, history)
         poor = _names(reply_signals.get("escalated"))
         for name in poor:
             self._own((name, request.task), features, 0.0, "escalated")
@@ -174,7 +181,15 @@ class Learner:
     def statistics(self) -> Mapping[str, object]:
         """What it learnt from, and how often."""
         learnt = {f"{backend} {task}": count for (backend, task), count in self._beliefs.counts().items()}
-        return {**self._counts, "learnt": learnt, "rewardable": len(self._asked), "problem": self.problem}
+        failed = 0 if self._topics is None else self._topics.failed
+        return {
+            **self._counts, "learnt": learnt, "rewardable": len(self._asked), "not_embedded": failed,
+            "problem": self.problem,
+        }  # fmt: skip
+
+    def _inputs(self, text: str, history: int) -> list[float]:
+        seen = inputs(features_of(text, history))
+        return seen if self._topics is None else [*seen, *self._topics.known(text)]
 
     def _expected(self, key: Key, seen: Sequence[float]) -> Expected:
         mean, deviation = self._beliefs.of(key, self._prior(key)).expect(seen)
