@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loom import Confidentiality, Event, Label, action
+from loom import Agent, Confidentiality, Context, Event, Label, Retry, action, on
 from loom.errors import (
     BudgetExceeded,
     ContextExceeded,
@@ -208,3 +208,33 @@ def test_dates_have_a_form() -> None:
     from loom.router.tools import shape_of
 
     assert shape_of(dt.date).read('{"value": "2026-11-23"}') == dt.date(2026, 11, 23)
+
+
+@virtual_time
+async def test_a_step_that_runs_again_goes_the_same_way_and_does_nothing_twice() -> None:
+    house, got = House(), list[Any]()
+
+    class Clumsy(Agent, retry=Retry(attempts=3, base=0.01)):
+        @on("ask")
+        async def asked(self, event: Event, ctx: Context) -> None:
+            first, second = await asyncio.gather(
+                ctx.ask("light the hall, please", actions=["light.set"]),
+                ctx.ask("light the attic, please", actions=["light.set"]),
+            )
+            got.append((first["text"], second["text"]))
+            if ctx.attempt < 3:
+                raise ValueError("clumsy")
+
+    async def model(request: ModelRequest) -> Any:
+        messages = sent(request)
+        room = messages[0]["content"].split()[2].rstrip(",")
+        await asyncio.sleep(0.5 if room == "hall" else 0.3)
+        return says(room) if len(messages) > 1 else calls(use("light.set", room=room, on=True))
+
+    script = Script(model)
+    async with new_loom(*house.actions(), Clumsy).add_model(script) as loom:
+        await loom.publish("ask")
+        await loom.idle()
+    assert got == [("hall", "attic")] * 3
+    assert sorted(house.done) == [("attic", True, 100), ("hall", True, 100)]
+    assert len(script.asked) == 4

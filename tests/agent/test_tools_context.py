@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loom.errors import BudgetExceeded, ModelFailed, NoRoom
+from loom.errors import BudgetExceeded, ModelFailed, NoBackend, NoRoom
 from loom.router.tools._window import tokens, total
 from loom.testing import Probe, new_loom, virtual_time
 from tests.agent.lights import House, Script, ask, butler, calls, says, use
@@ -116,6 +116,26 @@ async def test_a_loop_that_grows_over_its_budget_goes_on_within_it() -> None:
             ids = [call["id"] for each in messages for call in each.get("tool_calls", ())]
             assert ids == [each["tool_call_id"] for each in messages if each["role"] == "tool"]
             assert len(set(ids)) == len(ids)
+
+
+@virtual_time
+async def test_where_the_only_backend_reads_less_the_conversation_is_made_to_fit_it() -> None:
+    class Small(Script):
+        context = 1500
+
+    model = Small(says("The user counted."), says("zero"))
+    async with new_loom(butler()).add_model(model) as loom:
+        answer = await ask(loom, LONG)
+    assert answer["text"] == "zero"
+    assert [each["room"] for each in answer["context"]] == [8192, 1500 - 512]
+    assert answer["context"][1]["summarised"]
+
+
+@virtual_time
+async def test_a_refusal_for_another_reason_is_no_matter_of_length() -> None:
+    async with new_loom(butler(route="nobody")).add_model(Script(says("x"))) as loom:
+        with pytest.raises(NoBackend):
+            await ask(loom, LONG)
 
 
 @virtual_time
