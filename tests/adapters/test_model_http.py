@@ -283,6 +283,21 @@ async def test_the_address_is_judged_whenever_a_connection_is_opened() -> None:
         await http.close()
 
 
+async def test_a_local_server_is_reached_on_this_machine_or_not_at_all() -> None:
+    names = Names()
+    async with FaultServer(says_json({"x": 1})) as server:
+        for address, reached in (("127.0.0.1", True), ("192.0.2.1", False)):
+            names.address = address
+            http = http_to(server, names, here=True)
+            if reached:
+                assert await ask(http)
+            else:
+                with pytest.raises(BackendFailed, match="leads elsewhere") as caught:
+                    await ask(http)
+                assert not caught.value.retryable
+            await http.close()
+
+
 async def test_a_server_that_is_not_there_can_be_tried_again() -> None:
     async with FaultServer(silent) as server:
         pass

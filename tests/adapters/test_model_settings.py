@@ -80,6 +80,18 @@ def test_a_wrong_setting_is_named_and_no_secret_shown(make: Any, values: dict[st
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("make", [openai, anthropic, vllm])
+@pytest.mark.parametrize(
+    "host",
+    ["api.example.org", "192.168.1.2", "[fe80::1]", "127.example.org", "localhost.example.org", "0.0.0.0"],
+)
+def test_what_is_local_is_on_this_machine(make: Any, host: str) -> None:
+    with pytest.raises(ConfigError, match="not on this machine; use edge or cloud"):
+        make("x", url=f"https://{host}/v1", location="local")
+    for here in ("127.0.0.1", "127.1.2.3", "[::1]", "localhost", "LOCALHOST"):
+        assert make("x", url=f"http://{here}:9/v1", location="local")
+
+
 def test_settings_of_their_own_are_checked_too() -> None:
     for values, why in (({"dialect": "x"}, "llama-server"), ({"api": "x"}, "responses"), ({"tasks": ["fly"]}, "fly"),
                         ({"tasks": []}, "empty")):  # fmt: skip

@@ -27,13 +27,17 @@ from loom.errors import BackendFailed, BackendTimeout, Closed, EgressRefused, Re
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The server that is asked: *target*, whose path all requests begin with, what it may be, and what it is shown."""
+    """The server that is asked: *target*, whose path all requests begin with, what it may be, and what it is shown.
+
+    One that is *here* is on this machine, and reached at its own address or not at all.
+    """
 
     target: Target
     rules: Rules
     credentials: Credentials
     ca: Path | None = None
     resolve: Resolve = look_up
+    here: bool = False
 
 
 class ModelHttp:
@@ -150,6 +154,8 @@ class ModelHttp:
 
     async def _send_fresh(self, call: Call) -> tuple[Connection, Any]:
         addresses = await pin(self.origin.target, self.origin.rules, self.origin.resolve)
+        if self.origin.here and not all(address.is_loopback for address in addresses):
+            raise EgressRefused(f"it is said to be local, but {self.origin.target.host!r} leads elsewhere")
         tls = await self._trust() if self.origin.target.scheme == "https" else None
         self._counts["opened"] += 1
         last: Exception | None = None

@@ -41,8 +41,8 @@ class Reach:
     ca: str | None = None
 
 
-def reach(name: str, home: Path | None, how: Reach, concurrency: int) -> tuple[ModelHttp, Peer]:
-    """What sends to the server, and how errors call it; raises ConfigError, MissingExtra."""
+def reach(about: About, home: Path | None, how: Reach) -> tuple[ModelHttp, Peer]:
+    """What sends to the server of *about*, and how errors call it; raises ConfigError, MissingExtra."""
     secret = _key(how.key, home)
     headers = dict(how.headers or {})
     if secret:
@@ -57,10 +57,16 @@ def reach(name: str, home: Path | None, how: Reach, concurrency: int) -> tuple[M
         raise ConfigError(
             f"url: {feed.target} would send the key as plain text; use https, or private = true for a machine of yours"
         )
-    bounds = Bounds(idle=check_range("idle", how.idle, 0.1, 3600), connections=concurrency)
-    origin = Origin(feed.target, feed.rules, feed.credentials, feed.ca)
+    here = about.location == "local"
+    if here and not _is_here(feed.target):
+        raise ConfigError(
+            f"location = 'local', but {feed.target} is not on this machine; use edge or cloud: what is local may be"
+            " shown local-only data"
+        )
+    bounds = Bounds(idle=check_range("idle", how.idle, 0.1, 3600), connections=about.concurrency)
+    origin = Origin(feed.target, feed.rules, feed.credentials, feed.ca, here=here)
     try:
-        http = ModelHttp(name, origin, bounds)
+        http = ModelHttp(about.name, origin, bounds)
     except MissingExtra:
         raise MissingExtra("cloud", "httpx") from None
     return http, Peer(http.who, tuple(each for each in (secret, *feed.credentials.known) if each))
@@ -146,6 +152,12 @@ def _key(text: str, home: Path | None) -> str:
     if found is None:
         raise ConfigError("key is a secret and does not belong here: use env:NAME or file:PATH")
     return found
+
+
+def _is_here(target: Target) -> bool:
+    """Whether the URL itself names this machine; where its name leads is judged when it is connected to."""
+    address = literal(target.host)
+    return target.host == "localhost" if address is None else address.is_loopback
 
 
 def _safe(target: Target, private: bool) -> bool:

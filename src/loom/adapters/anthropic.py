@@ -48,6 +48,6 @@ def anthropic(
     made = make_about(name, values)
     shown = {"anthropic-version": VERSION, **(headers or {})}
     how = Reach(url, key, "x-api-key", "", shown, allow, private, idle, ca)
-    http, peer = reach(name, home, how, made.concurrency)
+    http, peer = reach(made, home, how)
     link = Link(http, peer, ServedModels(http, model), ServerSignals())
     return RemoteModel(made, link, {"chat": MessagesWire(peer, http.origin.target.host != HOST)})

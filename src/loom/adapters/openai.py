@@ -58,7 +58,7 @@ def openai(
 
     *model* is asked for, without it the first that the server lists. *key* is ``env:NAME`` or ``file:PATH``. *location*
     is cloud, edge or local, *clearance* the highest label that may be sent there: public, unless said, for a server
-    that is not local; neither is guessed from the URL.
+    that is not local; neither is guessed from the URL, but what is local is at a loopback address.
     *price* is a table of in, out, call and second, or 0; *quality* 0 to 1, *context* in tokens.
     *tasks* are some of chat (the default), embed, transcribe and speak (with *voice*). *dialect* is openai, vllm,
     ollama, llama-server, or auto: what the list of models looks like. *api* is chat or responses. *logprobs* are asked
@@ -76,7 +76,7 @@ def openai(
     chosen = make_tasks(tasks, TASKS)
     how = Reach(url, key, headers=headers, allow=allow, private=private, idle=idle, ca=ca)
     about = make_about(name, values)
-    http, peer = reach(name, home, how, about.concurrency)
+    http, peer = reach(about, home, how)
     spoken = make_dialect(dialect, http.origin.target.host, logprobs)
     if spoken.logprobs and api == "chat":
         features.add("logprobs")
