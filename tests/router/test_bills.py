@@ -9,6 +9,8 @@ import pytest
 
 from loom.errors import (
     BackendFailed,
+    BackendTimeout,
+    BudgetExceeded,
     ModelError,
 )
 from loom.event import Confidentiality, Label
@@ -16,7 +18,7 @@ from loom.models import ModelRequest
 from loom.router.budget import Budgets, Limit, Payer
 from loom.testing import virtual_time
 from tests.router.backends import PRICE as PRICE_SMALL
-from tests.router.backends import cloud, leftovers, new_router
+from tests.router.backends import FakeModel, cloud, leftovers, new_router
 
 SENSITIVE = Label(Confidentiality.SENSITIVE)
 PRIVATE = Label(Confidentiality.PRIVATE)
@@ -76,6 +78,32 @@ async def test_an_answer_may_be_as_long_as_was_reserved() -> None:
     assert far.requests[0].options["max_tokens"] == 512
     await router.ask(asked(options={"max_tokens": 7}))
     assert far.requests[1].options["max_tokens"] == 7
+
+
+@virtual_time
+async def test_seconds_are_a_limit_to_the_try_itself() -> None:
+    budgets = Budgets([Limit("all", seconds=5.0)])
+    router = new_router(cloud(script=[[2, "x"], "hang"]), budgets=budgets)
+    await router.ask(asked())
+    assert budgets.remaining(Payer("", None, ""), 0).seconds == pytest.approx(3)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(BackendTimeout):
+        await router.ask(asked())
+    assert asyncio.get_running_loop().time() - began == pytest.approx(3)
+    with pytest.raises(BudgetExceeded) as caught:
+        await router.ask(asked())
+    assert (caught.value.budget, caught.value.kind) == ("all", "seconds")
+    assert budgets.overrun == 0
+
+
+@virtual_time
+async def test_calls_are_counted_where_nothing_is_billed_too() -> None:
+    router = new_router(FakeModel("here"), budgets=Budgets([Limit("two", calls=2)]))
+    await router.ask(asked())
+    await router.ask(asked())
+    with pytest.raises(BudgetExceeded, match="two") as caught:
+        await router.ask(asked())
+    assert caught.value.kind == "calls"
 
 
 @virtual_time

@@ -103,6 +103,32 @@ async def test_of_two_streams_the_one_with_the_first_item_goes_on() -> None:
     assert leftovers(router) == []
 
 
+@virtual_time(seeds=20)
+async def test_two_first_items_at_the_same_moment_are_one_answer() -> None:
+    here, far, router = pair([[1.2, "from here"]], [[0.2, "from far"]])
+    items = [item async for item in router.stream(ASKED)]
+    said = "".join(item["text"] for item in items)
+    assert said == {"here": "from here", "cloud": "from far"}[items[-1]["backend"]]
+    assert len(here.requests) == len(far.requests) == 1
+    assert items[-1]["cost"] > 0.52
+    assert leftovers(router) == []
+
+
+@virtual_time(seeds=20)
+async def test_a_cancel_in_the_moment_of_winning_leaves_nothing() -> None:
+    for turns in range(12):
+        _, _, router = pair([[1.2, "from here"]], [[0.2, "from far"]])
+        stream = router.stream(ASKED)
+        task = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(1.2)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait((task,))
+        await stream.aclose()
+        assert leftovers(router) == []
+
+
 @virtual_time
 async def test_a_stream_that_is_closed_closes_the_winner() -> None:
     _here, far, router = pair([["hang"]], ["a b c d e f g h i j k l m n o p q r s t"])

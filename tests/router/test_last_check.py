@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from loom.errors import (
+    NotRedacted,
     RouteRefused,
 )
 from loom.event import Confidentiality, Label
@@ -71,6 +73,23 @@ async def test_what_is_sensitive_leaves_redacted_comes_back_restored_and_is_audi
     (audit,) = told.of("audit")
     assert audit["input"] == "my word is [X]"
     assert SECRET not in repr(told)
+
+
+@virtual_time
+async def test_what_is_always_redacted_is_not_sent_when_nobody_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loom.router import counsel as module
+
+    def redacted(*asked: Any) -> Any:
+        decision = real(*asked)
+        verdicts = tuple(replace(each, redact=True) for each in decision.verdicts)
+        return replace(decision, verdicts=verdicts)
+
+    real = module.decide
+    monkeypatch.setattr(module, "decide", redacted)
+    far = cloud()
+    with pytest.raises(NotRedacted, match="no guard"):
+        await new_router(far).ask(asked())
+    assert not far.requests
 
 
 @virtual_time

@@ -103,17 +103,23 @@ class Race(Generic[T]):
         losers = {task: attempt for task, attempt in self._running.items() if task is not winner}
         for attempt in losers.values():
             attempt.lost = winner is not None
-        late = [task for task in losers if task.done()]
+        unwanted = list(losers)
+        cancelled: asyncio.CancelledError | None = None
         try:
             await end(losers)
-        except asyncio.CancelledError:
-            if winner is not None:
-                late.append(winner)
-            raise
-        finally:
-            for task in late:
-                if self._undo is not None and not task.cancelled() and task.exception() is None:
-                    await self._undo(task.result())
+        except asyncio.CancelledError as error:
+            cancelled, unwanted = error, list(self._running)  # nobody takes what the winner has either
+        for task in unwanted:
+            try:
+                await self._thrown_away(task)
+            except asyncio.CancelledError as error:  # it was, all the same
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def _thrown_away(self, task: asyncio.Task[T]) -> None:
+        if self._undo is not None and not task.cancelled() and task.exception() is None:
+            await self._undo(task.result())
 
 
 async def _opened(attempt: Attempt) -> tuple[Any, Pump]:

@@ -96,7 +96,8 @@ class Measured:
     def answered(self, tokens_in: int, tokens_out: int, total_ms: float, first_ms: float | None) -> None:
         """An answer took *total_ms* in the backend, its first token *first_ms* where that was seen.
 
-        Where it was not, each token is taken to have taken its share; an answer without tokens is one piece.
+        Where it was not, what streams showed of the other tokens is taken off; without that the answer is one piece:
+        to share its time out among a few tokens would make a long answer look far slower than it is.
         """
         place = bucket_of(tokens_in)
         self.total.add(place, total_ms)
@@ -104,9 +105,8 @@ class Measured:
             self.first.add(place, total_ms if first_ms is None else first_ms)
         elif first_ms is None:
             known = self.token.quantiles.get(place)
-            each = known.p50 if known is not None else total_ms / tokens_out
-            self.first.add(place, max(total_ms - each * (tokens_out - 1), 0.0))
-            self.token.add(place, total_ms / tokens_out if known is None else each)
+            others = 0.0 if known is None else known.p50 * (tokens_out - 1)
+            self.first.add(place, max(total_ms - others, 0.0))
         else:
             self.first.add(place, first_ms)
             self.token.add(place, max(total_ms - first_ms, 0.0) / (tokens_out - 1))
