@@ -20,6 +20,8 @@ import numpy as np
 
 from benchmarks._harness import Ratio, bench, quantile
 from benchmarks._routing import Array, apgr, cpt, data_file, features, fit, outcomes, splits
+from loom import local_model
+from loom.errors import MissingExtra
 from loom.models import ModelRequest
 from loom.router.facts import Facts
 from loom.router.learned import Learner, features_of, need
@@ -172,6 +174,39 @@ async def _expected(prompts: Sequence[str]) -> list[float]:
             tries.append((time.perf_counter() - began) * 1e6)
         took.append(min(tries))
     return took
+
+
+@bench
+def decision_embedded() -> Iterator[Ratio]:
+    """The same with MiniLM in its worker, each text for the first time."""
+    if not data_file().exists():
+        return
+    try:
+        took = asyncio.run(_embedded(outcomes().prompts[::170]))
+    except MissingExtra as error:
+        print(error, file=sys.stderr)
+        return
+    note = f"p95 {quantile(took, 0.95):.1f}; wall time, {len(took)} prompts"
+    yield Ratio("routing.expect_embedded", quantile(took, 0.5), 8, "lower", "ms", 3, note)
+
+
+async def _embedded(prompts: Sequence[str]) -> list[float]:
+    model = local_model("minilm")
+
+    async def embed(texts: Sequence[str]) -> Any:
+        reply: Any = await model.infer(ModelRequest("embed", list(texts)))
+        return reply.output["vectors"]
+
+    try:
+        await embed(["warm"])
+        learner, took = Learner(embed=embed), []
+        for prompt in prompts:
+            began = time.perf_counter()
+            await learner.expect(ModelRequest("chat", prompt), ("small", "big"))
+            took.append((time.perf_counter() - began) * 1e3)
+        return took
+    finally:
+        await model.close()
 
 
 def _middle() -> int:
