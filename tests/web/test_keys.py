@@ -130,6 +130,8 @@ async def test_a_key_that_is_taken_back_counts_for_a_second_at_most(tmp_path: Pa
     time[0] += LOOK_S
     assert (await ring.now()).find(key) is None
     assert ring.ring.needed  # the last key is gone: that opens nothing
+    assert Keyring(file, lambda: time[0]).ring.needed  # nor does it at the next start
+    assert file.read().needed
     file.path.chmod(0o644)
     file.path.write_text("{")
     time[0] += LOOK_S

@@ -21,7 +21,7 @@ class Keyring:
     def __init__(self, file: KeyFile, monotonic: Callable[[], float]) -> None:
         self.file = file
         found, self._stamp = file.look()
-        self.ring = found or Ring()
+        self.ring = Ring() if found is None else found
         self._monotonic = monotonic
         self._looked = monotonic()
         self._looking = asyncio.Lock()

@@ -127,7 +127,8 @@ class KeyFile:
 
         Raises ConfigError for a file that others may read, or that is damaged.
         """
-        return self.look()[0] or Ring()
+        found, _ = self.look()
+        return Ring() if found is None else found
 
     def look(self, before: Stamp | None = None) -> tuple[Ring | None, Stamp]:
         """The keys, and what is another when the file is; None if that is still as *before*. Raises like ``read``."""
