@@ -127,6 +127,17 @@ def test_a_backend_that_claims_nonsense_pays_what_was_reserved(money: float | No
     asyncio.run(main())
 
 
+def test_what_nobody_knows_counts_as_reserved() -> None:
+    async def main() -> None:
+        budgets = Budgets({"all": {"money": 10, "tokens": 100}})
+        await (await budgets.reserve(HOME, Spend(2, 20), NOON)).commit(Spend(1, None))
+        assert budgets.remaining(HOME, NOON)[:2] == (9, 80)
+        with pytest.raises(ValueError, match="must be a number"):
+            await budgets.reserve(HOME, Spend(1, None), NOON)
+
+    asyncio.run(main())
+
+
 def test_an_endless_cost_is_counted_as_more_than_any_limit() -> None:
     async def main() -> None:
         budgets = Budgets({"all": {"money": 10}})

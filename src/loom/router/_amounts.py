@@ -16,7 +16,7 @@ ZERO: Amounts = (0, 0, 0, 0)
 def counted(spend: Spend) -> Amounts:
     """What *spend* asks for, an unknown price as nothing. Raises ValueError for what is no amount."""
     money, tokens, calls, seconds = spend
-    fine = 0 <= tokens <= MOST and 0 <= calls <= MOST and 0 <= seconds <= MOST  # NaN is none of it
+    fine = tokens is not None and 0 <= tokens <= MOST and 0 <= calls <= MOST and 0 <= seconds <= MOST
     if not fine or not (money is None or 0 <= money <= MOST):
         raise ValueError(f"each amount must be a number from 0 to {MOST:g}, not {spend!r}")
     return _whole(spend, ZERO)
@@ -25,6 +25,11 @@ def counted(spend: Spend) -> Amounts:
 def borne(spend: Spend, reserved: Amounts) -> Amounts:
     """What *spend* took, whatever a backend claims: what is unknown or no amount counts as *reserved*."""
     money, tokens, calls, seconds = spend
+    if (
+        money is not None and tokens is not None and 0 <= money <= MOST
+        and 0 <= tokens <= MOST and 0 <= calls <= MOST and 0 <= seconds <= MOST
+    ):  # fmt: skip
+        return _whole(spend, reserved)
     return _whole((_sane(money), _sane(tokens), _sane(calls), _sane(seconds)), reserved)
 
 
@@ -66,6 +71,6 @@ def added(one: Amounts, other: Amounts) -> Amounts:
 
 def less(one: Amounts, other: Amounts) -> Amounts:
     """*one* without *other*, never below nothing."""
-    return (
-        max(one[0] - other[0], 0), max(one[1] - other[1], 0), max(one[2] - other[2], 0), max(one[3] - other[3], 0),
-    )  # fmt: skip
+    a, b, c, d = one
+    w, x, y, z = other
+    return (a - w if a > w else 0, b - x if b > x else 0, c - y if c > y else 0, d - z if d > z else 0)

@@ -29,10 +29,13 @@ class Payer(NamedTuple):
 
 
 class Spend(NamedTuple):
-    """What a request takes, or is expected to at most: *money* None when the backend has no price."""
+    """What a request takes, or is expected to at most: *money* None when the backend has no price.
+
+    Of what was taken *money* and *tokens* may be None for what nobody knows: it counts as reserved.
+    """
 
     money: float | None = 0.0
-    tokens: float = 0
+    tokens: float | None = 0
     calls: float = 1
     seconds: float = 0.0
 
