@@ -53,6 +53,21 @@ def recall(name: str, redaction: Redaction, secrets: int) -> tuple[float, float]
     return hidden / secrets, (time.process_time() - began) / secrets * 1e6
 
 
+def phones(prefix: str) -> Iterator[tuple[str, float]]:
+    """The share of the example numbers of every region found behind *prefix*, by form; nobody drew these by lot."""
+    import phonenumbers as known
+
+    (detector,) = make_detectors(["phone"])
+    kinds = (known.PhoneNumberType.MOBILE, known.PhoneNumberType.FIXED_LINE)
+    drawn = [
+        known.example_number_for_type(region, kind) for region in known.SUPPORTED_REGIONS for kind in kinds
+    ]
+    for form in ("INTERNATIONAL", "E164", "NATIONAL"):
+        shape = getattr(known.PhoneNumberFormat, form)
+        texts = [prefix + known.format_number(each, shape) + " now" for each in drawn if each is not None]
+        yield form.lower(), sum(any(True for _ in detector.find(text)) for text in texts) / len(texts)
+
+
 def prose() -> dict[str, str]:
     """Texts in which nothing is to be hidden, or what is there is an example."""
     pages = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -77,7 +92,6 @@ def main() -> None:
     options = parser.parse_args()
     sides: dict[str, Callable[[], list[Detector]]] = {"core": make_detectors, "patterns": lambda: [Simple()]}
     if options.presidio:
-        sides["presidio alone"] = lambda: make_detectors(["presidio"])
         sides["core, stdnum, presidio"] = lambda: make_detectors(["core", "stdnum", "presidio"])
     redactions = {side: Redaction(make()) for side, make in sides.items()}
     print("| kind |", " | ".join(redactions), "|\n|---|" + "---|" * len(redactions))
@@ -90,6 +104,11 @@ def main() -> None:
             row.append(f"{share:.1%}")
         print(f"| {name} |", " | ".join(row), "|")
     print("| CPU for a sentence |", " | ".join(f"{sum(v) / len(v):.0f} us" for v in took.values()), "|")
+    if options.presidio:
+        for prefix in ("see ", "my phone is "):
+            print(
+                f"example numbers after {prefix!r}:", {form: f"{share:.1%}" for form, share in phones(prefix)}
+            )
     for what, text in prose().items():
         for side, redaction in redactions.items():
             if "presidio" in side:
