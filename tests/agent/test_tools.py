@@ -186,6 +186,17 @@ async def test_wrong_arguments_are_told_before_anything_is_done(arguments: Any, 
     assert answer["text"] == "done"
 
 
+@virtual_time
+async def test_what_a_backend_could_not_read_is_told_and_not_taken_for_no_arguments() -> None:
+    house = House()
+    broken = {"name": "door.open", "arguments": {}, "arguments_error": "no JSON", "arguments_text": "{now"}
+    model = Script(calls(broken), says("sorry"))
+    async with new_loom(*house.actions(), butler(actions=["door.*"])).add_model(model) as loom:
+        await ask(loom)
+    assert "the arguments are no JSON" in model.last()
+    assert house.done == []
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -138,7 +138,11 @@ def _call(each: object, number: str) -> Call:
     if not isinstance(each, Mapping):
         return Call(number, "", None, "a call is an object with a name and arguments")
     name, id = each.get("name"), each.get("id")
-    arguments, wrong = _arguments(each.get("arguments"))
+    # a backend that could not read what its model wrote hands that on
+    unread = isinstance(each.get("arguments_error"), str)
+    arguments, wrong = _arguments(each.get("arguments_text" if unread else "arguments"))
+    if unread and not wrong:
+        arguments, wrong = None, str(each["arguments_error"])[:LONGEST_TOLD]
     return Call(
         id if isinstance(id, str) and 0 < len(id) <= 200 else number,
         name[:200] if isinstance(name, str) else "",
