@@ -44,7 +44,7 @@ def read(content: list[Any], stop: str = "end_turn", **more: Any) -> Any:
 def test_a_plain_question_has_the_number_that_they_want() -> None:
     assert sent(chat("hi")) == {
         "model": "m",
-        "max_tokens": 4096,
+        "max_tokens": 8192,
         "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
     }
     body = sent(
@@ -206,3 +206,21 @@ async def test_without_a_name_the_first_model_is_asked(monkeypatch: Patch) -> No
         assert [asked.path for asked in server.requests] == ["/models", "/messages", "/messages"]
         assert json.loads(server.requests[1].body)["model"] == "claude-x"
         assert model.context == 9
+
+
+async def test_a_model_that_takes_no_temperature_is_asked_without(monkeypatch: Patch) -> None:
+    wrong = {
+        "error": {"type": "invalid_request_error", "message": "`temperature` is deprecated for this model."}
+    }
+
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if "temperature" in json.loads(asked.body):
+            writer.write(reply(400, json.dumps(wrong), **JSON))
+        else:
+            writer.write(reply(200, events(*HI_EVENTS), content_type="text/event-stream"))
+
+    async with asking(monkeypatch, behave, anthropic) as (model, server):
+        for _ in range(2):
+            assert (await model.infer(chat("hi", temperature=0))).output["text"] == "Hi thére"
+        assert len(server.requests) == 3
+        assert model.statistics()["adapted"] == 1

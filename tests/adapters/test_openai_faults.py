@@ -332,7 +332,7 @@ async def test_broken_arguments_are_told_in_the_call(monkeypatch: Patch, argumen
 
 
 async def test_a_setting_that_is_refused_by_name_is_left_out_from_then_on(monkeypatch: Patch) -> None:
-    refused = ("max_tokens", "logprobs", "stream_options")
+    refused = ("max_tokens", "logprobs", "stream_options", "temperature")
 
     async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
         wrong = [name for name in refused if name in json.loads(asked.body)]
@@ -347,17 +347,17 @@ async def test_a_setting_that_is_refused_by_name_is_left_out_from_then_on(monkey
 
     async with asking(monkeypatch, behave, dialect="llama-server") as (model, server):
         for _ in range(2):
-            assert (await model.infer(chat("hi", max_tokens=5))).output["text"] == "Hi thére"
-        assert len(server.requests) == 5
+            assert (await model.infer(chat("hi", max_tokens=5, temperature=0))).output["text"] == "Hi thére"
+        assert len(server.requests) == 6
         assert json.loads(server.requests[-1].body)["max_completion_tokens"] == 5
-        assert (model.statistics()["adapted"], model.statistics()["failed"]) == (3, 0)
+        assert (model.statistics()["adapted"], model.statistics()["failed"]) == (4, 0)
 
 
 async def test_who_refuses_what_was_left_out_is_not_asked_for_ever(monkeypatch: Patch) -> None:
-    said = {"error": {"message": "max_completion_tokens logprobs stream_options"}}
+    said = {"error": {"message": "max_completion_tokens logprobs stream_options temperature"}}
     async with asking(monkeypatch, says_json(said, 400), dialect="llama-server") as (model, server):
         assert (await failure(model, True)).status == 400
-        assert len(server.requests) == 4
+        assert len(server.requests) == 5
 
 
 async def test_advice_needs_no_second_place(monkeypatch: Patch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loom.adapters._chat_answer import Chat
@@ -18,8 +18,8 @@ from loom.errors import ModelFailed
 from loom.models import ModelRequest, Usage
 
 JSON = {"content-type": "application/json"}
-MAX_TOKENS = 4096
-"""Tokens of an answer where the request does not say: this API wants a number."""
+MAX_TOKENS = 8192
+"""Tokens of an answer where the request does not say: this API wants a number, and counts what is thought."""
 
 CHOICES = {"required": "any", "none": "none"}
 
@@ -29,10 +29,12 @@ class MessagesWire:
     """Chat by ``/messages``, which has no seed. See loom.adapters._model_call.Wire.
 
     With *pieces* even whole answers are asked for as streams: not every server notices otherwise that nobody waits.
+    Without *temperature* none is sent.
     """
 
     peer: Peer
     pieces: bool = False
+    temperature: bool = True
 
     def talk(self, request: ModelRequest) -> MessagesTalk:
         """*request*, checked; raises ModelFailed for what cannot be asked."""
@@ -41,23 +43,36 @@ class MessagesWire:
             raise ModelFailed("the messages API has no seed; leave it out for this backend")
         if asked.temperature is not None and asked.temperature > 1:
             raise ModelFailed(f"temperature is 0 to 1 for this backend, not {asked.temperature:g}")
-        return MessagesTalk(self.peer, asked, self.pieces)
+        return MessagesTalk(self, asked)
 
 
 @dataclass(frozen=True, slots=True)
 class MessagesTalk:
     """One message. See loom.adapters._model_call.Talk."""
 
-    peer: Peer
+    wire: MessagesWire
     asked: Asked
-    pieces: bool = False
 
-    def adapted(self, words: str) -> None:
-        """Nothing can be left out."""
+    @property
+    def peer(self) -> Peer:
+        """Who is asked."""
+        return self.wire.peer
+
+    @property
+    def pieces(self) -> bool:
+        """Whether it is better asked for in pieces."""
+        return self.wire.pieces
+
+    def adapted(self, words: str) -> MessagesWire | None:
+        """The format without a temperature, which newer models refuse; None when *words* are about something else."""
+        left = "temperature" in words and self.wire.temperature and self.asked.temperature is not None
+        return replace(self.wire, temperature=False) if left else None
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
         body = messages_body(self.asked, model)
+        if not self.wire.temperature:
+            body.pop("temperature", None)
         if stream:
             body["stream"] = True
         return Call("/messages", encode(body), JSON, stream=stream, prompt=self.asked.prompt)

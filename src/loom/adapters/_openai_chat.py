@@ -102,7 +102,7 @@ def chat_body(asked: Asked, model: str, dialect: Dialect) -> dict[str, Any]:
     settings = {
         "model": model or None,
         dialect.max_tokens: asked.max_tokens,
-        "temperature": asked.temperature,
+        "temperature": asked.temperature if dialect.temperature else None,
         "stop": list(asked.stop) or None,
         "seed": asked.seed,
         "logprobs": True if dialect.logprobs else None,

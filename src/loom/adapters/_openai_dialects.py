@@ -20,7 +20,7 @@ class Dialect:
 
     *pieces*: answers are asked for in pieces even when they are wanted whole. llama-server works on for nobody when who
     asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed. *usage*: it is
-    asked to say at the end of a stream what that took.
+    asked to say at the end of a stream what that took. *temperature*: it takes one.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Dialect:
     logprobs: bool = False
     pieces: bool = False
     usage: bool = True
+    temperature: bool = True
 
     def adapted(self, words: str) -> Dialect | None:
         """The dialect of a server that refuses a setting in these *words*; None when they name none of ours."""
@@ -40,6 +41,8 @@ class Dialect:
             return replace(self, logprobs=False)
         if "stream_options" in words and self.usage:
             return replace(self, usage=False)
+        if "temperature" in words and self.temperature:
+            return replace(self, temperature=False)  # models that reason have one of their own
         return None
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,8 +52,10 @@ class ResponsesTalk:
         """Whether it is better asked for in pieces."""
         return self.dialect.pieces
 
-    def adapted(self, words: str) -> None:
-        """Nothing can be left out."""
+    def adapted(self, words: str) -> ResponsesWire | None:
+        """The format without the setting that a refusal names; None when it names none."""
+        found = self.dialect.adapted(words) if "temperature" in words else None
+        return None if found is None else ResponsesWire(self.peer, found)
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
@@ -126,7 +128,7 @@ def response_body(asked: Asked, model: str, dialect: Dialect) -> dict[str, Any]:
     settings = {
         "model": model or None,
         "max_output_tokens": asked.max_tokens,
-        "temperature": asked.temperature,
+        "temperature": asked.temperature if dialect.temperature else None,
         "tools": tools or None,
         "tool_choice": asked.choice if tools and asked.choice != "auto" else None,
         "text": None if asked.schema is None else {"format": _format(asked.schema, dialect)},
