@@ -127,3 +127,28 @@ async def test_an_error_of_the_backend_in_the_middle_of_a_stream_is_told(serve: 
         with pytest.raises(openai.APIError, match="it went away"):
             async for _ in stream:
                 pass
+
+
+async def test_an_answer_that_was_filtered_says_so(serve: Any) -> None:
+    backend = Capable("chat", lambda request: {"text": "no", "stopped": "end", "filtered": True})
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        got = await client.chat.completions.create(model="auto", messages=HI)
+        again = await client.responses.create(model="auto", input="Hi")
+    assert got.choices[0].finish_reason == "content_filter"
+    assert again.incomplete_details is not None
+    assert again.incomplete_details.reason == "content_filter"
+
+
+async def test_arguments_that_are_no_object_are_passed_on_as_they_were_written(serve: Any) -> None:
+    call = {
+        "id": "c1",
+        "name": "light",
+        "arguments": {},
+        "arguments_text": "{on",
+        "arguments_error": "no JSON",
+    }
+    backend = Capable("chat", lambda request: {"text": "", "stopped": "tools", "tool_calls": [call]})
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        got = await client.chat.completions.create(model="auto", messages=HI, tools=[TOOL])
+    assert got.choices[0].message.tool_calls is not None
+    assert got.choices[0].message.tool_calls[0].function.arguments == "{on"

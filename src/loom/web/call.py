@@ -62,12 +62,15 @@ class Figures:
         self.tokens_in = _count(values.get("tokens_in"))
         self.tokens_out = _count(values.get("tokens_out"))
         self.calls = [each for each in values.get("tool_calls") or () if isinstance(each, Mapping)]
-        self.stopped = "tools" if self.calls else str(values.get("stopped") or "end")
+        filtered = values.get("filtered") is True
+        self.stopped = (
+            "tools" if self.calls else "filtered" if filtered else str(values.get("stopped") or "end")
+        )
 
 
 def arguments_text(call: Mapping[str, Any]) -> str:
-    """The arguments of a tool call as JSON text."""
-    arguments = call.get("arguments")
+    """The arguments of a tool call as JSON text; what the model wrote itself, where that is no object."""
+    arguments = call.get("arguments_text") or call.get("arguments")
     return arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
 
 

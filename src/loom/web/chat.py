@@ -32,7 +32,7 @@ REFUSED = {
     "prediction": "predicted output is not supported; leave the field out",
     "web_search_options": "there is no web search; leave the field out",
 }
-STOPPED = {"end": "stop", "length": "length", "tools": "tool_calls"}
+STOPPED = {"end": "stop", "length": "length", "tools": "tool_calls", "filtered": "content_filter"}
 
 
 def read_chat(data: bytes) -> Call:

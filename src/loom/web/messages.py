@@ -17,7 +17,7 @@ READ = (
     "output_config", "thinking",
 )  # fmt: skip
 WITHOUT_EFFECT = ("metadata", "service_tier", "top_p", "top_k", "cache_control", "inference_geo", "betas")
-STOPPED = {"end": "end_turn", "length": "max_tokens", "tools": "tool_use"}
+STOPPED = {"end": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "refusal"}
 CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from loom.web.call import Figures, Told
 from loom.web.chat import event
 from loom.web.refusal import Refusal
-from loom.web.responses import call_item, ending, head, message_item, text_part, usage
+from loom.web.responses import call_item, cause, ending, head, message_item, text_part, usage
 
 MOST_TEXT = 8_000_000
 """Characters of one answer: the last events repeat all of it, so it is kept, and so it is bounded."""
@@ -53,7 +53,7 @@ class ResponseStream:
             found += self._called(item, len(items))
             items.append(item)
         status = ending(figures)
-        whole = {**head(told, status), "output": items, "usage": usage(figures)}
+        whole = {**head(told, status, cause(figures)), "output": items, "usage": usage(figures)}
         return found + self._event(f"response.{status}", response=whole)
 
     def failed(self, refusal: Refusal) -> bytes:

@@ -126,17 +126,22 @@ def response(output: object, told: Told) -> dict[str, Any]:
     figures = Figures(output)
     items = [message_item(told, figures.text)] if figures.text or not figures.calls else []
     items += [call_item(told, number, each) for number, each in enumerate(figures.calls)]
-    return {**head(told, ending(figures)), "output": items, "usage": usage(figures)}
+    return {**head(told, ending(figures), cause(figures)), "output": items, "usage": usage(figures)}
 
 
 def ending(figures: Figures) -> str:
     """The status of an answer that has ended."""
-    return "incomplete" if figures.stopped == "length" else "completed"
+    return "incomplete" if figures.stopped in ("length", "filtered") else "completed"
 
 
-def head(told: Told, status: str) -> dict[str, Any]:
+def cause(figures: Figures) -> str:
+    """Why it is incomplete, when it is."""
+    return "content_filter" if figures.stopped == "filtered" else "max_output_tokens"
+
+
+def head(told: Told, status: str, why: str = "max_output_tokens") -> dict[str, Any]:
     """A response object without its output."""
-    details = {"reason": "max_output_tokens"} if status == "incomplete" else None
+    details = {"reason": why} if status == "incomplete" else None
     return {
         "id": told.id, "object": "response", "created_at": told.created, "status": status, "error": None,
         "incomplete_details": details, "instructions": None, "max_output_tokens": None, "model": told.model,
