@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from loom.adapters._exchange import Bounds
 from loom.adapters._model_call import Call
 from loom.adapters._model_http import ModelHttp, Origin
 from loom.adapters._secrets import Credentials
+from loom.adapters.openai import openai
 from loom.errors import BackendFailed, BackendTimeout, Closed
-from loom.models import ModelReply
+from loom.models import ModelReply, ModelRequest
 from tests.adapters.fault_server import Asked, FaultServer, reply, server_context
 from tests.adapters.model_server import (
     HI,
@@ -199,14 +201,40 @@ async def test_places_are_bounded_and_who_waits_has_a_time(monkeypatch: Patch) -
         for task in tasks[2:]:
             task.cancel()
         await asyncio.gather(*tasks[2:], return_exceptions=True)
-        request = chat()
-        late = type(request)("chat", "x", timeout=0.05)
+        late = ModelRequest("chat", "x", timeout=0.05)
         with pytest.raises(BackendTimeout, match="waited"):
             await model.infer(late)
         assert (server.open, len(server.requests)) == (2, 2)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("-inf"), float("nan")])
+async def test_what_is_too_late_is_not_sent(monkeypatch: Patch, timeout: float) -> None:
+    async with asking(monkeypatch, says_bytes(OK)) as (model, server):
+        with pytest.raises(BackendTimeout, match="nothing was sent"):
+            await model.infer(ModelRequest("chat", "x", timeout=timeout))
+        assert server.connections == 0
+        assert (await model.infer(ModelRequest("chat", "x", timeout=float("inf")))).output[
+            "text"
+        ] == "Hi there"
+
+
+def test_a_second_loop_finds_no_connection_of_the_first(monkeypatch: Patch) -> None:
+    async def ask_twice() -> None:
+        async with FaultServer(says_bytes(OK), keep=True) as server:
+            model._http.origin = replace(model._http.origin, target=parse_url(server.url + "/v1"))
+            model._http.origin = replace(model._http.origin, rules=parse_rules([f"127.0.0.1:{server.port}"]))
+            for _ in range(2):
+                assert (await model.infer(chat())).output["text"] == "Hi there"
+            assert server.connections == 1
+            for _, connection in model._http._kept:
+                await connection.close()
+
+    model = openai("x", url="http://127.0.0.1:9/v1", model="m", dialect="openai", concurrency=1)
+    asyncio.run(ask_twice())
+    asyncio.run(ask_twice())
 
 
 async def test_the_wait_for_a_place_is_told(monkeypatch: Patch) -> None:

@@ -24,6 +24,9 @@ from loom.adapters._pinned import Resolve, look_up, pin
 from loom.adapters._secrets import Credentials
 from loom.errors import BackendFailed, BackendTimeout, Closed, EgressRefused, RemoteFailed
 
+LONGEST = 86_400.0
+"""Seconds that a request can take, whatever it says itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -65,8 +68,10 @@ class ModelHttp:
         Who leaves before the body has ended closes the connection: the backend sees that nobody waits.
         """
         self._check(call)
+        if not timeout > 0:
+            raise BackendTimeout(f"{self.who}: no time is left, so nothing was sent")
         begun = _now()
-        deadline = begun + timeout
+        deadline = begun + min(timeout, LONGEST)
         async with self._place(deadline):
             waited = (_now() - begun) * 1000
             exchange = await self._answered(call, deadline)
@@ -107,7 +112,7 @@ class ModelHttp:
             )
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # what was opened on a loop that is gone is gone with it
-            self._loop, self._kept = loop, []
+            self._loop, self._kept, self._tasks, self._timer = loop, [], set(), None
             self._places = asyncio.Semaphore(self.bounds.connections)
 
     @asynccontextmanager
