@@ -17,7 +17,9 @@ NAMES = ("small", "big", "gpt", "claude", "edge box", "last")
 TASKS = ("chat", "embed", "transcribe")
 shares = st.floats(0, 1)
 amounts = st.one_of(st.none(), st.floats(0, 10), st.just(0.0))
-tasks = st.frozensets(st.sampled_from(TASKS))
+tasks = st.sampled_from([frozenset(TASKS), frozenset(TASKS), frozenset({"chat"}), frozenset({"embed"})])
+often = st.sampled_from([False, False, False, True])
+"""Something that is so now and then: most candidates are to pass most rules, or only the first would be tried."""
 quantiles = st.builds(lambda a, b: Quantiles(min(a, b), max(a, b)), st.floats(0, 1e5), st.floats(0, 1e5))
 by_size = st.dictionaries(st.integers(0, 5), quantiles, max_size=3)
 prices = st.one_of(
@@ -30,28 +32,27 @@ labels = st.builds(Label, st.sampled_from(Confidentiality), st.booleans())
 
 @st.composite
 def facts(draw: Any, name: str = "") -> Facts:
-    """One backend; one off this device is never cleared for local-only data, as `facts_of` sees to."""
+    """One backend; one off this device may claim to be cleared for anything."""
     location = draw(st.sampled_from(["local", "local", "edge", "cloud", "cloud"]))
     able = draw(tasks)
-    most = Confidentiality.LOCAL_ONLY if location == "local" else Confidentiality.PRIVATE
     return Facts(
         name or draw(st.sampled_from(NAMES)),
         able,
-        able & draw(tasks),
+        draw(tasks) if draw(often) else able,
         location,
-        Confidentiality(draw(st.integers(0, most))),
+        draw(st.sampled_from(Confidentiality)),
         draw(prices),
-        draw(st.one_of(st.none(), st.integers(0, 5000))),
+        draw(st.integers(0, 5000)) if draw(often) else None,
         draw(st.one_of(st.none(), shares)),
         features=draw(st.frozensets(st.sampled_from(["tools", "schema"]))),
-        first_ms=draw(by_size),
-        token_ms=draw(by_size),
+        first_ms=draw(by_size) if draw(often) else {},
+        token_ms=draw(by_size) if draw(often) else {},
         running=draw(st.integers(0, 4)),
         waiting=draw(st.integers(0, 4)),
         concurrency=draw(st.integers(1, 4)),
         room=draw(st.one_of(st.none(), st.integers(0, 4))),
-        open_until_ms=draw(st.one_of(st.none(), st.integers(0, 2000))),
-        probing=draw(st.booleans()),
+        open_until_ms=draw(st.integers(0, 2000)) if draw(often) else None,
+        probing=draw(often) and draw(often),
     )
 
 
@@ -81,15 +82,15 @@ options = st.fixed_dictionaries(
 )
 requests = st.builds(
     ModelRequest,
-    st.sampled_from(TASKS),
+    st.sampled_from(["chat", *TASKS]),
     inputs,
     labels,
-    timeout=st.one_of(st.none(), st.floats(-1, 100)),
+    timeout=st.one_of(st.none(), st.none(), st.floats(-1, 100)),
     options=options,
     max_cost=amounts,
-    min_quality=st.one_of(st.none(), shares),
-    route=st.sampled_from(["auto", "auto", "auto", "local", "cloud", "gpt", "nobody"]),
-    stream=st.booleans(),
+    min_quality=st.one_of(st.none(), st.none(), shares),
+    route=st.sampled_from(["auto"] * 5 + ["local", "cloud", "gpt", "nobody"]),
+    stream=often,
 )
 whens = st.builds(
     When,
@@ -111,22 +112,22 @@ policies = st.builds(
     without_cloud=st.sampled_from(["local", "defer"]),
     prefer=st.sampled_from(["quality", "latency", "cost"]),
     max_cost=amounts,
-    max_latency_ms=st.one_of(st.none(), st.floats(0, 1e5)),
+    max_latency_ms=st.one_of(st.none(), st.none(), st.floats(0, 1e5)),
     redact=st.sampled_from(["sensitive", "always"]),
     private_local=st.booleans(),
-    remote=st.booleans(),
-    rules=st.lists(rules, max_size=2).map(tuple),
+    remote=often.map(lambda off: not off),
+    rules=st.one_of(st.just(()), st.lists(rules, max_size=2).map(tuple)),
 )
-budgets = st.builds(
-    Remaining, amounts, st.one_of(st.none(), st.floats(0, 2000)), amounts, amounts, st.just("day")
-)
+some = st.one_of(st.none(), st.none(), amounts)
+tokens = st.one_of(st.none(), st.none(), st.floats(0, 2000))
+budgets = st.builds(Remaining, some, tokens, some, some, st.just("day"))
 nows = st.builds(
     Now,
     st.integers(0, 2000),
     st.just("d1"),
-    st.booleans(),
+    often.map(lambda off: not off),
     st.one_of(st.none(), shares),
-    st.one_of(st.none(), st.floats(-10, 1e5)),
+    st.one_of(st.none(), st.none(), st.floats(-10, 1e5)),
     st.just({}),
     st.just(""),
 )
