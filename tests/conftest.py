@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# both look at the wall clock, and a slow machine is no failure
+settings.register_profile("loom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loom")
 
 LOOKS = 200  # losses of one test that are looked at
 REASONS = frozenset(
