@@ -61,10 +61,10 @@ async def test_the_model_uses_what_is_granted_and_answers() -> None:
             "additionalProperties": False,
         },
     }
-    call = {"id": "call_1_1", "name": "light_set", "arguments": {"room": "kitchen", "on": True}}
+    call = {"id": "call_1", "name": "light_set", "arguments": {"room": "kitchen", "on": True}}
     assert sent(second)[1:] == [
         {"role": "assistant", "content": "", "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "call_1_1", "content": '{"room": "kitchen", "on": true}'},
+        {"role": "tool", "tool_call_id": "call_1", "content": '{"room": "kitchen", "on": true}'},
     ]
 
 
@@ -184,6 +184,15 @@ async def test_wrong_arguments_are_told_before_anything_is_done(arguments: Any, 
     assert len(model.last(1)) < 700
     assert house.done == [("kitchen", True, 100)], "and it may put it right"
     assert answer["text"] == "done"
+
+
+@virtual_time
+async def test_of_thousands_of_calls_a_few_are_answered() -> None:
+    model = Script(calls(*[use("light.get", room=str(number)) for number in range(5_000)]), says("done"))
+    async with new_loom(*House().actions(), butler(actions=["light.*"])).add_model(model) as loom:
+        answer = await ask(loom)
+    assert len(answer["steps"]) == 64
+    assert len(sent(model.asked[1])) == 66
 
 
 @virtual_time

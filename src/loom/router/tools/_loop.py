@@ -22,6 +22,7 @@ from loom.router.tools._tools import (
     called,
     calls_of,
     free_name,
+    ids_in,
     refused,
     shown,
     told,
@@ -61,6 +62,7 @@ class _Loop:
         self._times: Counter[str] = Counter()
         self._mistakes = 0
         self._closed: set[str] = set()
+        self._ids = ids_in(wish.messages)
 
     async def run(self) -> Any:
         """The answer; an error says what was done on the way."""
@@ -74,7 +76,7 @@ class _Loop:
         most = self._wish.steps
         for step in range(1, most + 1):
             reply = await self._prompting.ask(self._offer())
-            calls = calls_of(reply, len(self._prompting)) if self._tools else []
+            calls = calls_of(reply, self._ids) if self._tools else []
             if not calls:
                 return await self._answer(reply)
             if step == most:

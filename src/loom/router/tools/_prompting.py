@@ -40,19 +40,13 @@ class Prompting:
         self._hands = hands
         self._wish = wish
         self._messages: tuple[Mapping[str, Any], ...] = wish.messages
-        self._said = len(wish.messages)
         self._room = wish.room
         self._until = None if wish.timeout is None else hands.seconds() + wish.timeout
         self.windows: list[dict[str, Any]] = []
 
-    def __len__(self) -> int:
-        """The messages so far, those that were left out of the latest request too."""
-        return self._said
-
     def say(self, message: Mapping[str, Any]) -> None:
         """Add *message* to the conversation."""
         self._messages = (*self._messages, message)
-        self._said += 1
 
     async def ask(self, tools: Sequence[Mapping[str, Any]], choice: str | None = None) -> dict[str, Any]:
         """The model's reply, with a ``text``; raises what asking raises, NoRoom, ModelFailed for what is no reply.

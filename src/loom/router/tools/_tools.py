@@ -15,7 +15,8 @@ from loom.event import Event
 from loom.router.tools._json_schema import fault
 
 MOST_TOOLS = 128
-MOST_CALLS = 16  # of one reply
+MOST_CALLS = 16  # of one reply are done
+MOST_READ = 64  # of one reply are answered; what comes after them is as good as not said
 LONGEST_ARGUMENTS = 65_536  # characters
 LONGEST_TOLD = 500  # characters of an error
 LONGEST_NAME = 64
@@ -118,20 +119,23 @@ def called(tools: Mapping[str, Tool], name: str) -> Tool | None:
     )
 
 
-def calls_of(reply: Mapping[str, Any], after: int) -> list[Call]:
-    """The calls in a model's reply; whatever it sent can be answered. *after*: the messages before it, for ids."""
+def calls_of(reply: Mapping[str, Any], taken: set[str]) -> list[Call]:
+    """The calls in a model's reply; whatever it sent can be answered. Their ids are not among *taken*, and then are."""
     found = reply.get("tool_calls")
-    if not isinstance(found, list | tuple):
-        return []
-    taken: set[str] = set()
     calls = []
-    for number, each in enumerate(found):
-        call = _call(each, f"call_{after}_{number + 1}")
-        if call.id in taken:  # a result must find its call
-            call = call._replace(id=f"call_{after}_{number + 1}")
+    for each in found[:MOST_READ] if isinstance(found, list | tuple) else ():
+        call, number = _call(each, ""), len(taken) + 1
+        while not call.id or call.id in taken:  # a result must find its call
+            call, number = call._replace(id=f"call_{number}"), number + 1
         taken.add(call.id)
         calls.append(call)
     return calls
+
+
+def ids_in(messages: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of the calls in a conversation."""
+    calls = [call for each in messages for call in each.get("tool_calls") or () if isinstance(call, Mapping)]
+    return {call["id"] for call in calls if isinstance(call.get("id"), str)}
 
 
 def _call(each: object, number: str) -> Call:
