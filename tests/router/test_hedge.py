@@ -50,7 +50,10 @@ async def test_a_late_one_gets_company_loses_is_cancelled_and_paid_for() -> None
     assert reply.cost == pytest.approx(0.52 + loser) or reply.cost == pytest.approx(0.52)
     (outcome,) = told.of("outcome")
     assert outcome["cost"] == pytest.approx(0.52 + loser)
-    assert 100 - (budgets.remaining(Payer("", None, ""), 0).money or 0) == pytest.approx(0.52 + loser)
+    left = budgets.remaining(Payer("", None, ""), 0).money or 0
+    assert (
+        100 - left > 0.52 + loser
+    )  # what a whole answer would have cost is not known: it counts as reserved
     assert leftovers(router) == []
 
 

@@ -28,7 +28,11 @@ async def test_the_last_item_says_who_why_and_what_it_cost() -> None:
     router = new_router(cloud(), tell=told)
     items = [item async for item in router.stream(ASKED)]
     assert [item["text"] for item in items] == ["hello ", "there", ""]
-    last = items[-1]
+    first, last = items[0], items[-1]
+    assert {name: first[name] for name in ("backend", "decision", "route")} == {
+        name: last[name] for name in ("backend", "decision", "route")
+    }
+    assert set(items[1]) == {"text"}
     assert last["done"]
     assert last["backend"] == "cloud"
     assert last["cost"] == pytest.approx(0.52)

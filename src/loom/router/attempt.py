@@ -15,7 +15,7 @@ from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
 from loom.router._finish import finish
 from loom.router.backend import Backend
-from loom.router.billing import Bound, Meter, bound, usage_of, within
+from loom.router.billing import Bound, Meter, bound, within
 from loom.router.breaker import Permit
 from loom.router.budget import Spend
 from loom.router.call import GRACE, Call, Tried, named
@@ -41,6 +41,7 @@ class Attempt:
         self._permit: Permit | None = None
         self._reservation: Reservation | None = None
         self._slot = False
+        self._begun = False
         self._outbound: Outbound | None = None
         self._first_ms: float | None = None
 
@@ -56,16 +57,17 @@ class Attempt:
                     raise
                 raise self._late() from None
             reply = self._checked(reply)
-            self._meter.said(usage_of(reply))
+            self._meter.answered(reply)
             self._first_ms = reply.first_ms
             output = reply.output if self._outbound is None else self._outbound.restore(reply.output)
         return self._reply(output, reply)
 
     async def stream(self) -> AsyncGenerator[Any, None]:
-        """The items of the answer; the last one says which backend, which decision and what it cost."""
+        """The items of the answer; the first and the last say which backend and decision, the last what it cost."""
         async with self:
             request = self._outgoing()
             restoring = _Items(self._outbound)
+            self._meter.piecewise = True
             async with aclosing(self.backend.model.stream(request)) as items:
                 while (item := await self._next(items)) is not _OVER:
                     self._arrived(item)
@@ -147,7 +149,10 @@ class Attempt:
             return
         limited = self._bound is not None and self._bound.seconds is not None
         took = asyncio.get_running_loop().time() - self._sent_at if limited else 0.0
-        await reservation.commit(Spend.at(self.backend.price, self._meter.usage, took))
+        spend = Spend.at(self.backend.price, self._meter.usage, took)
+        if not self._meter.known:  # it may have written all of its answer: that counts as it was reserved
+            spend = spend._replace(money=None, tokens=None)
+        await reservation.commit(spend)
 
     # --- what is sent ----------------------------------------------------------------------------------------------
 
@@ -228,10 +233,14 @@ class Attempt:
             )  # fmt: skip
 
     def _signed(self, item: Any) -> Any:
-        if not isinstance(item, Mapping) or not item.get("done"):
+        """*item* with where it comes from, if it is the first or the last one; the last has the cost too."""
+        if self._begun and not (isinstance(item, Mapping) and item.get("done")):
             return item
-        cost = self.call.cost + self._cost()
-        return {**item, "backend": self.backend.name, "decision": self.call.decision.id, "cost": cost}
+        self._begun = True
+        if not isinstance(item, Mapping):
+            return item
+        signed = {**item, **self.call.signature(self.backend.name)}
+        return {**signed, "cost": self.call.cost + self._cost()} if item.get("done") else signed
 
     def _checked(self, reply: Any) -> ModelReply:
         if not isinstance(reply, ModelReply):

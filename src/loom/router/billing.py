@@ -83,11 +83,12 @@ def _sane(value: object) -> Any:
 class Meter:
     """What a try took so far: the request from the moment it is sent, and each piece of its answer."""
 
-    __slots__ = ("_said", "read", "sent", "written")
+    __slots__ = ("_said", "piecewise", "read", "sent", "written")
 
     def __init__(self, size: Size) -> None:
         self.read = Usage(size.tokens_in, 0, size.seconds)
         self.sent = False
+        self.piecewise = size.tokens_out == 0  # nothing is written: what was read is all there is
         self.written = 0
         self._said: Usage | None = None
 
@@ -101,10 +102,22 @@ class Meter:
         if item.get("done"):
             self.said(figures(item))
 
+    def answered(self, reply: ModelReply) -> None:
+        """The whole answer is there; one that says nothing of what it took is counted as its text."""
+        self.said(usage_of(reply))
+        if self._said is None:
+            self.piecewise = True
+            self.piece(reply.output)
+
     def said(self, usage: Usage) -> None:
         """The backend said what it took."""
         if any(usage):
             self._said = usage
+
+    @property
+    def known(self) -> bool:
+        """Whether that is all there can be: the backend said so, or each piece was seen."""
+        return self._said is not None or self.piecewise
 
     @property
     def usage(self) -> Usage:

@@ -105,6 +105,15 @@ class Call:
         took = (asyncio.get_running_loop().time() - self.began) * 1000
         return replace(reply, cost=self.cost, total_ms=took)
 
+    @property
+    def route(self) -> str:
+        """Where it went: hybrid as soon as a second backend was wanted."""
+        return str(Route.HYBRID if self.escalated else self.decision.route)
+
+    def signature(self, backend: str) -> Mapping[str, str]:
+        """What the items of a stream say of where they come from."""
+        return {"backend": backend, "decision": self.decision.id, "route": self.route}
+
     def noted(self, item: Any) -> bool:
         """One item of a stream arrived; whether it is the last one, which says whose it was."""
         last = isinstance(item, Mapping) and bool(item.get("done")) and "backend" in item
@@ -130,7 +139,7 @@ class Call:
         return {
             "decision": self.decision.id, "task": self.request.task, "outcome": how,
             "backend": "" if reply is None else reply.backend, "model": "" if reply is None else reply.model,
-            "route": str(Route.HYBRID if self.escalated else self.decision.route), "cost": self.cost,
+            "route": self.route, "cost": self.cost,
             "usage": self.usage._asdict(), "queue_ms": 0.0 if reply is None else reply.queue_ms,
             "first_ms": None if reply is None else reply.first_ms, "total_ms": took, "escalated": self.escalated,
             "stood": self.stood, "without": list(self.without),

@@ -109,7 +109,6 @@ def pieces(call: Call, reply: ModelReply) -> list[dict[str, Any]]:
         else {}
     )
     text = output.get("text", "") if isinstance(output, Mapping) else str(output)
-    last = {
-        "text": "", "done": True, **figures, "backend": reply.backend, "decision": call.decision.id, "cost": call.cost,
-    }  # fmt: skip
-    return [*([{"text": text}] if text else []), last]
+    signature = call.signature(reply.backend)
+    last = {"text": "", "done": True, **figures, **signature, "cost": call.cost}
+    return [*([{"text": text, **signature}] if text else []), last]

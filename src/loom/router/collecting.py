@@ -11,7 +11,7 @@ from loom.router.call import Call
 
 LONGEST = 65_536
 """Characters of an answer that is put together; a longer one is not remembered."""
-_ROUTERS = ("done", "backend", "decision", "cost", "provisional")
+_ROUTERS = ("done", "backend", "decision", "route", "cost", "provisional")
 
 
 class Collected:

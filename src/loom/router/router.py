@@ -148,7 +148,9 @@ class Router:
         return reply
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
-        """The pieces of the answer to *request*; the last one has "backend", "decision" (its id) and "cost" as well.
+        """The pieces of the answer to *request*, first and last with "backend", "decision" (its id) and "route".
+
+        The last one has "cost" too: that of all tries.
 
         Raises like ``ask``; once an item is out, an error is an error. Closing it ends the work and settles the cost.
         """
