@@ -23,6 +23,8 @@ from loom.router.facts import Facts
 from loom.router.learned import Learner, Settings, difficulty
 
 SEEDS = range(3)
+LENGTH = 2_500
+"""Prompts of a run."""
 PRICES = (0.05, 0.10, 0.15, 0.20)
 """Of a strong call, in right answers. The strong model gains 0.13 on average."""
 WEAK, STRONG = Facts("weak", quality=0.66), Facts("strong", location="cloud", quality=0.81)
@@ -85,7 +87,7 @@ def measured(price: float, quality: Sequence[Facts] = (WEAK, STRONG)) -> list[Ru
     for seed in SEEDS:
         for taught, out in splits(seed, 2):
             rows = outcomes().rows(out)
-            order = np.random.default_rng(seed).permutation(rows)
+            order = np.random.default_rng(seed).permutation(rows)[:LENGTH]
             with _shipped(fit(taught)):
                 found.append(asyncio.run(_run(order, price, Chance(seed), quality)))
     return found

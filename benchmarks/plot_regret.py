@@ -15,7 +15,7 @@ from benchmarks.bench_routing_online import PRIORS, measured
 FILE = Path(__file__).parents[1] / "docs" / "img" / "routing-regret.svg"
 PRICE = 0.15
 LEFT, TOP, WIDTH, HEIGHT = 64, 40, 620, 300
-POINTS, STEP = 200, 50
+POINTS, STEP = 200, 25
 LINES = (
     ("learner, right priors", "#1b6ca8", ""),
     ("shipped model, right priors, no learning", "#1b6ca8", "5 4"),
