@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from loom import Agent, Context, Event, Loom, action, on
+from loom.testing import Probe
 from tests.agent.ledgers import Dies, Lives, lives
 from tests.agent.lights import Script, calls, says, use
 
@@ -94,3 +95,41 @@ def test_what_is_known_on_disk_is_not_asked_again(lives: Lives) -> None:
     assert (len(model.asked), lives.done) == (2, ["ada"])
     assert lives.live(mail(lives), Clerk, story=rest) == ["sent to ada sent to bob"]
     assert lives.done == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_a_question_outlives_the_process_and_the_loop_goes_on_with_its_answer(
+    lives: Lives, allow: bool
+) -> None:
+    asked: list[str] = []
+
+    async def first(loom: Loom) -> None:
+        loom.add_model(script(1))
+        questions = Probe(loom.bus, "loom.approval.requested")
+        await loom.publish("ask", "write to both")
+        while not questions.payloads:
+            await asyncio.sleep(0.01)
+        asked.append(questions.payloads[0]["id"])
+        lives.die()
+
+    async def second(loom: Loom) -> Any:
+        loom.add_model(script(2))
+        questions = Probe(loom.bus, "loom.approval.requested")
+        answered = 0
+        while not loom.agent("Clerk").instance.answers:  # type: ignore[attr-defined]
+            for question in questions.payloads[answered:]:
+                asked.append(question["id"])
+                loom.approve(question["id"], allow)
+                answered += 1
+            await asyncio.sleep(0.01)
+        return loom.agent("Clerk").instance.answers  # type: ignore[attr-defined]
+
+    lives.live(mail(lives, approval="ask"), Clerk, story=first)
+    (answer,) = lives.live(mail(lives, approval="ask"), Clerk, story=second)
+    assert asked[0] == asked[1], "the same question, under the same id"
+    if allow:
+        assert (answer, lives.done) == ("sent to ada sent to bob", ["ada", "bob"])
+    else:
+        assert lives.done == []
+        assert answer.count("not allowed, do not try it again") == 1
+        assert len(asked) == 2, "nobody is asked about the second: the first was a no"
