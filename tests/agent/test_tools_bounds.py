@@ -140,6 +140,18 @@ async def test_a_large_output_is_moved_out_and_read_in_pieces() -> None:
     assert [each["tool"] for each in answer["steps"]] == ["log.read"]
 
 
+@virtual_time
+async def test_a_piece_that_is_longer_as_json_is_still_a_piece() -> None:
+    @action("log.read")
+    async def read() -> str:
+        return '"' * 5_000
+
+    model = Script(calls(use("log.read")), calls(use("read_output", ref="out-1", offset=10)), says("read"))
+    async with new_loom(read, butler(actions=["log.*"])).add_model(model) as loom:
+        await ask(loom)
+    assert json.loads(model.last())["text"] == '"' * 1_000
+
+
 class Colour(enum.Enum):
     RED = "red"
 

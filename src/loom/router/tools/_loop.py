@@ -84,9 +84,7 @@ class _Loop:
             self._prompting.say(_spoken(reply, calls))
             for number, call in enumerate(calls):
                 text = await self._do(call) if number < MOST_CALLS else self._too_many(call, len(calls))
-                self._prompting.say(
-                    {"role": "tool", "tool_call_id": call.id, "content": self._outputs.take(text)}
-                )
+                self._prompting.say({"role": "tool", "tool_call_id": call.id, "content": text})
         raise self._stopped(
             "max_steps", f"still calls tools after {most} steps; raise max_steps, or ask for less"
         )
@@ -126,7 +124,7 @@ class _Loop:
         except ActionError as error:
             return self._failure(tool, call, error)
         self._note(name, call, "done")
-        return shown(result)
+        return self._outputs.take(shown(result))
 
     def _failure(self, tool: Tool, call: Call, error: ActionError) -> str:
         if not isinstance(error, ActionDenied) or UNKNOWN in str(error):  # which is no no to the tool
