@@ -40,7 +40,7 @@ def test_a_profile_is_where_it_begins_and_what_is_said_beside_it_wins() -> None:
     assert found.policy.prefer == "cost"
     assert (found.policy.threshold, found.policy.max_latency_ms, found.policy.max_cost) == (0.6, 2000, 0.01)
     assert found.profiles["cheap"] == found.policy
-    assert found.profiles["best"] == PROFILES["best"]
+    assert found.profiles["best"].threshold == PROFILES["best"].threshold
 
 
 def test_a_project_may_have_profiles_of_its_own() -> None:
@@ -196,3 +196,22 @@ def test_conditions_are_not_nested_without_end() -> None:
         when = {"every": [when]}
     with pytest.raises(ConfigError, match="deeper than"):
         read_settings({"rules": [{"route": "local", "when": when}]}, lambda path: "loom.toml:1")
+
+
+def test_what_the_table_bounds_is_bound_in_every_profile() -> None:
+    found = read(
+        "[router]\nremote = false\nmax_cost = 0.01\nmax_latency = 3\nredact = 'always'\n[router.profiles.night]\n"
+        "max_cost = 5.0\n[router.profiles.free]\nmax_cost = 0.0\n[[router.rules]]\nname = 'never'\nwhen = { keywords = ['bomb'] }\nrefuse = true\n"
+    )
+    for name, profile in found.profiles.items():
+        assert not profile.remote, name
+        assert profile.max_cost == (0.0 if name == "free" else 0.01)
+        assert (profile.max_latency_ms, profile.redact) == (3000, "always"), name
+        assert [rule.name for rule in profile.rules] == ["never"], name
+        profile.check()
+
+
+def test_the_profile_that_it_begins_with_binds_no_other() -> None:
+    found = read('[router]\nprofile = "private"\n')
+    assert not found.policy.remote
+    assert found.profiles["best"].remote

@@ -35,7 +35,7 @@ def weigh(
 def bounds_of(request: ModelRequest, budgets: Remaining, policy: Policy, now: Now) -> Bounds:
     """Everything that bounds *request*, checked; raises ConfigError naming what is no number and what it is."""
     caps = [_number("max_cost", each) for each in (request.max_cost, policy.max_cost) if each is not None]
-    times = [_number("timeout", request.timeout * 1000)] if request.timeout is not None else []
+    times = [_number("timeout", request.timeout) * 1000] if request.timeout is not None else []
     if now.left_ms is not None:
         times = [now.left_ms]
     if policy.max_latency_ms is not None:

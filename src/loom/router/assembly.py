@@ -68,7 +68,8 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
         chance=around.chance,
         signals=signals,
     )
-    router.profiles.update(settings.profiles)
+    for name, profile in settings.profiles.items():
+        router.profiles[name] = replace(profile, rules=(*profile.rules, *rules))
     return Routing(router, learner, budgets, around.keep)
 
 

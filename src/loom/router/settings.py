@@ -83,8 +83,8 @@ def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | No
         _check_keys(values, {"profile": str, **SETTINGS}, ("router", "profiles", name), at)
         profiles[name] = _policy(values, ("router", "profiles", name), at, profiles, backends)
     policy = _policy(table, ("router",), at, profiles, backends)
-    if policy != profiles.get(policy.name):
-        profiles[policy.name] = policy  # what the file says of the profile it begins with stays so
+    profiles = {name: _bound(each, policy, table) for name, each in profiles.items()}
+    profiles[policy.name] = policy  # what the file says of the profile it begins with stays so
     return Settings(
         policy, profiles, _limits(table.get("budgets", {}), at), _cache(table.get("cache", False), at),
         table.get("learned", False), _detectors(table, at), _imported(table.get("import", EMPTY), at),
@@ -137,6 +137,22 @@ def _policy(
                 f"{lines[key]}: {'.'.join(path)}.{key} is {_shown(said[key])}; {nearest(said[key], words)}"
             )
     return replace(base, **said, rules=rules, name=name, lines=lines).check(backends)
+
+
+def _bound(profile: Policy, policy: Policy, table: Mapping[str, Any]) -> Policy:
+    """*profile* within what [router] itself says: naming another profile must not loosen that."""
+    tighter: dict[str, Any] = {"rules": (*policy.rules, *profile.rules)} if "rules" in table else {}
+    for name, key in (("max_cost", "max_cost"), ("max_latency", "max_latency_ms")):
+        if name in table:
+            own = getattr(profile, key)
+            tighter[key] = getattr(policy, key) if own is None else min(own, getattr(policy, key))
+    if table.get("redact") == "always":
+        tighter["redact"] = "always"
+    if table.get("private_local"):
+        tighter["private_local"] = True
+    if table.get("remote") is False:
+        tighter |= {"remote": False, "without_cloud": "local"}
+    return replace(profile, **tighter)
 
 
 def _differs(base: Policy, name: str) -> bool:
