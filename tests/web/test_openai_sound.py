@@ -41,6 +41,32 @@ async def test_embeddings_in_every_form(serve: Any, form: Any) -> None:
     assert [each.index for each in many.data] == [0, 1]
 
 
+@pytest.mark.parametrize("form", ["lists", "buffer", "array"])
+async def test_vectors_may_be_lists_a_buffer_or_an_array(serve: Any, form: str) -> None:
+    import numpy as np
+
+    from loom.event._codec_buffer import Buffer
+
+    rows = np.array([[1.0, 0.5], [2.0, 0.25]], "float32")
+    made = {"lists": rows.tolist(), "buffer": Buffer(rows.tobytes(), "float32", (2, 2)), "array": rows}[form]
+    async with (
+        serve(FakeBackend("embed", lambda request: {"vectors": made})) as gateway,
+        client_of(gateway) as client,
+    ):
+        got = await client.embeddings.create(model="auto", input=["a", "b"])
+    assert [each.embedding for each in got.data] == rows.tolist()
+
+
+@pytest.mark.parametrize("wrong", [None, "text", [["a"]], [1.0], {"a": 1}, [[1e300]], [[float("nan")]]])
+async def test_what_is_no_vector_is_an_error_of_the_backend(serve: Any, wrong: Any) -> None:
+    async with (
+        serve(FakeBackend("embed", lambda request: {"vectors": wrong})) as gateway,
+        client_of(gateway) as client,
+    ):
+        with pytest.raises(openai.InternalServerError, match="vectors"):
+            await client.embeddings.create(model="auto", input="a", encoding_format="float")
+
+
 async def test_the_wrong_number_of_vectors_is_an_error(serve: Any) -> None:
     async with (
         serve(FakeBackend("embed", lambda request: {"vectors": [[1.0]]})) as gateway,

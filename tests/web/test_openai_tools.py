@@ -9,6 +9,8 @@ import openai
 import pytest
 
 from tests.web.conftest import Capable, client_of
+from tests.web.raw import HI as HTTP_HI
+from tests.web.raw import Raw
 
 TOOL: Any = {
     "type": "function",
@@ -152,3 +154,11 @@ async def test_arguments_that_are_no_object_are_passed_on_as_they_were_written(s
         got = await client.chat.completions.create(model="auto", messages=HI, tools=[TOOL])
     assert got.choices[0].message.tool_calls is not None
     assert got.choices[0].message.tool_calls[0].function.arguments == "{on"
+
+
+async def test_a_number_that_is_none_does_not_reach_the_client(serve: Any) -> None:
+    call = {"id": "c1", "name": "light", "arguments": {"x": float("nan")}}
+    backend = Capable("chat", lambda request: {"text": "", "stopped": "tools", "tool_calls": [call]})
+    async with serve(backend) as gateway, Raw(gateway) as raw:
+        status, _, answer = await raw.post("/v1/messages", {**HTTP_HI, "max_tokens": 5})
+    assert (status, answer["error"]["type"]) == (502, "api_error")

@@ -107,9 +107,11 @@ def read_speech(data: bytes) -> Call:
 
 def speech(output: object, told: Told, call: Call) -> Answer:
     """The sound; raises ModelFailed for an output without."""
-    if not isinstance(output, Mapping) or not isinstance(output.get("pcm"), bytes | bytearray | memoryview):
+    found = output.get("pcm") if isinstance(output, Mapping) else None
+    data = getattr(found, "data", found)  # a Buffer holds its bytes there
+    if not isinstance(output, Mapping) or not isinstance(data, bytes | bytearray | memoryview):
         raise ModelFailed("the backend gave no sound")
-    pcm, rate = bytes(output["pcm"]), int(output.get("rate") or 24_000)
+    pcm, rate = bytes(data), int(output.get("rate") or 24_000)
     if call.form == "pcm":
         return Answer(pcm, f"audio/pcm;rate={rate}")
     return Answer(wav(pcm, rate), "audio/wav")

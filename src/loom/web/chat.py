@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from loom.web.body import read_json
 from loom.web.call import CHAT, Call, Figures, Told, arguments_text
 from loom.web.fields import Fields
 from loom.web.refusal import Refusal, bad
+from loom.web.replying import json_text
 
 MOST_MESSAGES = 4_000
 MOST_TOOLS = 128
@@ -295,7 +295,7 @@ class ChatStream:
 def event(value: object, name: str = "") -> bytes:
     """*value* as one server-sent event, with an ``event:`` line if it has a *name*."""
     head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(value, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+    return f"{head}data: {json_text(value)}\n\n".encode("utf-8", "replace")
 
 
 def _wire(call: Mapping[str, Any], index: int | None) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import math
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from loom.errors import ModelFailed
@@ -40,9 +41,7 @@ def _texts(body: Fields) -> list[str]:
 def embeddings(output: object, told: Told, call: Call) -> dict[str, Any]:
     """The answer: one vector for each text, in their order; raises ModelFailed for an output without."""
     vectors = output.get("vectors") if isinstance(output, Mapping) else output
-    if not isinstance(vectors, Iterable):
-        raise ModelFailed("the backend gave no vectors")
-    rows = [_row(each) for each in vectors]
+    rows = _rows(vectors)
     if len(rows) != len(call.input):
         raise ModelFailed(f"the backend gave {len(rows)} vectors for {len(call.input)} texts")
     write = _packed if call.form == "base64" else array.tolist
@@ -54,8 +53,17 @@ def embeddings(output: object, told: Told, call: Call) -> dict[str, Any]:
     return {"object": "list", "data": data, "model": told.model, "usage": used, "loom": told.extension()}
 
 
-def _row(vector: Any) -> array[float]:
-    return array("f", vector.tolist() if hasattr(vector, "tolist") else vector)
+def _rows(vectors: Any) -> list[array[float]]:
+    """Rows of numbers out of lists, an array, or a Buffer; raises ModelFailed."""
+    if not hasattr(vectors, "tolist") and hasattr(vectors, "view"):
+        vectors = vectors.view()
+    try:
+        rows = [array("f", row) for row in (vectors.tolist() if hasattr(vectors, "tolist") else vectors)]
+    except (TypeError, ValueError, OverflowError):
+        raise ModelFailed("the backend gave no vectors") from None
+    if not all(math.isfinite(sum(row)) for row in rows):
+        raise ModelFailed("the backend gave vectors with numbers that are none (NaN, infinity)")
+    return rows
 
 
 def _packed(row: array[float]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from loom.errors import ModelFailed
 from loom.web.call import Told
 from loom.web.refusal import Refusal
 
@@ -26,7 +27,15 @@ class Answer(NamedTuple):
 
 def as_json(value: object) -> Answer:
     """*value* as a body."""
-    return Answer(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return Answer(json_text(value).encode("utf-8", "replace"))
+
+
+def json_text(value: object) -> str:
+    """*value* as JSON; raises ModelFailed for what JSON does not have: a backend said it."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        raise ModelFailed("the backend gave what JSON does not have (NaN, infinity, an object)") from None
 
 
 class Reply:
@@ -130,5 +139,5 @@ def decided(told: Told, item: object) -> Told:
         decision=str(item.get("decision") or told.decision),
         route=str(item.get("route") or told.route),
         backend=backend,
-        cost=float(cost) if isinstance(cost, int | float) else told.cost,
+        cost=float(cost) if isinstance(cost, int | float) and math.isfinite(cost) else told.cost,
     )

@@ -101,7 +101,8 @@ class Serving:
         wishes = read_wishes(scope["headers"])
         with self._slot():
             data = await read_body(receive, scope["headers"], self._settings)
-            call = await beside(len(data), endpoint.read, data, _content_type(scope))
+            size = len(data) if endpoint.kind != "transcriptions" else MUCH + len(data)  # sound is converted
+            call = await beside(size, endpoint.read, data, _content_type(scope))
             self._upstream.check(call.model, client)
             request = request_of(call, wishes, client, self._settings.timeout)
             self._upstream.check_profile(request.profile, client)
