@@ -9,7 +9,7 @@ from loom.privacy._numbers import luhn, mod97
 FOUND = {
     "mail": [
         "bob@example.com", "Bob.O'Neil+list@sub.example.co.uk", '"bob smith"@example.com', "bob@[10.1.2.3]", "jürgen@münchen.de",
-        "bob (at) example (dot) com", "bob [at] example [dot] org", "bob at example dot com", "bob(@)example(.)com", "bob @ example.com",
+        "bob (at) example (dot) com", "bob [at] example [dot] org", "bob at example dot com", "bob(@)example(.)com", "bob @ example.com", "bob at gmail.com",
     ],
     "phone": [
         "+49 30 1234567", "+1 (555) 234-5678", "(555) 234-5678", "555-234-5678", "00 44 20 7946 0958", "020 7946 0958", "06 12 34 56 78",
@@ -22,7 +22,8 @@ FOUND = {
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc-DEF_123", "password: x1", "The password is hunter2", "my password is swordfish.", "Passwort lautet geheim!", "pwd=abc", '"api_key" : "tiny"',
         "token=abc&x=1", "Authorization: Bearer abc.def", "https://user:pass1@example.com/", "the key 9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c", "пароль: кот123", "密码是abc123", "PIN: 1234",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIEowIBAAKC", "seed phrase: witch collapse practice feed",
-        "password for the admin account: letmein",
+        "password for the admin account: letmein", "<password>hunter2</password>", "mysql --password hunter2", "DB_PASS=hunter2", "PW: abc12", "cvv 123", "Bearer abc12345",
+        "your verification code is 482913", "SK0123456789abcdef0123456789abcdef", "0x" + "1f" * 32, "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
     ],
     "address": [
         "12 Baker Street", "1600 Pennsylvania Ave NW", "221B Baker Street, London NW1 6XE", "350 Fifth Avenue, New York, NY 10118", "Hauptstraße 5, 10115 Berlin", "Unter den Linden Allee 77", "Am Markt Platz 3",
@@ -37,7 +38,7 @@ LEFT = {
     "iban": ["DE89 3704 0044 0532 0130 01", "DE8937040044053201", "XX89370400440532013000", "GB29 words that are long enough here"],
     "keys": [
         "the password is required", "a token is a unit of text", "The secret is out", "passwords must be long", "password: required", "sk-learn", "task-force-one-two", "pass the salt",
-        "keyboard", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",
+        "keyboard", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",
     ],
     "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts"],
     "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector"],

@@ -1,6 +1,7 @@
 """The laws of redaction: what is hidden comes back, what was redacted stays so, nothing that was found shows."""
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -86,6 +87,15 @@ def test_a_value_is_found_again_where_nothing_tells_of_it() -> None:
         redacted = CORE.redact(f"so {form} there", talk)
         assert form.casefold() not in redacted.casefold(), form
         assert talk.placeholders.restore(redacted) == f"so {form} there"
+
+
+def test_json_within_json_is_read() -> None:
+    talk = conversation()
+    text = json.dumps({"body": json.dumps({"password": "pear", "to": "bob@example.com"})})
+    redacted = CORE.redact(text, talk)
+    assert "pear" not in redacted
+    assert "bob" not in redacted
+    assert talk.placeholders.restore(redacted) == text
 
 
 def test_known_values_are_hidden_in_every_form() -> None:

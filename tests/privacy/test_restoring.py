@@ -27,6 +27,7 @@ exact = st.sampled_from(
         "<TEXT_1_BCDFG>",
         "EMAIL_1_BCDFG",
         "&lt; email 1 bcdfg &gt;",
+        "\\u003cEMAIL_1_BCDFG\\u003E",
         "\\<EMAIL\\_1\\_BCDFG\\>",
     ]
 )
@@ -76,6 +77,7 @@ def test_what_a_model_bent_is_put_back_where_it_is_unambiguous() -> None:
         "&lt;EMAIL_1_BCDFG&gt;",
         "\\<EMAIL\\_1\\_BCDFG\\>",
         "<EMAIL_01_BCDFG>",
+        "\\u003cEMAIL_1_BCDFG\\u003e",
     ):
         assert known.restore(f"to {bent}.") == "to bob@example.com.", bent
     for other in (

@@ -21,6 +21,12 @@ _SPELLED = re.compile(
 )
 
 
+_SURE = re.compile(
+    r"[\[({<]|(?:gmail|googlemail|outlook|hotmail|yahoo|icloud|proton|protonmail|gmx|web|aol|live|yandex|qq|163)\.\w+\Z",
+    re.IGNORECASE,
+)
+
+
 class Mail:
     """Mail addresses, also those spelled with "at" and "dot"."""
 
@@ -32,7 +38,7 @@ class Mail:
                 start = match.start() + len(match[0]) - len(match[0].lstrip("'`*_.~|{!#$%&?/=^"))
                 yield Finding(start, match.end(), "EMAIL")
         for match in _SPELLED.finditer(text):
-            if "." not in match[0] or re.search(r"[\[({<]", match[0]):  # "look at example.com" is prose
+            if "." not in match[0] or _SURE.search(match[0]):  # "look at example.com" is prose
                 yield Finding(*match.span(), "EMAIL")
 
 

@@ -25,6 +25,11 @@ _FORMS = (
     r"dckr_pat_[\w-]{20,}+", r"atlasv1-[\w-]{16,}+", rf"(?:hvs|hvb|s)\.{_W}{{22,}}+", r"\d{8,10}:AA[\w-]{30,}+",
     rf"[MNO][A-Za-z0-9]{{22,27}}\.{_W}{{6}}\.{_W}{{25,}}+",
     rf"ey[A-K]{_W}{{6,}}+\.{_W}{{6,}}+(?:\.{_W}*+){{0,3}}+",
+    r"(?:AC|SK)[0-9a-f]{32}(?![0-9a-f])", r"dapi[0-9a-f]{32}",
+    r"sbp_[0-9a-f]{40}", r"EAA[A-Za-z0-9]{40,}+",
+    r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}", r"figd_[\w-]{20,}+",
+    r"phc_[A-Za-z0-9]{30,}+", r"dp\.(?:pt|st|ct)\.[A-Za-z0-9]{30,}+",
+    r"[5KL][1-9A-HJ-NP-Za-km-z]{50,51}(?![A-Za-z0-9])", r"0x[0-9a-fA-F]{64}(?![0-9a-fA-F])",
     r"https://hooks\.slack\.com/[\w/]++", r"https://discord(?:app)?\.com/api/webhooks/[\w/\-]++",
 )  # fmt: skip
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_FORMS)})")
@@ -33,16 +38,16 @@ _BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}+-----")
 _END = re.compile(r"-----END [A-Z0-9 ]{1,40}+-----")
 _BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\-]{0,65536}+")
 _CALLED = (
-    r"pass(?:word|code|phrase|wd)s?|pwd|passwort|kennwort|zugangscode|geheimzahl|mot de passe|contrase[ñn]a|clave|"
-    r"senha|wachtwoord|has[łl]o|parola|l[öo]senord|salasana|secrets?|geheimnis|token|"
+    r"pass(?:word|code|phrase|wd)s?|pwd|pw|(?<=[_-])pass|passwort|kennwort|zugangscode|geheimzahl|mot de passe|"
+    r"contrase[ñn]a|clave|senha|wachtwoord|has[łl]o|parola|l[öo]senord|salasana|secrets?|geheimnis|token|"
     r"(?:api|access|secret|private|auth|account|encryption|signing|master|shared|storage)[_\- ]?key|apikey|"
     r"client[_\- ]?secret|credentials?|pin(?:[_\- ]?code)?|otp|cvv2?|cvc2?|auth(?:orization)?(?:[_\- ]?code)?|bearer|"
-    r"seed phrase|mnemonic|signature|session[_\- ]?id|cookie"
+    r"seed phrase|mnemonic|(?:verification|security|access|one[- ]time) code|signature|session[_\- ]?id|cookie"
 )
 _FOREIGN = r"парол[ьяе]|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
 _WHOSE = r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)(?:\s[^\s:=\"']{1,30}+){1,4}?\)?)?"
 _IS = (
-    r":=|=>|->|==?|:(?!//)|\b(?:is|was|ist|lautet|lauten|war|est|es|era|[eé]|to|jest|är|on)(?=[\s:])|"
+    r":=|=>|->|==?|:(?!//)|>|\b(?:is|was|ist|lautet|lauten|war|est|es|era|[eé]|to|jest|är|on)(?=[\s:])|"
     r"は|是|为|を"
 )
 _TELLING = re.compile(
@@ -193,6 +198,12 @@ _DULL = frozenset(
         ),
     ]
 )
+_FLAG = re.compile(
+    r"--?[\w-]{0,24}?(?:password|passwd|token|secret|api-key)[ \t]{1,3}(?!-)([^\s\"']{3,256}+)"
+    r"|\b(?:pin|cvv2?|cvc2?|otp)[ \t#]{1,3}(\d{3,8})\b"
+    r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",
+    re.IGNORECASE,
+)
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_=.\-])[A-Za-z0-9+/_=.\-]{16,512}+")
 _NEAR = re.compile(
     rf"(?<![^\W_])(?:{_CALLED}|keys?|schl[üu]ssel|cl[ée]|llave|ключ|login|hash|salt)(?![^\W_])", re.IGNORECASE
@@ -210,6 +221,7 @@ class Keys:
         if "://" in text:
             for match in _URL.finditer(text):
                 yield Finding(*match.span(1), "SECRET")
+        yield from (Finding(*match.span(match.lastindex or 0), "SECRET") for match in _FLAG.finditer(text))
         yield from _armoured(text)
         yield from _told(text)
         yield from _random(text)

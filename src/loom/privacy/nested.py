@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from loom.errors import NotRedacted
+from loom.privacy.opaque import opaque
 
 DEPTH = 64
 """How deep a tree may be."""
@@ -27,7 +28,7 @@ def telling(key: object) -> bool:
 
 
 def readable(*trees: object) -> bool:
-    """Whether all of *trees* can be redacted: no bytes, arrays or objects, and within DEPTH, NODES and CHARACTERS."""
+    """Whether all of *trees* can be redacted: no bytes, arrays, objects or files in base64, within the limits above."""
     todo = [(tree, 0) for tree in trees]
     nodes = characters = 0
     while todo:
@@ -35,6 +36,8 @@ def readable(*trees: object) -> bool:
         nodes += 1
         if isinstance(value, str):
             characters += len(value)
+            if opaque(value):
+                return False
         elif isinstance(value, Mapping):
             todo += ((part, depth + 1) for pair in value.items() for part in pair)
         elif isinstance(value, list | tuple):

@@ -158,18 +158,19 @@ def _parts(match: re.Match[str]) -> tuple[str, str, str]:
 def _form() -> str:
     """Placeholders in any case, with spaces, other brackets or none."""
     core = rf"({'|'.join(KINDS)}){_BREAK}(\d{{1,7}}){_BREAK}({_NONCE}{{{NONCE}}})"
-    opened = rf"(?:<|&lt;|\\<|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\>|›|＞|〉)"
+    opened = rf"(?:<|&lt;|\\u003c|\\<|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\u003e|\\>|›|＞|〉)"
     return rf"{opened}|(?<![^\W_]){core}(?![^\W_])"
 
 
 def _partial() -> str:
     """What a placeholder may begin with, up to the end of the text."""
-    closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\)?"
+    closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\(?:u(?:0(?:0(?:3)?)?)?)?)?"
     nonce = rf"\\?(?:{_NONCE}{{1,{NONCE - 1}}}|{_NONCE}{{{NONCE}}}{closing})?"
     number = rf"\\?[_ \-]{{0,2}}\\?(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}{nonce})?)?"
     kinds = "|".join(_beginnings(kind, number) for kind in KINDS)
+    inside = rf"{_SPACE}(?:{kinds})?"
     opening = (
-        rf"&(?:l(?:t(?:;{_SPACE}(?:{kinds})?)?)?)?|\\(?:<{_SPACE}(?:{kinds})?)?|[<‹＜〈]{_SPACE}(?:{kinds})?"
+        rf"&(?:l(?:t(?:;{inside})?)?)?|\\(?:<{inside}|u(?:0(?:0(?:3(?:c{inside})?)?)?)?)?|[<‹＜〈]{inside}"
     )
     return rf"(?:{opening}|(?<![^\W_])(?:{kinds}))\Z"
 
