@@ -22,6 +22,7 @@ from tests.adapters.fault_server import Asked, FaultServer, reply, server_contex
 from tests.adapters.model_server import (
     HI,
     JSON,
+    KEY,
     asking,
     bound,
     chat,
@@ -324,6 +325,21 @@ async def test_a_local_server_is_reached_on_this_machine_or_not_at_all() -> None
                     await ask(http)
                 assert not caught.value.retryable
             await http.close()
+
+
+async def test_no_key_goes_in_the_clear_to_where_a_private_name_leads(monkeypatch: Patch) -> None:
+    monkeypatch.setenv("MODEL_KEY", KEY)
+    async with FaultServer(says_json({"x": 1})) as server:
+        http = http_to(server, Names())
+        key = Credentials({"authorization": "Bearer env:MODEL_KEY"})
+        http.origin = replace(http.origin, credentials=key)
+        assert await ask(http) == b'{"x": 1}'
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+        await server.left.wait()
+        monkeypatch.setattr("loom.adapters._model_http.classify", lambda address: "public")
+        with pytest.raises(BackendFailed, match="plain text to a public address"):
+            await ask(http)
+        await http.close()
 
 
 async def test_a_server_that_is_not_there_can_be_tried_again() -> None:

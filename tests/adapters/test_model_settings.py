@@ -105,6 +105,7 @@ def test_a_key_is_not_sent_in_the_clear_over_the_internet(monkeypatch: Patch) ->
         with pytest.raises(ConfigError, match="plain text"):
             openai("x", url=url, key="env:MODEL_KEY")
         assert openai("x", url=url)
+        assert anthropic("x", url=url), "headers that are no secret may be seen"
         assert openai("x", url=url, key="env:MODEL_KEY", private=True)
     for url in (
         "https://api.example.org/v1",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.adapters._egress import Rules, Target
+from loom.adapters._egress import Address, Rules, Target, classify
 from loom.adapters._exchange import Bounds, Exchange, late
 from loom.adapters._http_client import _httpx
 from loom.adapters._kept_connection import CONNECT, Connection, Stale, failed
@@ -159,8 +159,8 @@ class ModelHttp:
 
     async def _send_fresh(self, call: Call) -> tuple[Connection, Any]:
         addresses = await pin(self.origin.target, self.origin.rules, self.origin.resolve)
-        if self.origin.here and not all(address.is_loopback for address in addresses):
-            raise EgressRefused(f"it is said to be local, but {self.origin.target.host!r} leads elsewhere")
+        if why := self._misled(addresses):
+            raise EgressRefused(why)
         tls = await self._trust() if self.origin.target.scheme == "https" else None
         self._counts["opened"] += 1
         last: Exception | None = None
@@ -172,6 +172,16 @@ class ModelHttp:
                 last = error
         assert last is not None  # pin gives at least one
         raise failed(self.who, last, "") from None
+
+    def _misled(self, addresses: list[Address]) -> str | None:
+        """Why the addresses of the name are not what was said of it; None when they are."""
+        target = self.origin.target
+        if self.origin.here and not all(address.is_loopback for address in addresses):
+            return f"it is said to be local, but {target.host!r} leads elsewhere"
+        plain = target.scheme == "http" and self.origin.credentials.known
+        if plain and any(classify(address) == "public" for address in addresses):
+            return f"the key would be sent as plain text to a public address of {target.host!r}; use https"
+        return None
 
     async def _send_on(self, connection: Connection, call: Call) -> Any:
         try:

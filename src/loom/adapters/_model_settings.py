@@ -53,7 +53,7 @@ def reach(about: About, home: Path | None, how: Reach) -> tuple[ModelHttp, Peer]
     feed = make_feed(how.url, ("http", "https"), grants, home=home, secrets=secrets)
     if "?" in feed.target.path:
         raise ConfigError("url: leave out what follows the '?'; requests are made of it by adding paths")
-    if feed.credentials.headers and not _safe(feed.target, how.private):
+    if feed.credentials.known and not _safe(feed.target, how.private):
         raise ConfigError(
             f"url: {feed.target} would send the key as plain text; use https, or private = true for a machine of yours"
         )
@@ -161,7 +161,10 @@ def _is_here(target: Target) -> bool:
 
 
 def _safe(target: Target, private: bool) -> bool:
-    """Whether a key may go there: encrypted, or over no network but the machine's own and those it is at home in."""
+    """Whether a key may go there: encrypted, or over no network but the machine's own and those it is at home in.
+
+    Where the name of a *private* server leads is judged when it is connected to.
+    """
     if target.scheme == "https" or private or target.host == "localhost":
         return True
     address = literal(target.host)
