@@ -28,7 +28,7 @@ from loom.router.learned import Learner, features_of, need
 
 SEEDS = range(5)
 ODD = ("moral_scenarios", "professional_law", "high_school_mathematics")
-"""Two large ones have half of the gap, in forms of their own; in the third the answers were read wrongly."""
+"""Two large ones have nearly half of the gap, in forms of their own; in the third the answers were read wrongly."""
 Wish = Callable[[Sequence[int], Any], Array]
 """Subjects to learn from, and places of prompts, to how much each of these wants the strong model."""
 

@@ -19,29 +19,29 @@ Talk = tuple[str, str]
 """A user and a thread."""
 
 
-def corrects(text: str, before: str) -> bool:
-    """Whether *text* says that the answer to *before* was wrong, or asks the same again."""
-    said = _plain(text)
-    return bool(said) and (said == _plain(before) or _WRONG.match(said) is not None)
+def denies(text: str) -> bool:
+    """Whether *text* says that the answer before it was wrong."""
+    return _WRONG.match(_plain(text)) is not None
 
 
 class Talks:
-    """The last question of each conversation, with the decision that answered it; bounded."""
+    """The last question of each conversation, with the decision that answered it; bounded, and without its text."""
 
     def __init__(self) -> None:
-        self._last: OrderedDict[Talk, tuple[str, str]] = OrderedDict()
+        self._last: OrderedDict[Talk, tuple[str, int]] = OrderedDict()
 
     def answered(self, talk: Talk, decision_id: str, text: str) -> None:
         """*text* was answered by that decision."""
-        self._last[talk] = decision_id, text[:READ]
+        self._last[talk] = decision_id, hash(_plain(text))
         self._last.move_to_end(talk)
         while len(self._last) > REMEMBERED:
             self._last.popitem(last=False)
 
     def said(self, talk: Talk, text: str) -> tuple[str, bool]:
         """The decision whose answer came before *text* ("" without one), and whether *text* corrects it."""
-        decision_id, before = self._last.pop(talk, ("", ""))
-        return decision_id, bool(decision_id) and corrects(text, before)
+        decision_id, before = self._last.pop(talk, ("", 0))
+        said = _plain(text)
+        return decision_id, bool(decision_id and said) and (hash(said) == before or denies(said))
 
 
 def _plain(text: str) -> str:

@@ -31,7 +31,7 @@ def standard(features: Features) -> list[float]:
 
 
 def need(features: Features) -> float:
-    """What a strong model is expected to gain over a weak one (of 0.81 and 0.66 on average), as a share of answers.
+    """What a strong model is expected to gain over a weak one (right in 80 % and 67 % of the training data), as a share of answers.
 
     Method: a linear model of recorded outcomes, by `benchmarks/_routing.py`; docs/ROUTING.md says what it is worth.
     """
@@ -42,7 +42,7 @@ def need(features: Features) -> float:
 def slope(quality: float) -> float:
     """By how much the quality of a backend falls when `need` rises by one.
 
-    A quadratic through what was measured: 1.0 for a model that is right in 66 % of all cases, 0.3 for one in 81 %.
+    A quadratic through what was measured: 1 for a model that is right in 67 % of all cases, a third for one in 80 %.
     """
     return min(STEEPEST, 9.0 * (1 - quality) * (1 - quality))
 

@@ -27,16 +27,16 @@ class Topics:
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
-        self._known: OrderedDict[str, list[float]] = OrderedDict()
+        self._known: OrderedDict[int, list[float]] = OrderedDict()  # by the hash of a text: no text is kept
         self.failed = 0
 
     async def find(self, text: str) -> list[float]:
         """From -1 to 1 for each direction; all 0 when the model fails, which `failed` counts."""
         shown = _shown(text)
-        if shown not in self._known:
+        if hash(shown) not in self._known:
             try:
                 (vector,) = await self._embed([shown])
-                self._known[shown] = topics_of(vector)
+                self._known[hash(shown)] = topics_of(vector)
             except (
                 ModelError,
                 WorkerError,
@@ -51,7 +51,7 @@ class Topics:
 
     def known(self, text: str) -> list[float]:
         """What was found of *text*, all 0 for one that was not, or too long ago."""
-        return self._known.get(_shown(text)) or [0.0] * MANY
+        return self._known.get(hash(_shown(text))) or [0.0] * MANY
 
 
 def topics_of(vector: Sequence[float]) -> list[float]:
