@@ -16,7 +16,8 @@ from loom.errors import LoomError
 from loom.models import ModelReply, ModelRequest
 from loom.web.call import Call, Told
 from loom.web.client import Client
-from loom.web.refusal import Refusal, bad, refusal_of
+from loom.web.provisional import Held
+from loom.web.refusal import Refusal, refusal_of
 from loom.web.replying import Answer, Reply, decided, headers_of, send_answer
 from loom.web.settings import Settings
 from loom.web.upstream import Upstream
@@ -150,10 +151,11 @@ class Serving:
 
     async def _pieces(self, first: Any, items: Any, events: Events, reply: Reply) -> object:
         """Pass the pieces on, each when the one before has room; returns the last item, which holds the figures."""
-        item = first
+        item, held = first, Held()
         while True:
-            if _text(item):
-                await reply.send(events.piece(_text(item)))
+            text = held.take(item)
+            if text:
+                await reply.send(events.piece(text))
             if isinstance(item, Mapping) and item.get("done"):
                 return item
             item = await anext(items, {"text": "", "done": True})
@@ -259,11 +261,3 @@ def check_json(content_type: str) -> None:
         raise Refusal(
             415, "content_type", f"the body is JSON: send content-type: application/json, not {kind[:60]!r}"
         )
-
-
-def _text(item: object) -> str:
-    if isinstance(item, Mapping):
-        return str(item.get("text") or "")
-    if not isinstance(item, str):
-        raise bad(f"the backend streams {type(item).__name__}, which is no text")
-    return item
