@@ -304,6 +304,18 @@ async def test_an_answer_of_another_model_is_noticed(monkeypatch: Patch) -> None
             assert model.statistics()["other_model"] == 1
 
 
+@pytest.mark.parametrize("streams", [False, True])
+async def test_no_header_and_no_field_brings_the_key_into_an_error(monkeypatch: Patch, streams: bool) -> None:
+    body = json.dumps(completion(model=KEY))
+    async with asking(monkeypatch, says_bytes(reply(200, body, content_type=KEY))) as (model, _):
+        if streams:
+            await failure(model, True)
+        else:
+            assert KEY not in repr(await model.infer(chat()))
+    async with asking(monkeypatch, says_json(completion(model=f"x{KEY}")), strict=True) as (model, _):
+        await failure(model, streams)
+
+
 async def test_without_usage_it_is_estimated_and_said(monkeypatch: Patch) -> None:
     whole = completion("x" * 400)
     del whole["usage"]

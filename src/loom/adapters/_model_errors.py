@@ -65,6 +65,10 @@ class Peer:
     name: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    def shown(self, words: str, prompt: Iterable[str] = ()) -> str:
+        """*words* of the backend without what of them stands in a secret or in *prompt*."""
+        return Hidden(self.secrets, prompt).clean(words)
+
 
 def refusal(body: bytes) -> Refusal:
     """What *body* says, in the forms of OpenAI, Anthropic, vLLM, Ollama and llama-server; or its plain text."""
@@ -96,7 +100,7 @@ class Status(NamedTuple):
 
 def failure(peer: Peer, at: Status, said: Refusal, prompt: Iterable[str] = ()) -> BackendFailed:
     """The error for an answer that is none, in which nothing of *prompt* is repeated."""
-    status, words = at.code, Hidden(peer.secrets, prompt).clean(said.words)
+    status, words = at.code, peer.shown(said.words, prompt)
     shown = f"{peer.name} answered {status}" + (f": {words}" if words else "")
     everything = f"{said.code} {said.words}"
     if status in (400, 413, 422, 500) and _CONTEXT.search(everything[:4096]):
@@ -115,7 +119,7 @@ def failure(peer: Peer, at: Status, said: Refusal, prompt: Iterable[str] = ()) -
 
 def broken_off(peer: Peer, said: Refusal, prompt: Iterable[str] = ()) -> BackendFailed:
     """The error for a failure that is told inside an answer, in which nothing of *prompt* is repeated."""
-    words = Hidden(peer.secrets, prompt).clean(said.words or said.code)
+    words = peer.shown(said.words or said.code, prompt)
     shown = f"{peer.name} broke off: {words or 'it does not say why'}"
     if _CONTEXT.search(f"{said.code} {said.words}"[:4096]):
         return ContextExceeded(

@@ -144,7 +144,7 @@ class SpeakingTalk:
                 )
             pcm, rate = body[found.start : found.start + found.nbytes], found.samples.rate
         elif kind.startswith(("text/", "application/json")):
-            raise BackendFailed(f"{self.peer.name} answered {kind!r:.60} and not a sound", retryable=False)
+            raise BackendFailed(f"{self.peer.name} answered a text and not a sound", retryable=False)
         else:
             pcm, rate = body, RAW_RATE
         pcm = pcm[: len(pcm) - len(pcm) % 2]

@@ -28,6 +28,10 @@ ERROR_BODY = 16_384
 LONGEST_MESSAGE = 2_097_152
 """Bytes of one message of a stream."""
 
+LONGEST_NAME = 200
+KINDS = frozenset({"text/html", "text/plain", "application/xml", "application/octet-stream", "audio/wav"})
+"""Types of content that an error names."""
+
 MOST_MESSAGES = 262_144
 """Messages of one stream: a token each, more or less."""
 
@@ -115,7 +119,7 @@ class RemoteModel:
             else:
                 body = await exchange.read()
                 answer = await off_loop(len(body), talk.answer, exchange.headers, body)
-            output = self._checked(answer, exchange)
+            output, name = self._checked(answer, exchange)
         return ModelReply(
             output,
             self.name,
@@ -124,7 +128,7 @@ class RemoteModel:
             None if first is None else (first - begun) * 1000,
             answer.usage,
             0.0 if self.price is None else self.price.cost(answer.usage),
-            model=answer.model,
+            model=name,
         )
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
@@ -145,8 +149,8 @@ class RemoteModel:
                         first = first if first is not None else (_now() - begun) * 1000
                         yield {"text": piece}
             answer = reader.answer()
-            output = self._checked(answer, exchange)
-        last = {**output, "text": "", "done": True, "model": answer.model}
+            output, name = self._checked(answer, exchange)
+        last = {**output, "text": "", "done": True, "model": name}
         yield last if first is None else {**last, "first_ms": round(first, 3)}
 
     async def warm(self) -> None:
@@ -234,21 +238,19 @@ class RemoteModel:
                 first = _now() if first is None else first
         return reader.answer(), first
 
-    def _checked(self, answer: Answer, exchange: Exchange) -> dict[str, Any]:
-        """The output; an answer of another model is noticed, and refused where that was asked for."""
+    def _checked(self, answer: Answer, exchange: Exchange) -> tuple[dict[str, Any], str]:
+        """The output, and the model's name; an answer of another one is noticed, and refused where that was wanted."""
         self._counts["estimated"] += answer.estimated
-        told = vsr_signals(exchange.headers)
+        told, asked = vsr_signals(exchange.headers), self.about.model
         output = {**answer.output, "signals": told} if told else answer.output
-        asked = self.about.model
-        if not asked or not answer.model or same_model(asked, answer.model):
-            return output
+        name = answer.model if answer.model == asked else self.peer.shown(answer.model)[:LONGEST_NAME]
+        if not asked or not name or same_model(asked, name):
+            return output, name
         self._counts["other_model"] += 1
         if self.about.strict:
-            raise BackendFailed(
-                f"{self.peer.name} was asked for {asked!r} and answered as {answer.model!r:.200}",
-                retryable=False,
-            )
-        return {**output, "other_model": answer.model}
+            what = f"{self.peer.name} was asked for {asked!r} and answered as {name!r}"
+            raise BackendFailed(what, retryable=False)
+        return {**output, "other_model": name}, name
 
 
 class _Whole:
@@ -279,7 +281,7 @@ async def _pieces(exchange: Exchange, reader: Reader) -> AsyncGenerator[str, Non
     if isinstance(reader, _Whole):
         yield reader.whole(await exchange.read())
         return
-    if _kind(exchange) != "text/event-stream":
+    if _kind(exchange) not in ("text/event-stream", ""):
         raise _unreadable(exchange, "a stream of events")
     parser, count = SseParser(LONGEST_MESSAGE), 0
     try:
@@ -312,8 +314,9 @@ def same_model(asked: str, told: str) -> bool:
 
 def _unreadable(exchange: Exchange, wanted: str) -> BackendFailed:
     kind = _kind(exchange)
+    shown = kind if kind in KINDS else "something else"  # a stranger's header may hold anything
     return BackendFailed(
-        f"{exchange.who} answered {kind!r:.80} and not {wanted}; is `url` that of an API (it mostly ends in /v1)?",
+        f"{exchange.who} answered {shown} and not {wanted}; is `url` that of an API (it mostly ends in /v1)?",
         retryable=False,
         status=exchange.status,
     )
