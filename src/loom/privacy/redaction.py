@@ -18,9 +18,7 @@ ROUNDS = 8
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/_\-]{10,}+(?:\r?\n(?=[A-Za-z0-9+/_\-]))?+)++={0,2}")
 _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{14,}+|[0-9A-Fa-f]{2}(?:[ :\-][0-9A-Fa-f]{2}){6,}+)")
 _GAPS = {ord(char): None for char in " :-"}
-_JOINED = re.compile(
-    "[\u0530-\u1dff\u2e80-\ud7ff\U00020000-\U0003ffff]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
-)
+_JOINED = re.compile("[\u0530-\u1dff\u2e80-\ud7ff\U00020000-\U0003ffff]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What may touch a value and is no part of it: scripts that put no spaces around foreign words, and emphasis."""
 _NESTED = 2
 
@@ -111,8 +109,8 @@ class Redaction:
                 yield Finding(start, end, "DATA")
 
     def _detected(self, text: str) -> Iterator[Finding]:
-        """What detectors find in *text*, and in its words set apart: in Chinese no space tells where a number begins."""
-        apart = _JOINED.sub(" ", text)
+        """What detectors find in *text*, also with its words set apart: Chinese has no space where a number begins."""
+        apart = text if text.isascii() and "_" not in text else _JOINED.sub(" ", text)
         for each in (text,) if apart == text else (text, apart):
             for detector in self.detectors:
                 yield from detector.find(each)
