@@ -227,3 +227,17 @@ async def test_a_key_is_for_the_kinds_it_names(serve: Any, tmp_path: Path) -> No
         status, _, body = await raw.post(CHAT, HI, keys["reader"])
         assert (status, body["error"]["code"]) == (403, "not_allowed")
         assert (await raw.get("/v1/models", keys["reader"]))[0] == 200
+
+
+@pytest.mark.parametrize("data", [False, True])
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_what_a_key_has_spent_outlives_the_process(tmp_path: Path, data: bool) -> None:
+    key = keys_of(tmp_path, poor={"budget": "0.5/total"})["poor"]
+    answers = []
+    for _ in range(3):
+        stored = {"data": str(tmp_path / "data")} if data else {}
+        async with Loom(watchdog=None, **stored) as loom:  # type: ignore[arg-type]
+            loom.add_model(cloud())
+            async with Gateway(loom, Settings(port=0), tmp_path) as gateway, Raw(gateway) as raw:
+                answers.append((await raw.post(CHAT, HI, key))[0])
+    assert answers == [200, 200, 402]

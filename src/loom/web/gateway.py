@@ -39,7 +39,7 @@ class Gateway:
         self._check_reach()
         self._upstream = Upstream(loom)
         self._serving = Serving(self._upstream, self.settings, clock.now_ms)
-        self._serving.budgeted = self._count_budgets(loom)
+        self._serving.budgeted = self._count_budgets(loom, Path(home))
         self._server: Any = None
         self._starting = asyncio.Lock()
 
@@ -51,11 +51,12 @@ class Gateway:
             f"{self._keyring.file.path}; make one first: loom gateway key NAME, or listen on 127.0.0.1"
         )
 
-    def _count_budgets(self, loom: Any) -> frozenset[str]:
-        """Have the router count the budgets of the keys; returns whose."""
+    def _count_budgets(self, loom: Any, home: Path) -> frozenset[str]:
+        """Have the router count the budgets of the keys, over restarts; returns whose."""
         limited = [each for each in self.ring.clients.values() if each.budget is not None]
         if limited:
             loom.models.limit([limit_of(each) for each in limited])
+            loom.models.settings = loom.models.settings.beside(home, False)  # a store goes before that file
         return frozenset(each.name for each in limited)
 
     async def start(self) -> None:
