@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from loom.models import ModelRequest
 from loom.privacy import Guard
 from tests.privacy.made import MAKERS, leaked, planted
@@ -11,6 +13,7 @@ SECRETS = 10_000
 BATCH = 20
 
 
+@pytest.mark.timeout(300)
 def test_none_of_ten_thousand_secrets_leaves() -> None:
     random, kinds = Random(SEED), list(MAKERS)
     for number in range(SECRETS // BATCH):

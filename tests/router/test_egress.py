@@ -183,7 +183,7 @@ class Talker:
         )
         return ModelRequest(
             "chat", input, Label(level), thread=thread, options=options, route=route, timeout=20.0,
-            profile=f"p{self.random.randrange(len(POLICIES))}", stream=self.random.random() < 0.5, user="eve",
+            profile=f"p{self.random.randrange(len(POLICIES))}", stream=self.random.random() < 0.5, user="eve-q7",
         )  # fmt: skip
 
     async def _ask(self, request: ModelRequest) -> str | None:
@@ -271,18 +271,21 @@ def _cloud(name: str, clearance: str, port: int) -> Any:
 
 
 @pytest.mark.blocks("haystacks are searched on the loop when nothing else runs any more")
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(1, 9))
 async def test_nothing_leaves_that_may_not(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EGRESS_KEY", KEY)
-    seen, cloud, records, shown, elsewhere = await _talk(seed, 500)
+    seen, cloud, records, shown, elsewhere = await _talk(seed, 248)
     assert elsewhere == set(), "somebody else was connected to"
     asked = sum(map(len, cloud.saw.values()))
-    assert asked >= LEAST // 4, "too little was sent to prove anything"
-    assert seen.answered >= 300
+    assert asked >= LEAST // 8, "too little was sent to prove anything"
+    assert seen.answered >= 150
     assert seen.wrong == []
     secrets = [*seen.secrets, KEY, WORD]
     everything = haystacks(piece for name in CLOUDS for piece in cloud.saw.get(name, ()))
     assert found_in(everything, secrets)[:3] == [], f"seed {seed}: a cloud saw it"
+    assert not any("eve-q7" in stack or "thread-" in stack for stack in everything), (
+        "who asks is nobody's business"
+    )
     for name in CLOUDS:
         assert found_in(haystacks(cloud.saw.get(name, ())), seen.marks[name])[:3] == [], (
             f"seed {seed}: {name} saw it"
