@@ -282,6 +282,8 @@ async def test_the_policy_changes_while_it_runs() -> None:
     assert (await router.ask(asked())).backend == "cloud"
     router.policy = Policy(threshold=0.5)
     assert (await router.ask(asked())).backend == "here"
+    with pytest.raises(ConfigError, match="threshold"):
+        router.policy = Policy(threshold=7)
     router.profiles["best"] = Policy(hybrid="off")
     assert (await router.ask(asked(profile="best"))).backend == "cloud"
 

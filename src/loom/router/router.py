@@ -60,7 +60,7 @@ class Router:
         signals: Signals | None = None,
         chance: Chance | None = None,
     ) -> None:
-        self._policy = policy or Policy()
+        self._policy = (policy or Policy()).check()
         self.profiles: dict[str, Policy] = dict(PROFILES)
         self.decisions = Decisions()
         self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner, signals)
@@ -81,12 +81,15 @@ class Router:
 
     @property
     def policy(self) -> Policy:
-        """What it may do; may be set while it runs. Answers that were remembered under another one are forgotten."""
+        """What it may do; may be set while it runs, to one that can be followed (ConfigError).
+
+        Answers that were remembered under another one are forgotten.
+        """
         return self._policy
 
     @policy.setter
     def policy(self, policy: Policy) -> None:
-        self._policy = policy
+        self._policy = policy.check()
         if self._parties.cache is not None:
             self._parties.cache.forget()
 
