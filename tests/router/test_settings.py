@@ -201,7 +201,9 @@ def test_conditions_are_not_nested_without_end() -> None:
 def test_what_the_table_bounds_is_bound_in_every_profile() -> None:
     found = read(
         "[router]\nremote = false\nmax_cost = 0.01\nmax_latency = 3\nredact = 'always'\n[router.profiles.night]\n"
-        "max_cost = 5.0\n[router.profiles.free]\nmax_cost = 0.0\n[[router.rules]]\nname = 'never'\nwhen = { keywords = ['bomb'] }\nrefuse = true\n"
+        "max_cost = 5.0\n"
+        "[router.profiles.free]\nmax_cost = 0.0\n"
+        "[[router.rules]]\nname = 'never'\nwhen = { keywords = ['bomb'] }\nrefuse = true\n"
     )
     for name, profile in found.profiles.items():
         assert not profile.remote, name
