@@ -1,8 +1,10 @@
 """What a refusal means: pauses, words without secrets, and what is told apart; all of it pure."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -86,6 +88,33 @@ def test_no_part_of_a_key_is_shown(key: str, before: str, after: str, how: Any) 
     shown = Hidden([key]).clean(before + how(key) + after).lower()
     parts = {key[at : at + OF_KEY].lower() for at in range(len(key) - OF_KEY + 1)}
     assert not any(part in shown for part in parts)
+
+
+@given(key=st.text(ALPHABET, min_size=12, max_size=40), around=st.text(ALPHABET, max_size=9))
+def test_no_spelling_of_a_key_is_shown(key: str, around: str) -> None:
+    inside = (around + key + around).encode()
+    for spelt in (
+        key[::-1],
+        inside.hex(),
+        inside.hex().upper(),
+        b64encode(inside).decode(),
+        quote(key, safe=""),
+    ):
+        shown = Hidden([key]).clean(f"bad input {spelt} was refused")
+        assert spelt not in shown
+        middle = key[2:-2].encode()
+        assert middle.hex() not in shown.lower()
+        assert b64encode(inside).decode()[8:-8] not in shown or len(b64encode(inside)) < 24
+    assert Hidden([key]).clean("bad input was refused") == "bad input was refused"
+
+
+def test_numbers_and_addresses_of_a_prompt_are_not_repeated() -> None:
+    hidden = Hidden((), ["my card is 4111111111111111, mail bob@example.org or call +49 30 1234567."])
+    shown = hidden.clean(
+        "cannot read '4111111111111111' (bob@example.org, 1234567): 2048 tokens of 4096 at line 1234"
+    )
+    assert shown == "cannot read '***' (***, ***): 2048 tokens of 4096 at line 1234"
+    assert hidden.clean("id " + b64encode(b"my card is 4111111111111111").decode()) == "id ***"
 
 
 def test_keys_are_known_by_their_look_too() -> None:

@@ -7,6 +7,7 @@ written down. So what of them stands in a key or in the prompt is left out.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +48,10 @@ _FINAL = re.compile(
 )
 _SPENT = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
 _KEYS = re.compile(r"(?i)\b(?:sk|pk|key|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{6,}|\bbearer\s+\S+")
+_OPAQUE = re.compile(
+    r"(?=[A-Za-z0-9+=_%\\-]*[0-9])[A-Za-z0-9+=_%\\-]{28,}"
+)  # whatever it spells, it helps nobody
+_TOKEN = re.compile(r"[^\s'\"`,;:()<>\[\]{}]{6,}")
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -163,7 +168,7 @@ class Hidden:
     """What may stand in no error: the keys, and the texts of a prompt."""
 
     def __init__(self, secrets: Iterable[str] = (), prompt: Iterable[str] = ()) -> None:
-        self._secrets = [each.lower() for each in secrets if each]
+        self._secrets = [spelt.lower() for each in secrets if each for spelt in spellings(each)]
         self._prompt = [each.lower() for each in prompt if each]
         self._searchable = sum(map(len, self._prompt)) <= MOST_PROMPT
 
@@ -173,8 +178,28 @@ class Hidden:
             return ""
         line = " ".join("".join(c if c.isprintable() else " " for c in words[: 2 * MOST_WORDS]).split())
         line = _KEYS.sub(SHOWN, _without(line, self._secrets, OF_KEY))
-        line = _without(line, self._prompt, OF_PROMPT)
+        line = _OPAQUE.sub(SHOWN, _without(line, self._prompt, OF_PROMPT))
+        line = _TOKEN.sub(self._telling, line)
         return line if len(line) <= MOST_WORDS else line[:MOST_WORDS] + "..."
+
+    def _telling(self, found: re.Match[str]) -> str:
+        """A number, an address or the like, unless it stands in the prompt: those say much in few characters."""
+        token = found[0].strip(".!?")
+        telling = any(c.isdigit() or c == "@" for c in token)
+        return SHOWN if telling and any(token.lower() in each for each in self._prompt) else found[0]
+
+
+def spellings(secret: str) -> list[str]:
+    """*secret* as it is, backwards, and as hexadecimal digits and base64 write it, wherever that begins in it."""
+    content = secret.encode("utf-8", "replace")
+    shifted = [b64encode(b"\0" * n + content).decode()[4 * (n > 0) :] for n in range(3)]
+    return [
+        secret,
+        secret[::-1],
+        content.hex(),
+        *shifted,
+        *(each.replace("+", "-").replace("/", "_") for each in shifted),
+    ]
 
 
 def _without(line: str, texts: Iterable[str], shortest: int) -> str:
