@@ -150,7 +150,7 @@ async def test_a_full_line_leads_to_the_next_backend() -> None:
     far = cloud(script=[5], concurrency=1)
     here = FakeModel("here", quality=0.1)
     router = new_router(here, far)
-    waiting = [asyncio.create_task(router.ask(asked())) for _ in range(257)]
+    waiting = [asyncio.create_task(router.ask(asked())) for _ in range(1025)]
     await asyncio.sleep(0.1)
     reply = await router.ask(asked())
     assert reply.backend == "here"

@@ -12,7 +12,8 @@ from loom.event import QoS
 PATIENCE = 8
 """Slots that go to more urgent classes before one goes to the class that was passed over."""
 _URGENCY = (QoS.REALTIME, QoS.BATCHED, QoS.BACKGROUND)
-CAPACITY: Mapping[QoS, int] = {QoS.REALTIME: 64, QoS.BATCHED: 256, QoS.BACKGROUND: 256}
+CAPACITY: Mapping[QoS, int] = {qos: qos.default_capacity for qos in _URGENCY}
+"""Requests of each class that wait at most: as many as events do."""
 
 
 class Gate:
