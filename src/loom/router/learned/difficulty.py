@@ -31,7 +31,7 @@ def standard(features: Features) -> list[float]:
 
 
 def need(features: Features) -> float:
-    """What a strong model is expected to gain over a weak one (right in 80 % and 67 % of the training data), as a share of answers.
+    """The share of answers that a strong model (80 % right in the training data) gains over a weak one (67 %).
 
     Method: a linear model of recorded outcomes, by `benchmarks/_routing.py`; docs/ROUTING.md says what it is worth.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from loom.router.learned.corrections import Talks
 from loom.router.learned.difficulty import OWN, inputs
 from loom.router.learned.features import features_of, text_of
 from loom.router.learned.topics import MANY, Embed, Topics
+
+log = logging.getLogger("loom.router")
 
 NAME = "learned"
 """What the learnt is called in a Keep."""
@@ -245,6 +248,7 @@ class Learner:
 
     def _told(self, problem: str) -> None:
         self.problem = problem
+        log.warning("%s", problem)
         if self._tell is not None:
             self._tell(problem)
 

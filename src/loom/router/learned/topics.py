@@ -18,7 +18,7 @@ Embed = Callable[[Sequence[str]], Awaitable[Sequence[Any]]]
 WIDTH = 384
 MANY = len(SCALES)
 REMEMBERED = 1_000
-BEGIN, END = 120, 60
+BEGIN, END = 60, 30
 """Characters of a longer text that are embedded: the time that it takes grows with them."""
 
 
