@@ -18,6 +18,8 @@ Embed = Callable[[Sequence[str]], Awaitable[Sequence[Any]]]
 WIDTH = 384
 MANY = len(SCALES)
 REMEMBERED = 1_000
+BROKEN = (ModelError, WorkerError, ValueError, TypeError)
+"""What a model raises that has failed, and what comes of the answer of a model of another kind."""
 BEGIN, END = 60, 30
 """Characters of a longer text that are embedded: the time that it takes grows with them."""
 
@@ -37,12 +39,7 @@ class Topics:
             try:
                 (vector,) = await self._embed([shown])
                 self._known[hash(shown)] = topics_of(vector)
-            except (
-                ModelError,
-                WorkerError,
-                ValueError,
-                TypeError,
-            ):  # a model of another kind answers otherwise
+            except BROKEN:
                 self.failed += 1
                 return [0.0] * MANY
             while len(self._known) > REMEMBERED:
