@@ -15,14 +15,16 @@ FOUND = {
         "+49 30 1234567", "+1 (555) 234-5678", "(555) 234-5678", "555-234-5678", "00 44 20 7946 0958", "020 7946 0958", "06 12 34 56 78",
         "call me at 555 0199 23", "Tel.: 12345678", "+86 138 1234 5678", "0171/1234567", "+442079460958", "电话：84512345",
     ],
-    "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "1234 4111 1111 1111 1111"],
+    "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "| 4111 | 1111 | 1111 | 1111 |", "4111+1111+1111+1111", "1234 4111 1111 1111 1111"],
     "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "fr76 3000 6000 0112 3456 7890 189", "NL91-ABNA-0417-1643-00", "MT84MALT011000012345MTLCAST001S"],
     "keys": [
         "sk-proj-abcdefghijklmnopqrst", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "AKIAIOSFODNN7EXAMPLE", "AIzaSyA1234567890abcdefghijklmnopqrstuv", "xoxb-1234567890-abcdefghij",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc-DEF_123", "password: x1", "The password is hunter2", "my password is swordfish.", "Passwort lautet geheim!", "pwd=abc", '"api_key" : "tiny"',
         "token=abc&x=1", "Authorization: Bearer abc.def", "https://user:pass1@example.com/", "the key 9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c", "пароль: кот123", "密码是abc123", "PIN: 1234",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMIIEowIBAAKC", "seed phrase: witch collapse practice feed",
-        "password for the admin account: letmein", "<password>hunter2</password>", "mysql --password hunter2", "DB_PASS=hunter2", "PW: abc12", "cvv 123", "Bearer abc12345",
+        "password for the admin account: letmein", "<password>hunter2</password>", "glsa_0123456789abcdefghijABCDEFGHIJ", "sntrys_0123456789abcdefghij", "PMAK-0123456789abcdef01234567-0123456789abcdef0123456789abcdef01",
+        "NRAK-0123456789ABCDEFGHIJKLMNOPQ", "ATATT3xFfGF0123456789abcdef", "eyJhbGciOiJkaXIifQ..abcdefgh.abcdefgh.abcdefgh", "?sv=2&sig=abc%3D", "$2b$12$abcdefghijklmnopqrstuv", "curl -u bob:pear9",
+        "IDENTIFIED BY 'pear'", "machine x password Sommer2024!", "Passwort? Sommer2024", "şifre: elma", "heslo je: jablko", "jelszó: alma", "κωδικός: μήλο", "סיסמה: תפוח", "mật khẩu: tao", "пароль кот123abc", "password - Sommer24", "mysql --password hunter2", "DB_PASS=hunter2", "PW: abc12", "cvv 123", "Bearer abc12345",
         "your verification code is 482913", "SK0123456789abcdef0123456789abcdef", "0x" + "1f" * 32, "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
     ],
     "address": [

@@ -38,6 +38,14 @@ def test_texts_are() -> None:
         assert not opaque(text), text[:40]
 
 
+def test_a_key_in_armour_is_left_to_the_detectors() -> None:
+    key = f"-----BEGIN PRIVATE KEY-----\n{base64.encodebytes(FILE).decode()}-----END PRIVATE KEY-----"
+    outbound = Guard().outbound(ModelRequest("chat", f"my key\n{key}\nok"))
+    assert outbound.restore(outbound.request.input) == f"my key\n{key}\nok"
+    assert outbound.sent.kinds == {"KEY": 1}
+    assert WRITTEN[:20] not in outbound.request.input
+
+
 def test_a_picture_in_a_message_does_not_leave() -> None:
     url = f"data:image/png;base64,{WRITTEN}"
     parts = [{"type": "text", "text": "who?"}, {"type": "image_url", "image_url": {"url": url}}]

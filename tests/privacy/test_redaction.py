@@ -158,6 +158,7 @@ def test_a_value_is_found_where_no_space_parts_it_from_the_words_around(around: 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
     "letters": lambda n: "a" * n,
+    "letters and @": lambda n: "a" * n + "@",
     "words": lambda n: ("The quick brown Fox jumps over 12 lazy dogs in Baker street. " * (n // 61 + 1))[:n],
     "digits": lambda n: "4" * n,
     "spaced digits": lambda n: "4 " * (n // 2),

@@ -1,5 +1,7 @@
 """A view shows a text without its disguises, and every span of it leads back to where it came from."""
 
+from urllib.parse import quote
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,12 @@ def test_disguises_come_off() -> None:
     ):
         assert views(View(text))[-1].text == "4111", text
     assert plain("Ｂｏｂ\u200b\u2011X\u00a0Y") == "bob-x y"
+
+
+def test_characters_of_several_bytes_are_decoded_whole() -> None:
+    for text in ("密码是", "用户@例子.公司", "é€😀é", "４"):
+        assert views(View(quote(text)))[-1].text == View(text).folded().text
+    assert plain("bob\ud800@example.com") == "bob@example.com"
 
 
 def test_a_span_takes_all_of_an_escape_and_nothing_beside_it() -> None:

@@ -24,7 +24,11 @@ _FORMS = (
     rf"nvapi-{_W}{{20,}}+", rf"tskey-{_W}{{16,}}+", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}+",
     r"dckr_pat_[\w-]{20,}+", r"atlasv1-[\w-]{16,}+", rf"(?:hvs|hvb|s)\.{_W}{{22,}}+", r"\d{8,10}:AA[\w-]{30,}+",
     rf"[MNO][A-Za-z0-9]{{22,27}}\.{_W}{{6}}\.{_W}{{25,}}+",
-    rf"ey[A-K]{_W}{{6,}}+\.{_W}{{6,}}+(?:\.{_W}*+){{0,3}}+",
+    rf"ey[A-K]{_W}{{6,}}+\.(?:{_W}{{6,}}+|\.{_W}{{6,}}+)(?:\.{_W}*+){{0,3}}+",
+    rf"gl(?:c|sa)_{_W}{{20,}}+", rf"sntry[su]_{_W}{{20,}}+",
+    r"PMAK-[0-9a-f]{20,}+-[0-9a-f]{20,}+", r"NRAK-[A-Z0-9]{20,}+",
+    rf"ATATT3{_W}{{20,}}+", rf"HRKU-{_W}{{20,}}+",
+    r"\$(?:2[abxy]?|[1567y]|apr1|argon2\w{1,2})\$[./A-Za-z0-9$=,+]{16,}+",
     r"(?:AC|SK)[0-9a-f]{32}(?![0-9a-f])", r"dapi[0-9a-f]{32}",
     r"sbp_[0-9a-f]{40}", r"EAA[A-Za-z0-9]{40,}+",
     r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}", r"figd_[\w-]{20,}+",
@@ -39,15 +43,19 @@ _END = re.compile(r"-----END [A-Z0-9 ]{1,40}+-----")
 _BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\-]{0,65536}+")
 _CALLED = (
     r"pass(?:word|code|phrase|wd)s?|pwd|pw|(?<=[_-])pass|passwort|kennwort|zugangscode|geheimzahl|mot de passe|"
-    r"contrase[ñn]a|clave|senha|wachtwoord|has[łl]o|parola|l[öo]senord|salasana|secrets?|geheimnis|token|"
+    r"contrase[ñn]a|clave|senha|wachtwoord|has[łl]o|parola|şifre|heslo|jelsz[óo]|κωδικ[όο][ςσ]|mật khẩu|"
+    r"kata sandi|adgangskode|passord|l[öo]senord|salasana|secrets?|geheimnis|token|"
     r"(?:api|access|secret|private|auth|account|encryption|signing|master|shared|storage)[_\- ]?key|apikey|"
     r"client[_\- ]?secret|credentials?|pin(?:[_\- ]?code)?|otp|cvv2?|cvc2?|auth(?:orization)?(?:[_\- ]?code)?|bearer|"
-    r"seed phrase|mnemonic|(?:verification|security|access|one[- ]time) code|signature|session[_\- ]?id|cookie"
+    r"seed phrase|mnemonic|(?:verification|security|access|one[- ]time) code|"
+    r"signature|sig(?=\s?=)|session[_\- ]?id|cookie"
 )
-_FOREIGN = r"парол[ьяе]|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
+_FOREIGN = (
+    r"парол[ьяеі]|पासवर्ड|סיסמה|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
+)
 _WHOSE = r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)(?:\s[^\s:=\"']{1,30}+){1,4}?\)?)?"
 _IS = (
-    r":=|=>|->|==?|:(?!//)|>|\b(?:is|was|ist|lautet|lauten|war|est|es|era|[eé]|to|jest|är|on)(?=[\s:])|"
+    r":=|=>|->|==?|:(?!//)|>|\?|-(?=\s)|\b(?:is|was|ist|lautet|lauten|war|est|es|era|[eé]|to|jest|je|är|on)(?=[\s:])|"
     r"は|是|为|を"
 )
 _TELLING = re.compile(
@@ -201,6 +209,10 @@ _DULL = frozenset(
 _FLAG = re.compile(
     r"--?[\w-]{0,24}?(?:password|passwd|token|secret|api-key)[ \t]{1,3}(?!-)([^\s\"']{3,256}+)"
     r"|\b(?:pin|cvv2?|cvc2?|otp)[ \t#]{1,3}(\d{3,8})\b"
+    r"|(?<!\S)(?:-u|--user)[ =]{1,2}[\"']?[^\s:\"']{1,64}+:([^\s\"']{1,256}+)"
+    r"|\bidentified by [\"']?([^\s\"']{1,256}+)"
+    rf"|(?:\b(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})[ \t]{{1,3}}(?=[^\s\d]{{0,64}}\d)"
+    r"(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
     r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",
     re.IGNORECASE,
 )
@@ -258,7 +270,7 @@ def _told(text: str) -> Iterator[Finding]:
             line = _LINE.match(text, match.end())
             yield from [Finding(*line.span(), "SECRET")] if line else []
         elif (bare := _BARE.match(text, match.end())) and (
-            match[1][-1:] in ":=>" or _is_secret(bare, _PASS.match(match[0]) is not None)
+            (match[1] + match[0].rstrip())[-1] in ":=>" or _is_secret(bare, _PASS.match(match[0]) is not None)
         ):
             yield from _bare(bare)
 

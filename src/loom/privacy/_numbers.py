@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from loom.privacy.finding import Finding
 
-_GAP = r"[ \t\n.\-_/,:\u00b7]{0,3}+"
+_GAP = r"[ \t\n.\-_/,:|+\u00b7]{0,3}+"
 _RUN = re.compile(rf"(?<![\d])\d(?:{_GAP}\d){{12,}}+")
 _GROUP = re.compile(r"\d+")
 _ISSUERS = re.compile(r"4|5[0-9]|2[2-7]|3[045678]|6[0-9]|8[16]|9[27]|1[78]00")

@@ -9,13 +9,20 @@ import re
 _DATA = re.compile(r"data:(?!text/)[\w.+\-]{1,64}/[\w.+\-]{1,64}[^,\s]{0,128};base64,", re.IGNORECASE)
 _RUN = re.compile(r"(?:[A-Za-z0-9+/_\-]{512,}+|(?:[A-Za-z0-9+/]{60,100}\r?\n){6,}+)")
 _LOOKED_AT = 1_024
+_ARMOURED = 60_000  # what stands in armour is found up to there
 
 
 def opaque(text: str) -> bool:
     """Whether *text* holds a file in base64, of which nobody can say what it shows."""
     if "base64," in text and _DATA.search(text):
         return True
-    return len(text) >= 360 and any(_binary(match[0]) for match in _RUN.finditer(text))
+    return len(text) >= 360 and any(map(_unread, _RUN.finditer(text)))
+
+
+def _unread(match: re.Match[str]) -> bool:
+    """Whether a run is a file, and none that a detector finds: a key in its armour."""
+    armoured = "-----BEGIN " in match.string[max(0, match.start() - 128) : match.start()]
+    return not (armoured and len(match[0]) < _ARMOURED) and _binary(match[0])
 
 
 def _binary(run: str) -> bool:

@@ -18,10 +18,10 @@ LEVELS = 3
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u0300-\u036f\u20d0-\u20ff\U000e0000-\U000e0fff]+"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u0300-\u036f\u20d0-\u20ff\U000e0000-\U000e0fff\ud800-\udfff]+"
 )
 _ENCODED = re.compile(
-    r"%[0-7][0-9A-Fa-f]|(?:%[89A-Fa-f][0-9A-Fa-f]){2,4}|&#[xX]?[0-9A-Fa-f]{1,7};|&[A-Za-z]{2,31};"
+    r"%[0-7][0-9A-Fa-f]|%[c-fC-F][0-9A-Fa-f](?:%[89abAB][0-9A-Fa-f]){1,3}|&#[xX]?[0-9A-Fa-f]{1,7};|&[A-Za-z]{2,31};"
     r"|\\u(?:\{[0-9A-Fa-f]{1,6}\}|[0-9A-Fa-f]{4})|\\x[0-9A-Fa-f]{2}|\\[/@.\"']"
 )
 
