@@ -7,6 +7,7 @@ lies beside it (public outcomes of the RouteLLM project, Apache-2.0: subject, pr
 import csv
 import gzip
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from loom.router.learned.features import Features, features_of
 
 Array = NDArray[np.float64]
+_OPTIONS = re.compile(r"\nA[.)] ")
 DATA = "LOOM_ROUTER_DATA"
 BESIDE = Path(__file__).parents[2] / "shared" / "data" / "router" / "mmlu_outcomes.csv.gz"
 
@@ -63,6 +65,12 @@ def features() -> Array:
     return np.array([features_of(prompt) for prompt in outcomes().prompts])
 
 
+@cache
+def open_ended() -> Array:
+    """The same with the options taken away: what a free question looks like, with the outcome of the other."""
+    return np.array([features_of(_OPTIONS.split(prompt)[0]) for prompt in outcomes().prompts])
+
+
 def splits(seed: int, folds: int) -> Iterator[tuple[list[int], list[int]]]:
     """Subjects to learn from and subjects to be judged on, each left out once."""
     order = np.random.default_rng(seed).permutation(len(outcomes().subjects)).tolist()
@@ -96,7 +104,7 @@ def cpt(wish: Array, rows: NDArray[np.intp], part: float) -> float:
 
 EXPECTED_SIGNS: dict[str, float] = {
     "length": 1, "negations": 1, "alike": 1, "facts": -1, "terms": -1, "conditions": 0.5, "reasons": 0.5,
-    "combinations": 0.5, "commas": 0.5, "persons": 0.5, "reckoned": -0.5, "symbols": 0.3, "code": 0.3, "steps": 2,
+    "combinations": 0.5, "commas": 0.5, "persons": 0.5, "reckoned": -0.5, "symbols": 0.3, "code": 0.3, "steps": 1,
 }  # fmt: skip
 """What is expected of each feature before any outcome is seen, in units of UNIT for one standard deviation."""
 UNIT = 0.03

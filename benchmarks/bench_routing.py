@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._harness import Ratio, bench, quantile
-from benchmarks._routing import Array, apgr, cpt, data_file, features, fit, outcomes, splits
+from benchmarks._routing import Array, apgr, cpt, data_file, features, fit, open_ended, outcomes, splits
 from benchmarks.bench_models import _cpu as cpu
 from loom.errors import MissingExtra
 from loom.models import ModelRequest, minilm
@@ -85,6 +85,8 @@ def _sides() -> dict[str, tuple[Wish, str]]:
         "length": (lambda taught, rows: seen[rows, 0], "0"),
         "ours_unsigned": (lambda taught, rows: fit(taught, signs=False).wish(seen[rows]), _us()),
         "ours": (lambda taught, rows: fit(taught).wish(seen[rows]), _us()),
+        "length_without_options": (lambda taught, rows: open_ended()[rows, 0], "0"),
+        "ours_without_options": (lambda taught, rows: fit(taught).wish(open_ended()[rows]), _us()),
     }
     lite = _litellm()
     if lite is not None:

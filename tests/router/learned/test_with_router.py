@@ -113,7 +113,7 @@ async def test_rewards_move_a_decision() -> None:
 @virtual_time
 async def test_answers_that_are_never_enough_end_a_cascade() -> None:
     unsure = {"text": "well", "confidence": 0.1}
-    here, far = FakeModel("here", [unsure], quality=0.6), cloud(quality=0.95)
+    here, far = FakeModel("here", [unsure], quality=0.5), cloud(quality=0.95)
     router = new_router(here, far, policy=Policy(threshold=0.8, band=0.2), learner=learner())
     for _ in range(40):
         reply = await router.ask(ModelRequest("chat", "What is the capital of France?"))
