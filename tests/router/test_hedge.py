@@ -108,10 +108,11 @@ async def test_of_two_streams_the_one_with_the_first_item_goes_on() -> None:
 
 @virtual_time(seeds=20)
 async def test_two_first_items_at_the_same_moment_are_one_answer() -> None:
-    here, far, router = pair([[1.2, "from here"]], [[0.2, "from far"]])
+    near, remote = " ".join("abcdefghijklmnop"), " ".join("ABCDEFGHIJKLMNOP")  # more than is read ahead
+    here, far, router = pair([[1.25, near]], [[0.25, remote]])
     items = [item async for item in router.stream(ASKED)]
     said = "".join(item["text"] for item in items)
-    assert said == {"here": "from here", "cloud": "from far"}[items[-1]["backend"]]
+    assert said == {"here": near, "cloud": remote}[items[-1]["backend"]]
     assert len(here.requests) == len(far.requests) == 1
     assert items[-1]["cost"] > 0.52
     assert leftovers(router) == []
@@ -120,10 +121,10 @@ async def test_two_first_items_at_the_same_moment_are_one_answer() -> None:
 @virtual_time(seeds=20)
 async def test_a_cancel_in_the_moment_of_winning_leaves_nothing() -> None:
     for turns in range(12):
-        _, _, router = pair([[1.2, "from here"]], [[0.2, "from far"]])
+        _, _, router = pair([[1.25, "from here"]], [[0.25, "from far"]])
         stream = router.stream(ASKED)
         task = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.25)
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
