@@ -24,7 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom gateway` takes."""
     parser.usage = (
         "loom gateway [PROJECT] [--port N]\n"
-        "       loom gateway key NAME [--label private] [--models auto] [--budget 1.0/day]\n"
+        "       loom gateway key NAME [--label private] [--budget 1.0/day]\n"
         "       loom gateway keys\n"
         "       loom gateway revoke NAME"
     )
