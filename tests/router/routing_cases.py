@@ -15,62 +15,58 @@ from loom.router.rules import Rule, When
 
 NAMES = ("small", "big", "gpt", "claude", "edge box", "last")
 TASKS = ("chat", "embed", "transcribe")
+
+
+def rarely(usual: Any, other: st.SearchStrategy[Any], of: int = 8) -> st.SearchStrategy[Any]:
+    """*usual*, and once in *of* times one of *other*: most rules must let most pass, or only the first are tried."""
+    return st.sampled_from(range(of)).flatmap(lambda place: other if place == of - 1 else st.just(usual))
+
+
 shares = st.floats(0, 1)
-amounts = st.one_of(st.none(), st.floats(0, 10), st.just(0.0))
-tasks = st.sampled_from([frozenset(TASKS), frozenset(TASKS), frozenset({"chat"}), frozenset({"embed"})])
-often = st.sampled_from([False, False, False, True])
-"""Something that is so now and then: most candidates are to pass most rules, or only the first would be tried."""
+money = st.sampled_from([0.0, 0.0005, 0.005, 0.05, 1.0])
 quantiles = st.builds(lambda a, b: Quantiles(min(a, b), max(a, b)), st.floats(0, 1e5), st.floats(0, 1e5))
 by_size = st.dictionaries(st.integers(0, 5), quantiles, max_size=3)
-prices = st.one_of(
-    st.none(),
-    st.just(FREE),
-    st.builds(Price, st.floats(0, 100), st.floats(0, 100), st.floats(0, 1), st.floats(0, 1)),
-)
+prices = st.sampled_from([None, FREE, Price(1, 2), Price(10, 30), Price(0, 0, 0.01), Price(100, 100, 1, 1)])
 labels = st.builds(Label, st.sampled_from(Confidentiality), st.booleans())
 
 
 @st.composite
 def facts(draw: Any, name: str = "") -> Facts:
     """One backend; one off this device may claim to be cleared for anything."""
-    location = draw(st.sampled_from(["local", "local", "edge", "cloud", "cloud"]))
-    able = draw(tasks)
+    able = draw(rarely(frozenset(TASKS), st.frozensets(st.sampled_from(TASKS))))
     return Facts(
         name or draw(st.sampled_from(NAMES)),
         able,
-        draw(tasks) if draw(often) else able,
-        location,
+        draw(rarely(able, st.just(frozenset()))),
+        draw(st.sampled_from(["local", "edge", "cloud"])),
         draw(st.sampled_from(Confidentiality)),
         draw(prices),
-        draw(st.integers(0, 5000)) if draw(often) else None,
-        draw(st.one_of(st.none(), shares)),
-        features=draw(st.frozensets(st.sampled_from(["tools", "schema"]))),
-        first_ms=draw(by_size) if draw(often) else {},
-        token_ms=draw(by_size) if draw(often) else {},
+        draw(rarely(None, st.integers(0, 5000))),
+        draw(rarely(None, shares, 2)),
+        features=draw(rarely(frozenset({"tools", "schema"}), st.just(frozenset()))),
+        first_ms=draw(rarely({}, by_size, 3)),
+        token_ms=draw(rarely({}, by_size, 3)),
         running=draw(st.integers(0, 4)),
         waiting=draw(st.integers(0, 4)),
         concurrency=draw(st.integers(1, 4)),
-        room=draw(st.one_of(st.none(), st.integers(0, 4))),
-        open_until_ms=draw(st.integers(0, 2000)) if draw(often) else None,
-        probing=draw(often) and draw(often),
+        room=draw(rarely(None, st.integers(0, 4))),
+        open_until_ms=draw(rarely(None, st.integers(0, 2000), 16)),
+        probing=draw(rarely(False, st.booleans(), 16)),
     )
 
 
 @st.composite
 def candidates(draw: Any, most: int = 5) -> list[Facts]:
     """Backends with names of their own."""
-    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=most))
+    count = draw(rarely(min(3, most), st.integers(0, most), 3))
+    names = draw(st.permutations(NAMES))[:count]
     return [draw(facts(name)) for name in names]
 
 
-inputs = st.one_of(
-    st.text(max_size=200),
-    st.binary(max_size=50),
-    st.none(),
-    st.lists(
-        st.fixed_dictionaries({"role": st.sampled_from(["user", "system"]), "content": st.text()}), max_size=3
-    ),
+messages = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "system"]), "content": st.text(max_size=50)}
 )
+inputs = st.one_of(st.text(max_size=200), st.binary(max_size=50), st.none(), st.lists(messages, max_size=3))
 options = st.fixed_dictionaries(
     {},
     optional={
@@ -82,15 +78,15 @@ options = st.fixed_dictionaries(
 )
 requests = st.builds(
     ModelRequest,
-    st.sampled_from(["chat", *TASKS]),
+    rarely("chat", st.sampled_from(TASKS), 3),
     inputs,
     labels,
-    timeout=st.one_of(st.none(), st.none(), st.floats(-1, 100)),
+    timeout=rarely(None, st.floats(-1, 100)),
     options=options,
-    max_cost=amounts,
-    min_quality=st.one_of(st.none(), st.none(), shares),
-    route=st.sampled_from(["auto"] * 5 + ["local", "cloud", "gpt", "nobody"]),
-    stream=often,
+    max_cost=rarely(None, money, 3),
+    min_quality=rarely(None, shares, 4),
+    route=rarely("auto", st.sampled_from(["local", "cloud", "gpt", "nobody"])),
+    stream=rarely(False, st.just(True), 4),
 )
 whens = st.builds(
     When,
@@ -109,25 +105,31 @@ policies = st.builds(
     threshold=shares,
     band=shares,
     hybrid=st.sampled_from(["cascade", "speculative", "hedged", "off"]),
+    unknown=rarely(1.0, shares, 3),
     without_cloud=st.sampled_from(["local", "defer"]),
     prefer=st.sampled_from(["quality", "latency", "cost"]),
-    max_cost=amounts,
-    max_latency_ms=st.one_of(st.none(), st.none(), st.floats(0, 1e5)),
+    max_cost=rarely(None, money),
+    max_latency_ms=rarely(None, st.floats(0, 1e5)),
     redact=st.sampled_from(["sensitive", "always"]),
     private_local=st.booleans(),
-    remote=often.map(lambda off: not off),
-    rules=st.one_of(st.just(()), st.lists(rules, max_size=2).map(tuple)),
+    remote=rarely(True, st.booleans()),
+    rules=rarely((), st.lists(rules, max_size=2).map(tuple), 4),
 )
-some = st.one_of(st.none(), st.none(), amounts)
-tokens = st.one_of(st.none(), st.none(), st.floats(0, 2000))
-budgets = st.builds(Remaining, some, tokens, some, some, st.just("day"))
+budgets = st.builds(
+    Remaining,
+    rarely(None, money, 3),
+    rarely(None, st.floats(0, 5000)),
+    rarely(None, st.floats(0, 3)),
+    rarely(None, st.floats(0, 100)),
+    st.just("day"),
+)
 nows = st.builds(
     Now,
     st.integers(0, 2000),
     st.just("d1"),
-    often.map(lambda off: not off),
-    st.one_of(st.none(), shares),
-    st.one_of(st.none(), st.none(), st.floats(-10, 1e5)),
+    rarely(True, st.booleans(), 4),
+    rarely(None, shares, 4),
+    rarely(None, st.floats(-10, 1e5)),
     st.just({}),
     st.just(""),
 )

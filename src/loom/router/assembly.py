@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from loom.clock import Chance, Clock
 from loom.models import Model
 from loom.privacy import Guard, make_detectors
+from loom.router import _policy_check, _weighing  # noqa: F401 - imported late elsewhere, on the loop
 from loom.router.budget import Budgets
 from loom.router.cache import Cache, Semantic
 from loom.router.embedding import Embedder
