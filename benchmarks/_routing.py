@@ -79,6 +79,11 @@ def splits(seed: int, folds: int) -> Iterator[tuple[list[int], list[int]]]:
         yield [each for each in order if each not in out], out
 
 
+def gap(rows: NDArray[np.intp]) -> float:
+    """How many more of *rows* the strong model gets right."""
+    return float((outcomes().strong - outcomes().weak)[rows].sum())
+
+
 def recovered(wish: Array, rows: NDArray[np.intp]) -> Array:
     """The performance gap recovered when the 0, 1, .. all prompts with the largest *wish* go to the strong model.
 

@@ -3,6 +3,7 @@
 There is no chance in it: the same data gives the same file. See `benchmarks/_routing.py` for what is fitted.
 """
 
+import textwrap
 from pathlib import Path
 
 from benchmarks._routing import fit, outcomes
@@ -31,7 +32,11 @@ def main() -> None:
     ]
     table = "\n".join(["WEIGHTS: dict[str, tuple[float, float, float]] = {", *lines, "}"])
     note = '"""Mean, standard deviation and weight of each of `Features`, for a deviation of at most 3."""'
-    FILE.write_text(HEAD.format(subjects=len(data.subjects)) + f"BIAS = {found.bias:.5f}\n{table}\n{note}\n")
+    names = "\n".join(f'    "{each} "' for each in textwrap.wrap(" ".join(data.subjects), 100))
+    FILE.write_text(
+        f"{HEAD.format(subjects=len(data.subjects))}BIAS = {found.bias:.5f}\n{table}\n{note}\n"
+        f'SEEN = (\n{names}\n)\n"""The subjects of that data: on these it is not to be judged."""\n'
+    )
 
 
 if __name__ == "__main__":

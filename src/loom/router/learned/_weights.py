@@ -30,3 +30,14 @@ WEIGHTS: dict[str, tuple[float, float, float]] = {
     "history": (0.0000, 3.0000, 0.00000),
 }
 """Mean, standard deviation and weight of each of `Features`, for a deviation of at most 3."""
+SEEN = (
+    "abstract_algebra clinical_knowledge college_biology college_chemistry college_computer_science "
+    "college_mathematics college_medicine computer_security conceptual_physics econometrics formal_logic "
+    "global_facts high_school_biology high_school_computer_science high_school_european_history "
+    "high_school_geography high_school_mathematics high_school_microeconomics high_school_psychology "
+    "high_school_statistics high_school_us_history human_sexuality international_law jurisprudence "
+    "machine_learning management miscellaneous moral_scenarios nutrition philosophy prehistory "
+    "professional_accounting professional_law professional_medicine professional_psychology "
+    "us_foreign_policy virology world_religions "
+)
+"""The subjects of that data: on these it is not to be judged."""
