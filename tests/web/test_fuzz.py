@@ -135,6 +135,14 @@ def test_many_keys_of_which_the_last_is_twice_are_refused_at_once() -> None:
         read_json(body.encode())
 
 
+@pytest.mark.parametrize("path", sorted(READERS))
+def test_a_name_of_a_field_that_is_megabytes_long_is_refused_at_once(path: str) -> None:
+    body = {"model": "auto", ("max_tokens" * 300_000): 1}
+    found = outcome(READERS[path], json.dumps(body).encode())
+    assert found.status == 400
+    assert len(found.message) < 500
+
+
 def form(parts: list[tuple[str, bytes]], mark: str = "X") -> bytes:
     made = b""
     for name, data in parts:

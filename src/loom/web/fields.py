@@ -96,7 +96,7 @@ class Fields:
         """Raise Refusal for the first field that is none of *known*, with the nearest that is."""
         for name in self.values:
             if name not in known:
-                near = get_close_matches(name, known, 1)
+                near = get_close_matches(name[:80], known, 1)  # likeness of a long name takes minutes
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise bad(
                     f"there is no field {self.path}{name[:80]}{hint}",

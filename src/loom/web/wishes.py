@@ -166,6 +166,6 @@ def _cache(text: str | None) -> bool:
 
 
 def _unknown(name: str) -> Refusal:
-    near = get_close_matches(name, HEADERS, 1)
+    near = get_close_matches(name[:60], HEADERS, 1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(HEADERS)}"
     return bad(f"there is no header {name[:60]}{hint}", name[:60], "unknown_field")
