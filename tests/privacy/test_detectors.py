@@ -17,6 +17,7 @@ FOUND = {
     ],
     "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "| 4111 | 1111 | 1111 | 1111 |", "4111+1111+1111+1111", "1234 4111 1111 1111 1111"],
     "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "fr76 3000 6000 0112 3456 7890 189", "NL91-ABNA-0417-1643-00", "MT84MALT011000012345MTLCAST001S"],
+    "ssn": ["536-90-4399", "my ssn:536-90-4399."],
     "keys": [
         "sk-proj-abcdefghijklmnopqrst", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "AKIAIOSFODNN7EXAMPLE", "AIzaSyA1234567890abcdefghijklmnopqrstuv", "xoxb-1234567890-abcdefghij",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc-DEF_123", "password: x1", "The password is hunter2", "my password is swordfish.", "Passwort lautet geheim!", "pwd=abc", '"api_key" : "tiny"',
@@ -38,6 +39,7 @@ LEFT = {
     "phone": ["2026-11-23", "23.11.2026", "in 1,234,567 cases", "3.14159265", "version 1.2.3.4", "pages 100-200", "ISO 8601", "$1234567", "1700000000000", "id_5552345678"],
     "card": ["4111 1111 1111 1112", "1234567890123456", "0000000000000000", "4111111111111", "41111111111111111111111"],
     "iban": ["DE89 3704 0044 0532 0130 01", "DE8937040044053201", "XX89370400440532013000", "GB29 words that are long enough here"],
+    "ssn": ["666-90-4399", "000-12-3456", "536-00-4399", "536-90-43990", "1536-90-4399"],
     "keys": [
         "the password is required", "a token is a unit of text", "The secret is out", "passwords must be long", "password: required", "sk-learn", "task-force-one-two", "pass the salt",
         "keyboard", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",

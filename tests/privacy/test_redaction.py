@@ -89,6 +89,16 @@ def test_a_value_is_found_again_where_nothing_tells_of_it() -> None:
         assert talk.placeholders.restore(redacted) == f"so {form} there"
 
 
+def test_what_stands_close_by_is_told_apart() -> None:
+    for text, redacted in {
+        "+44 20 79460958+44 20 79460959": "<PHONE_1_BCDFG><PHONE_2_BCDFG>",
+        "https://x.com/?email=bob%40example.com&n=1": "https://x.com/?email=<EMAIL_1_BCDFG>&n=1",
+        "a@example.com,b@example.com;c@example.com": "<EMAIL_1_BCDFG>,<EMAIL_2_BCDFG>;<EMAIL_3_BCDFG>",
+        "5555555555554444 4111111111111111": "<CARD_1_BCDFG> <CARD_2_BCDFG>",
+    }.items():
+        assert CORE.redact(text, conversation()) == redacted
+
+
 def test_json_within_json_is_read() -> None:
     talk = conversation()
     text = json.dumps({"body": json.dumps({"password": "pear", "to": "bob@example.com"})})

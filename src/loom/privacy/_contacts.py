@@ -35,14 +35,21 @@ class Mail:
     def find(self, text: str) -> Iterator[Finding]:
         if "@" in text:
             for match in _MAIL.finditer(text):
-                start = match.start() + len(match[0]) - len(match[0].lstrip("'`*_.~|{!#$%&?/=^"))
-                yield Finding(start, match.end(), "EMAIL")
+                yield Finding(match.end() - len(_own(match[0])), match.end(), "EMAIL")
         for match in _SPELLED.finditer(text):
             if "." not in match[0] or _SURE.search(match[0]):  # "look at example.com" is prose
                 yield Finding(*match.span(), "EMAIL")
 
 
-_RUN = re.compile(r"(?<!\d)(?:\+ ?)?\(?\d(?:[ \t\n()./\-\u00b7]{0,3}+\d){5,}+")
+def _own(found: str) -> str:
+    """A mail address without what stands before it: quotes, marks, the rest of a URL."""
+    local = found.partition("@")[0]
+    if "=" in local or "?" in local:
+        found = found[max(local.rfind(char) for char in "=?&/") + 1 :]
+    return found.lstrip("'`*_.~|{!#$%&?/=^")
+
+
+_RUN = re.compile(r"(?:\+ ?|(?<!\d))\(?\d(?:[ \t\n()./\-\u00b7]{0,3}+\d){5,}+")
 _NATIONAL = re.compile(
     r"\(?\d{3}\)?[ .\-]{0,2}\d{3}[ .\-]\d{4}"  # North America
     r"|\(0\d{1,5}\)[ ./\-]{0,2}\d[\d ./\-]{3,14}"

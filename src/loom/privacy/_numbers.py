@@ -45,6 +45,19 @@ def _cards(text: str, groups: list[tuple[int, int]], first: int) -> Iterator[Fin
             yield Finding(start, end, "CARD")
 
 
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
+
+
+class SocialSecurity:
+    """Social security numbers of the United States, with their dashes; those of other states are stdnum's."""
+
+    name = "ssn"
+
+    def find(self, text: str) -> Iterator[Finding]:
+        for match in _SSN.finditer(text):
+            yield Finding(*match.span(), "ID")
+
+
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?:[ \t\n\-./]{0,2}+[A-Za-z0-9]){11,40}+")
 _LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,

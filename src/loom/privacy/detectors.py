@@ -10,12 +10,13 @@ from loom.errors import ConfigError, MissingExtra
 from loom.privacy._contacts import Mail, Phone
 from loom.privacy._keys import Keys
 from loom.privacy._network import Network
-from loom.privacy._numbers import Card, Iban
+from loom.privacy._numbers import Card, Iban, SocialSecurity
 from loom.privacy._streets import Street
 from loom.privacy.finding import Detector
 
 CORE: dict[str, type[Detector]] = {
-    "mail": Mail, "phone": Phone, "card": Card, "iban": Iban, "keys": Keys, "address": Street, "network": Network,
+    "mail": Mail, "phone": Phone, "card": Card, "iban": Iban, "ssn": SocialSecurity, "keys": Keys, "address": Street,
+    "network": Network,
 }  # fmt: skip
 EXTRA = {"stdnum": "loom.privacy._stdnum", "presidio": "loom.privacy._presidio"}
 """Detectors of the extra ``privacy``, and the modules they are in."""
