@@ -15,7 +15,9 @@ from loom.errors import (
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelReply, ModelRequest
+from loom.models.price import Price
 from loom.router.budget import Budgets, Limit, Payer
+from loom.router.policy import Policy
 from loom.testing import virtual_time
 from tests.router.backends import PRICE as PRICE_SMALL
 from tests.router.backends import FakeModel, cloud, leftovers, new_router
@@ -80,6 +82,43 @@ async def test_an_answer_may_be_as_long_as_was_reserved() -> None:
     assert far.requests[0].options["max_tokens"] == 512
     await router.ask(asked(options={"max_tokens": 7}))
     assert far.requests[1].options["max_tokens"] == 7
+
+
+@virtual_time
+@pytest.mark.parametrize("most", [None, 0, -5, "5", True, 1.5, float("nan")])
+async def test_what_is_no_limit_of_an_answer_does_not_take_the_limit_away(most: object) -> None:
+    far = cloud(price=PRICE_SMALL)
+    router = new_router(far, budgets=Budgets([Limit("all", money=100.0)]))
+    await router.ask(asked(options={"max_tokens": most}))
+    assert far.requests[0].options["max_tokens"] == 512
+
+
+@virtual_time
+async def test_an_answer_that_may_cost_so_much_has_an_end_without_budgets_too() -> None:
+    far = cloud(price=PRICE_SMALL)
+    router = new_router(far)
+    await router.ask(asked(max_cost=50.0))
+    await router.ask(asked())
+    assert [each.options.get("max_tokens") for each in far.requests] == [512, None]
+
+
+@virtual_time
+async def test_all_tries_together_cost_no_more_than_the_request_may() -> None:
+    """A connection that breaks may have cost all of it; the next backend is asked only if both can be paid."""
+    price = Price(call=0.002)
+    for most, spends in ((0.003, 0.002), (0.004, 0.004)):
+        first, second = (
+            cloud("one", ["reset"], quality=0.95, price=price),
+            cloud("two", quality=0.9, price=price),
+        )
+        router = new_router(first, second, policy=Policy(hybrid="off"))
+        failed = False
+        try:
+            await router.ask(asked(max_cost=most))
+        except BudgetExceeded as error:
+            failed = "'two' was not asked" in str(error)
+        assert (sum(each.cost for each in router._backends.values()), failed) == (spends, most == 0.003)
+        assert len(second.requests) == (0 if failed else 1)
 
 
 @virtual_time

@@ -312,3 +312,15 @@ def test_any_text_has_a_size(text: str) -> None:
     size = size_of(ModelRequest("chat", text))
     assert len(text) / 4 <= size.tokens_in <= 2 * len(text) + 1
     assert decided(here(), input=text).order == ("here",)
+
+
+def test_names_count_as_text_and_what_is_too_much_to_count_is_dear() -> None:
+    """A tool is mostly names of what it takes; and old messages cannot hide behind many small ones."""
+    tool = {"name": "a", "parameters": {"properties": {f"{n}_" * 200: {} for n in range(100)}}}
+    assert size_of(ModelRequest("chat", "hi", options={"tools": [tool]})).tokens_in > 10_000
+    talk = [
+        {"role": "user", "content": "x" * 4_000_000},
+        *({"role": "user", "content": ""} for _ in range(40_000)),
+    ]
+    assert size_of(ModelRequest("chat", talk)).tokens_in > 1_000_000
+    assert size_of(ModelRequest("embed", [0.5] * 300_000)).tokens_in == 0

@@ -132,9 +132,14 @@ class Attempt:
 
     async def _reserve(self) -> None:
         budgets, call = self.call.parties.budgets, self.call
+        cap = call.cap
+        if cap is not None:
+            self._check_cap(cap)
+        elif budgets is None:
+            return
+        self._bound = bound(call.size, self.backend.price, call.left, self._left(), cap is not None)
         if budgets is None:
             return
-        self._bound = bound(call.size, self.backend.price, call.left, self._left())
         if self._bound.seconds is not None:
             self._until = asyncio.get_running_loop().time() + self._bound.seconds
         now_ms = call.parties.clock.now_ms()
@@ -142,6 +147,16 @@ class Attempt:
             budgets.reserve(call.payer, self._bound.spend, now_ms),
             _released,
         )
+
+    def _check_cap(self, cap: float) -> None:
+        """The tries before this one were paid for from the same cap."""
+        verdict, paid = self.call.decision.verdict(self.backend.name), self.call.cost
+        cost = None if verdict is None else verdict.cost
+        if paid and cost and paid + cost > cap:
+            raise BudgetExceeded(
+                f"{self.backend.name!r} was not asked: about {cost:.4g} more, and of the {cap:.4g} that the request "
+                f"may cost {paid:.4g} are spent", budget="max_cost", kind="money",
+            )  # fmt: skip
 
     async def _settle(self, reservation: Reservation, blamed: Blame) -> None:
         if not self._meter.sent or blamed.unbilled:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from loom.models import ModelReply, ModelRequest, Usage
 from loom.models.price import Price
 from loom.router.budget import Remaining, Spend
-from loom.router.size import ANSWER, Size, tokens_of
+from loom.router.size import ANSWER, Size, stated, tokens_of
 
 AROUND = 64
 """Tokens that a server's own template adds to a request at most."""
@@ -27,13 +27,16 @@ class Bound(NamedTuple):
     seconds: float | None
 
 
-def bound(size: Size, price: Price | None, left: Remaining, seconds: float | None) -> Bound:
+def bound(
+    size: Size, price: Price | None, left: Remaining, seconds: float | None, capped: bool = False
+) -> Bound:
     """What to reserve for a request of *size* with *seconds* left, so that a budget with *left* is never overspent.
 
-    Texts are counted as a tokenizer would at worst, answers as long as they may get.
+    Texts are counted as a tokenizer would at worst, answers as long as they may get. *capped*: the request itself may
+    cost so much only, so its answer has an end too.
     """
     limited = left.tokens is not None or (
-        left.money is not None and price is not None and price.million_out > 0
+        (capped or left.money is not None) and price is not None and price.million_out > 0
     )
     time = None
     if left.seconds is not None:
@@ -50,7 +53,7 @@ def bound(size: Size, price: Price | None, left: Remaining, seconds: float | Non
 
 def within(request: ModelRequest, most: Bound) -> ModelRequest:
     """*request* with an answer that is no longer than what was reserved for it."""
-    if most.tokens_out is None or "max_tokens" in request.options:
+    if most.tokens_out is None or stated(request.options.get("max_tokens")):
         return request
     return replace(request, options={**request.options, "max_tokens": min(most.tokens_out, ANSWER)})
 

@@ -77,6 +77,12 @@ class Call:
         """What is left of its time now, None without a limit."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
 
+    @property
+    def cap(self) -> float | None:
+        """The most money that all tries together may cost, None without a limit."""
+        caps = [each for each in (self.request.max_cost, self.policy.max_cost) if each is not None]
+        return min(caps, default=None)
+
     def goes_on(self, error: Exception) -> bool:
         """Whether another backend may help after *error*: there is time, and it was not the request's own fault."""
         if not another_may_help(error):

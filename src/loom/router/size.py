@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from loom.models.model import ModelRequest
 from loom.models.price import Usage
@@ -16,7 +16,9 @@ SECOND = 32_000
 TALKS = ("chat", "generate")
 """Tasks whose answers are written token by token."""
 DEEP = 100_000
-"""Values within an input that are looked at."""
+"""Values within an input that are looked at; numbers are none."""
+UNCOUNTED = 1 << 40
+"""Tokens that an input of more values is taken to have: what nobody has counted no budget pays for."""
 
 
 class Size(NamedTuple):
@@ -46,28 +48,46 @@ def size_of(request: ModelRequest) -> Size:
     if request.task not in TALKS:
         return Size(tokens, 0, 0.0, tokens)
     most = options.get("max_tokens")
-    if type(most) is int and most >= 0:
+    if stated(most):
         return Size(tokens, most, 0.0, tokens + most)
     return Size(tokens, ANSWER, 0.0, tokens + 1)
 
 
+def stated(most: object) -> TypeGuard[int]:
+    """Whether *most*, the ``max_tokens`` of a request, is a limit: a whole number above 0."""
+    return type(most) is int and most > 0
+
+
 def _tokens(value: Any) -> int:
-    """The tokens of every text in *value*, which may be nested."""
+    """The tokens of every text in *value*, which may be nested, keys of mappings included."""
     if type(value) is str:
         return tokens_of(value)
     tokens = seen = 0
     left = [value]
-    while left and seen < DEEP:
+    while left:
         each = left.pop()
         seen += 1
+        if seen > DEEP:
+            return tokens + UNCOUNTED
         if isinstance(each, str):
             tokens += tokens_of(each)
         elif isinstance(each, dict):
             tokens += MESSAGE
-            left += each.values()
+            left += filter(_counts, each)
+            left += filter(_holds, each.values())
         elif isinstance(each, list | tuple):
-            left += each
+            left += filter(_holds, each)
     return tokens
+
+
+def _counts(key: object) -> bool:
+    """Whether *key* is more than a word such as "content", which MESSAGE has in it."""
+    return isinstance(key, str) and len(key) > 8
+
+
+def _holds(value: object) -> bool:
+    """Whether there may be text in *value*."""
+    return isinstance(value, str | dict | list | tuple)
 
 
 def tokens_of(text: str) -> int:
