@@ -138,7 +138,8 @@ class Fit:
 def fit(subjects: Sequence[int], signs: bool = True) -> Fit:
     """Ridge regression of the gain, pulled towards EXPECTED_SIGNS (or zero) instead of only towards zero.
 
-    A subject counts by the root of its prompts: what holds in many matters more than what holds in a large one.
+    Each prompt is learnt from as it is and with its options taken away, each form around its own mean. A subject counts
+    by the root of its prompts: what holds in many matters more than what holds in a large one.
     """
     data, seen = outcomes(), features()
     kept = [each for each in subjects if data.subjects[each] not in UNTRUSTED]
@@ -147,12 +148,13 @@ def fit(subjects: Sequence[int], signs: bool = True) -> Fit:
     weight /= weight.sum()
     least = [LEAST_SPREAD.get(name, 1e-3) for name in Features._fields]
     mean, scale = seen[rows].mean(0), np.maximum(seen[rows].std(0), least)
-    inputs = np.clip((seen[rows] - mean) / scale, -3, 3)
     gain = (data.strong - data.weak)[rows]
     bias = float(weight @ gain)
-    centre = weight @ inputs
-    inputs = inputs - centre
+    forms = [np.clip((form[rows] - mean) / scale, -3, 3) for form in (seen, open_ended())]
+    centre = weight @ forms[0]
+    parts = [form - weight @ form for form in forms]
     expected = np.array([EXPECTED_SIGNS.get(name, 0.0) * UNIT for name in Features._fields]) * signs
-    left = (inputs * weight[:, None]).T @ inputs + SHRINK * np.eye(len(mean))
-    weights = np.linalg.solve(left, (inputs * weight[:, None]).T @ (gain - bias) + SHRINK * expected)
+    left = sum((part * weight[:, None]).T @ part for part in parts) / 2 + SHRINK * np.eye(len(mean))
+    right = sum((part * weight[:, None]).T @ (gain - bias) for part in parts) / 2 + SHRINK * expected
+    weights = np.linalg.solve(left, right)
     return Fit(mean, scale, weights, bias - float(centre @ weights))
