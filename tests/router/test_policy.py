@@ -105,6 +105,7 @@ def test_without_a_cloud_it_is_answered_here_or_deferred_by_policy() -> None:
         ("private", Confidentiality.SENSITIVE, "privacy.clearance"),
         ("private", Confidentiality.PRIVATE, "taken"),
         ("local-only", Confidentiality.PRIVATE, "privacy.local_only"),
+        ("local-only", Confidentiality.LOCAL_ONLY, "privacy.local_only"),
         ("public", Confidentiality.PUBLIC, "taken"),
     ],
 )
