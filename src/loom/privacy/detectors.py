@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from loom.errors import ConfigError, MissingExtra
-from loom.privacy._contacts import Mail, Phone
-from loom.privacy._keys import Keys
-from loom.privacy._network import Network
-from loom.privacy._numbers import Card, Iban, SocialSecurity
-from loom.privacy._streets import Street
-from loom.privacy.finding import Detector
+from loom.privacy.finding import Detector, Finding
 
-CORE: dict[str, type[Detector]] = {
-    "mail": Mail, "phone": Phone, "card": Card, "iban": Iban, "ssn": SocialSecurity, "keys": Keys, "address": Street,
-    "network": Network,
-}  # fmt: skip
+CORE = {
+    "mail": ("loom.privacy._contacts", "Mail"),
+    "phone": ("loom.privacy._contacts", "Phone"),
+    "card": ("loom.privacy._numbers", "Card"),
+    "iban": ("loom.privacy._numbers", "Iban"),
+    "ssn": ("loom.privacy._numbers", "SocialSecurity"),
+    "keys": ("loom.privacy._keys", "Keys"),
+    "address": ("loom.privacy._streets", "Street"),
+    "network": ("loom.privacy._network", "Network"),
+}
+"""Detectors that need the standard library only, and where they are."""
 EXTRA = {"stdnum": "loom.privacy._stdnum", "presidio": "loom.privacy._presidio"}
 """Detectors of the extra ``privacy``, and the modules they are in."""
+
+
+class CoreDetector:
+    """The detector *name* of CORE; its patterns are compiled when it first looks at a text."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._made: Detector | None = None
+
+    def find(self, text: str) -> Iterable[Finding]:
+        """What it finds in *text*."""
+        if self._made is None:
+            module, kind = CORE[self.name]
+            self._made = getattr(importlib.import_module(module), kind)()
+        return self._made.find(text)
 
 
 def make_detectors(names: Sequence[str] = ("core",)) -> list[Detector]:
@@ -33,7 +50,7 @@ def make_detectors(names: Sequence[str] = ("core",)) -> list[Detector]:
 
 def _make(name: str) -> Detector:
     if name in CORE:
-        return CORE[name]()
+        return CoreDetector(name)
     if name not in EXTRA:
         near = get_close_matches(name, ["core", *CORE, *EXTRA], 1)
         hint = f"did you mean {near[0]!r}" if near else f"use core, {', '.join([*CORE, *EXTRA])}"
