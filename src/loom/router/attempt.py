@@ -48,19 +48,22 @@ class Attempt:
     async def infer(self) -> ModelReply:
         """The answer. Raises what the backend raises, BackendTimeout, BackendBusy, BudgetExceeded, RouteRefused."""
         async with self:
-            request = self._outgoing()
-            try:
-                async with asyncio.timeout_at(self._cut()):
-                    reply = await self.backend.model.infer(request)
-            except TimeoutError as error:
-                if str(error):  # the backend's own words
-                    raise
-                raise self._late() from None
-            reply = self._checked(reply)
+            reply = self._checked(await self._sent(self._outgoing()))
             self._meter.answered(reply)
             self._first_ms = reply.first_ms
             output = reply.output if self._outbound is None else self._outbound.restore(reply.output)
         return self._reply(output, reply)
+
+    async def _sent(self, request: ModelRequest) -> ModelReply:
+        if self._until is None:
+            return await self.backend.model.infer(request)
+        try:
+            async with asyncio.timeout_at(self._cut()):
+                return await self.backend.model.infer(request)
+        except TimeoutError as error:
+            if str(error):  # the backend's own words
+                raise
+            raise self._late() from None
 
     async def stream(self) -> AsyncGenerator[Any, None]:
         """The items of the answer; the first and the last say which backend and decision, the last what it cost."""
@@ -81,8 +84,12 @@ class Attempt:
     async def __aenter__(self) -> Attempt:
         try:
             self._admit()
-            await self._enter()
-            await self._reserve()
+            self._slot = self.backend.gate.enter_nowait(self.call.request.qos)
+            if not self._slot:
+                await self._stand_in_line()
+            self._in_time()
+            if self.call.parties.budgets is not None or self.call.cap is not None:
+                await self._reserve()
         except (Exception, asyncio.CancelledError) as error:
             await self.__aexit__(type(error), error, None)
             raise
@@ -111,19 +118,20 @@ class Attempt:
                 retry_after=left,
             )
 
-    async def _enter(self) -> None:
-        gate, qos = self.backend.gate, self.call.request.qos
-        if not gate.enter_nowait(qos):
-            try:
-                async with asyncio.timeout_at(self._until):
-                    await gate.enter(qos)
-            except TimeoutError as error:
-                raise BackendTimeout(
-                    f"no slot of {self.backend.name!r} became free in time ({gate.running} requests run there)"
-                ) from error
+    async def _stand_in_line(self) -> None:
+        gate = self.backend.gate
+        try:
+            async with asyncio.timeout_at(self._until):
+                await gate.enter(self.call.request.qos)
+        except TimeoutError as error:
+            raise BackendTimeout(
+                f"no slot of {self.backend.name!r} became free in time ({gate.running} requests run there)"
+            ) from error
         self._slot = True
         if self._permit is not None and not self.backend.breaker.current(self._permit):
             self._admit()  # it opened, or closed again, while this one stood in line
+
+    def _in_time(self) -> None:
         left = self._left()
         if left is not None and left <= 0:
             raise BackendTimeout(
@@ -135,8 +143,6 @@ class Attempt:
         cap = call.cap
         if cap is not None:
             self._check_cap(cap)
-        elif budgets is None:
-            return
         self._bound = bound(call.size, self.backend.price, call.left, self._left(), cap is not None)
         if budgets is None:
             return

@@ -80,8 +80,10 @@ class Call:
     @property
     def cap(self) -> float | None:
         """The most money that all tries together may cost, None without a limit."""
-        caps = [each for each in (self.request.max_cost, self.policy.max_cost) if each is not None]
-        return min(caps, default=None)
+        asked, allowed = self.request.max_cost, self.policy.max_cost
+        if asked is None or allowed is None:
+            return allowed if asked is None else asked
+        return min(asked, allowed)
 
     def goes_on(self, error: Exception) -> bool:
         """Whether another backend may help after *error*: there is time, and it was not the request's own fault."""
