@@ -87,7 +87,7 @@ def _is_phone(found: str, before: str, after: str) -> bool:
     found = found[found.count("(") > found.count(")") :] if found[0] == "(" else found
     digits = sum(char.isdigit() for char in found)
     if found[0] == "+" or found.startswith(("00", "(+", "(00")):
-        return 7 <= digits <= 17
+        return 7 <= digits <= 17 and not found.lstrip("(+ ").startswith("0.")
     if digits > 15 or _DATE.match(found):
         return False
     if _NATIONAL.fullmatch(found) and digits >= 7 and not _is_amount(found, before):

@@ -207,10 +207,10 @@ _DULL = frozenset(
     ]
 )
 _FLAG = re.compile(
-    r"--?[\w-]{0,24}?(?:password|passwd|token|secret|api-key)[ \t]{1,3}(?!-)([^\s\"']{3,256}+)"
+    r"(?<!\S)--?[\w-]{0,24}?(?:password|passwd|token|secret|api-key)[ \t]{1,3}(?!-)([^\s\"']{3,256}+)"
     r"|\b(?:pin|cvv2?|cvc2?|otp)[ \t#]{1,3}(\d{3,8})\b"
     r"|(?<!\S)(?:-u|--user)[ =]{1,2}[\"']?[^\s:\"']{1,64}+:([^\s\"']{1,256}+)"
-    r"|\bidentified by [\"']?([^\s\"']{1,256}+)"
+    r"|\bidentified by [\"']([^\s\"']{1,256}+)"
     rf"|(?:\b(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})[ \t]{{1,3}}(?=[^\s\d]{{0,64}}\d)"
     r"(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
     r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",

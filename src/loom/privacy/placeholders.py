@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from loom.errors import NotRedacted
@@ -127,7 +128,7 @@ class Placeholders:
 
     def _held(self, whole: str, start: int, matches: list[re.Match[str]]) -> int:
         inside = {at for match in matches for at in range(match.start() + 1, match.end())}
-        while match := _PARTIAL.search(whole, start):
+        while match := _partial_form().search(whole, start):
             if match.start() not in inside:
                 return match.start()
             start = match.start() + 1
@@ -186,4 +187,9 @@ def _beginnings(word: str, after: str) -> str:
 EXACT = re.compile(rf"<(?:{'|'.join(KINDS)})_[1-9]\d{{0,6}}_{_NONCE}{{{NONCE}}}>")
 """What a placeholder is to the letter."""
 _FORM = re.compile(_form(), re.IGNORECASE)
-_PARTIAL = re.compile(_partial(), re.IGNORECASE)
+
+
+@cache
+def _partial_form() -> re.Pattern[str]:
+    """Made with the first stream that needs it: it takes longer than everything else here."""
+    return re.compile(_partial(), re.IGNORECASE)
