@@ -214,7 +214,6 @@ _FLAG = re.compile(
     rf"|(?:\b(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})[ \t]{{1,3}}(?=[^\s\d]{{0,64}}\d)"
     r"(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
     r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",
-    re.IGNORECASE,
 )
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_=.\-])[A-Za-z0-9+/_=.\-]{16,512}+")
 _NEAR = re.compile(
@@ -233,7 +232,9 @@ class Keys:
         if "://" in text:
             for match in _URL.finditer(text):
                 yield Finding(*match.span(1), "SECRET")
-        yield from (Finding(*match.span(match.lastindex or 0), "SECRET") for match in _FLAG.finditer(text))
+        yield from (
+            Finding(*match.span(match.lastindex or 0), "SECRET") for match in _FLAG.finditer(small(text))
+        )
         yield from _armoured(text)
         yield from _told(text)
         yield from _random(text)
