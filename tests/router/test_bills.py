@@ -15,7 +15,7 @@ from loom.errors import (
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelReply, ModelRequest
-from loom.models.price import Price
+from loom.models.price import Price, Usage
 from loom.router.budget import Budgets, Limit, Payer
 from loom.router.policy import Policy
 from loom.testing import virtual_time
@@ -132,6 +132,20 @@ async def test_an_answer_that_does_not_say_what_it_took_is_counted_as_its_text()
     reply = await router.ask(asked(input="x" * 40))
     assert reply.cost == pytest.approx(0.5 + 10 * 0.001 + 5 * 0.002)
     assert spent(budgets, 100) == pytest.approx(reply.cost)
+
+
+@virtual_time
+@pytest.mark.parametrize(("said", "took"), [((10, 0), (10, 5)), ((0, 9), (10, 9)), ((7, 9), (7, 9))])
+async def test_a_figure_that_is_missing_is_counted_as_the_text(said: Any, took: Any) -> None:
+    class Half(FakeModel):
+        async def infer(self, request: ModelRequest) -> ModelReply:
+            return ModelReply({"text": "four words are here"}, self.name, 0.0, 1.0, usage=Usage(*said))
+
+    budgets = Budgets([Limit("all", tokens=10_000)])
+    router = new_router(Half("cloud", location="cloud", price=PRICE_SMALL), budgets=budgets)
+    reply = await router.ask(asked(input="x" * 40))
+    assert reply.usage[:2] == took
+    assert budgets.remaining(Payer("", None, ""), 0).tokens == 10_000 - sum(took)
 
 
 @virtual_time

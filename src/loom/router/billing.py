@@ -86,12 +86,13 @@ def _sane(value: object) -> Any:
 class Meter:
     """What a try took so far: the request from the moment it is sent, and each piece of its answer."""
 
-    __slots__ = ("_said", "piecewise", "read", "sent", "written")
+    __slots__ = ("_said", "_talks", "piecewise", "read", "sent", "written")
 
     def __init__(self, size: Size) -> None:
         self.read = Usage(size.tokens_in, 0, size.seconds)
         self.sent = False
-        self.piecewise = size.tokens_out == 0  # nothing is written: what was read is all there is
+        self._talks = size.tokens_out > 0
+        self.piecewise = not self._talks  # nothing is written: what was read is all there is
         self.written = 0
         self._said: Usage | None = None
 
@@ -110,6 +111,7 @@ class Meter:
         self.said(usage_of(reply))
         if self._said is None:
             self.piecewise = True
+        if self._said is None or not self._said.tokens_out:
             self.piece(reply.output)
 
     def said(self, usage: Usage) -> None:
@@ -124,7 +126,12 @@ class Meter:
 
     @property
     def usage(self) -> Usage:
-        """What the backend said, else what is known."""
-        if self._said is not None:
-            return self._said
+        """What the backend said, else what is known; of a chat that was read and written no figure is 0."""
+        said = self._said
+        if said is not None and self._talks:
+            return said._replace(
+                tokens_in=said.tokens_in or self.read.tokens_in, tokens_out=said.tokens_out or self.written
+            )
+        if said is not None:
+            return said
         return self.read._replace(tokens_out=self.written) if self.sent else Usage()
