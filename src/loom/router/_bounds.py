@@ -166,15 +166,19 @@ class Bounds(NamedTuple):
 
     def latency(self, facts: Facts) -> Quantiles | None:
         """How long *facts* takes to answer, with the wait for those before; None: nothing is known yet."""
-        first = _nearest(facts.first_ms, self.bucket)
-        if first is None:
+        if not facts.first_ms:
             return None
-        token = _nearest(facts.token_ms, self.bucket) or _AT_ONCE
-        tokens = min(self.size.tokens_out, TYPICAL)
-        alone = first.p50 + tokens * token.p50
-        ahead = max(0, facts.running + facts.waiting + 1 - facts.concurrency)
-        wait = alone * ahead / max(1, facts.concurrency)
-        return Quantiles(wait + alone, wait + first.p95 + tokens * token.p95)
+        first = facts.first_ms.get(self.bucket) or _nearest(facts.first_ms, self.bucket)
+        p50, p95 = first
+        if facts.token_ms and self.size.tokens_out:
+            token = facts.token_ms.get(self.bucket) or _nearest(facts.token_ms, self.bucket)
+            tokens = min(self.size.tokens_out, TYPICAL)
+            p50, p95 = p50 + tokens * token[0], p95 + tokens * token[1]
+        ahead = facts.running + facts.waiting + 1 - facts.concurrency
+        if ahead <= 0:
+            return Quantiles(p50, p95)
+        wait = p50 * ahead / max(1, facts.concurrency)
+        return Quantiles(wait + p50, wait + p95)
 
     @property
     def _policy_name(self) -> str:
@@ -191,15 +195,11 @@ def goes(route: str, facts: Facts) -> bool:
     return route == facts.name
 
 
-_AT_ONCE = Quantiles(0.0, 0.0)
-
-
-def _nearest(known: Mapping[int, Quantiles], bucket: int) -> Quantiles | None:
-    """What is known of requests of the size of *bucket*, or of the size that is nearest to it."""
-    if not known:
-        return None
-    found = known.get(bucket)
-    return known[min(known, key=lambda each: (abs(each - bucket), -each))] if found is None else found
+def _nearest(known: Mapping[int, Quantiles], bucket: int) -> Quantiles:
+    """What is known of requests of the size that is nearest to that of *bucket*, rather larger than smaller."""
+    if len(known) == 1:
+        return next(iter(known.values()))
+    return known[min(known, key=lambda each: (abs(each - bucket), -each))]
 
 
 def _ms(value: float) -> str:
