@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import NamedTuple
 
 from loom.errors import NotRedacted
@@ -128,7 +127,7 @@ class Placeholders:
 
     def _held(self, whole: str, start: int, matches: list[re.Match[str]]) -> int:
         inside = {at for match in matches for at in range(match.start() + 1, match.end())}
-        while match := _partial_form().search(whole, start):
+        while match := _PARTIAL.search(whole, start):
             if match.start() not in inside:
                 return match.start()
             start = match.start() + 1
@@ -168,28 +167,15 @@ def _partial() -> str:
     closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\(?:u(?:0(?:0(?:3)?)?)?)?)?"
     nonce = rf"\\?(?:{_NONCE}{{1,{NONCE - 1}}}|{_NONCE}{{{NONCE}}}{closing})?"
     number = rf"\\?[_ \-]{{0,2}}\\?(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}{nonce})?)?"
-    kinds = "|".join(_beginnings(kind, number) for kind in KINDS)
-    inside = rf"{_SPACE}(?:{kinds})?"
-    opening = (
-        rf"&(?:l(?:t(?:;{inside})?)?)?|\\(?:<{inside}|u(?:0(?:0(?:3(?:c{inside})?)?)?)?)?|[<‹＜〈]{inside}"
+    begun = "|".join(sorted({kind[:size] for kind in KINDS for size in range(1, len(kind))}))
+    opening = rf"(?:&lt;|\\u003c|\\<|[<‹＜〈]){_SPACE}"
+    return (
+        rf"(?:(?:{opening}|(?<![^\W_]))(?:(?:{'|'.join(KINDS)}){number}|{begun})|{opening}"
+        r"|&(?:lt?)?|\\(?:u(?:0(?:03?)?)?)?)\Z"
     )
-    return rf"(?:{opening}|(?<![^\W_])(?:{kinds}))\Z"
-
-
-def _beginnings(word: str, after: str) -> str:
-    """The beginnings of *word*, and the whole with *after*."""
-    result = f"{word[-1]}(?:{after})?"
-    for char in word[-2::-1]:
-        result = f"{char}(?:{result})?"
-    return result
 
 
 EXACT = re.compile(rf"<(?:{'|'.join(KINDS)})_[1-9]\d{{0,6}}_{_NONCE}{{{NONCE}}}>")
 """What a placeholder is to the letter."""
 _FORM = re.compile(_form(), re.IGNORECASE)
-
-
-@cache
-def _partial_form() -> re.Pattern[str]:
-    """Made with the first stream that needs it: it takes longer than everything else here."""
-    return re.compile(_partial(), re.IGNORECASE)
+_PARTIAL = re.compile(_partial(), re.IGNORECASE)
