@@ -52,13 +52,25 @@ async def test_what_was_cut_off_is_told_to_be_shorter() -> None:
 async def test_what_does_not_fit_twice_is_an_error_with_its_place_and_its_beginning() -> None:
     model = Script(says("x" * 10_000), says('{"city": 7, "degrees": 1}'))
     async with new_loom(butler(schema=Weather)).add_model(model) as loom:
-        with pytest.raises(
-            SchemaMismatch, match=r"asked for twice: answer\.city must be text, not 7"
-        ) as mismatch:
+        with pytest.raises(SchemaMismatch, match=r"asked for twice: answer\.city must be text;") as mismatch:
             await ask(loom)
     assert mismatch.value.problem == "answer.city must be text, not 7"
     assert mismatch.value.head == '{"city": 7, "degrees": 1}'
     assert len(model.asked) == 2
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    "answer", ['{"city": "Bonn", "degrees": "Zaphod42"}', '{"city": 4} Zaphod42', "Zaphod42"]
+)
+async def test_an_error_is_told_everywhere_and_what_was_answered_is_not(
+    answer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with new_loom(butler(schema=Weather)).add_model(Script(says(answer))) as loom:
+        with pytest.raises(SchemaMismatch) as mismatch:
+            await ask(loom)
+    assert "Zaphod42" not in f"{mismatch.value} {caplog.text}"
+    assert "Zaphod42" in mismatch.value.head
 
 
 @virtual_time

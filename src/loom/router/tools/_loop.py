@@ -6,6 +6,7 @@ recorded, as in an agent's step, it goes the same way again after a crash and do
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -181,11 +182,13 @@ class _Loop:
         try:
             return shape.read(again["text"])
         except Unfit as error:
-            start = head(again["text"])
+            # where, and no value: the answer may be private, and an error is told everywhere
+            where = re.split(", not |(?<=its JSON): ", str(error))[0]
             raise SchemaMismatch(
-                f"the model's answer does not follow the schema, asked for twice: {error}; it begins {start!r}",
+                f"the model's answer does not follow the schema, asked for twice: {where}; the error's `problem` and "
+                "`head` have what it said",
                 problem=str(error),
-                head=start,
+                head=head(again["text"]),
             ) from None
 
 
