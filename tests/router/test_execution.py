@@ -305,3 +305,23 @@ async def test_a_model_is_counted_where_it_was_refused() -> None:
     router = new_router(FakeModel("here"), cloud(clearance=Confidentiality.PUBLIC), guard=FakeGuard())
     await router.ask(asked(label=SENSITIVE))
     assert router.statistics()["cloud"]["refused"] == {"privacy.clearance": 1}
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("label", "private", "Label.parse"), ("label", None, "Label.parse"),
+        ("label", Confidentiality.PRIVATE, "a Label"),
+        ("thread", 5, "text"), ("thread", b"t", "text"), ("task", None, "text"), ("route", 5, "text"),
+        ("user", None, "text"), ("options", 5, "a mapping"),
+    ],
+)  # fmt: skip
+async def test_a_request_of_wrong_types_is_refused_by_name_before_anybody_sees_it(
+    field: str, value: Any, says: str
+) -> None:
+    far = cloud()
+    router = new_router(far)
+    with pytest.raises(ConfigError, match=rf"^{field}=.*{says}"):
+        await router.ask(ModelRequest(**{"task": "chat", "input": "hello", field: value}))
+    assert far.requests == []

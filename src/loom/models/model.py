@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
+from loom.errors import ConfigError
 from loom.event import PUBLIC, Label, QoS
 from loom.models.decision import Decision
 from loom.models.price import NOTHING, Usage
@@ -48,7 +49,14 @@ class ModelRequest:
         return self.options.get("schema")  # type: ignore[return-value]  # checked by whoever uses it
 
     def sorted_out(self) -> ModelRequest:
-        """The same with the router's own options moved from *options* to its fields."""
+        """The same with the router's own options moved from *options* to its fields.
+
+        Raises ConfigError for a label that is no Label, options that are no mapping, and names that are no text.
+        """
+        for name, (kind, words) in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) and not (value is None and name == "thread"):
+                raise ConfigError(f"{name}={value!r:.60}: it must be {words}")
         mine = {name: self.options[name] for name in ROUTING if self.options.get(name) is not None}
         if not mine and not any(name in self.options for name in ROUTING):
             return self
@@ -73,6 +81,14 @@ class ModelReply:
     cost: float = 0.0
     decision: Decision | None = None
     model: str = ""
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "label": (Label, "a Label, such as Label.parse('private')"),
+    "options": (Mapping, "a mapping of names to values"),
+    **dict.fromkeys(("task", "route", "profile", "thread", "agent", "user"), (str, "text")),
+}
+"""What a request is wrong without: privacy, budgets and caches go by it."""
 
 
 @runtime_checkable
