@@ -76,7 +76,8 @@ def _cloud(turns: list[Turn]) -> Iterator[Check]:
     yield Check(
         all(turn.decisions for turn in chats), f"each answer had a decision, and each was shown: {len(made)}"
     )
-    yield Check(bool(asked), f"the cloud was asked where the local model was not sure: turns {[turn.turn for turn in asked]}")
+    which = ", ".join(str(turn.turn) for turn in asked) or "none"
+    yield Check(bool(asked), f"the cloud was asked where the local model was not sure: turn {which}")
     secret = [each for turn, each in made if "password" in turn.question]
     stayed = bool(secret) and all(each["order"] == ["llama"] for each in secret)
     yield Check(

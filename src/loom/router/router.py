@@ -37,6 +37,10 @@ CHAT = "chat"
 """The task whose streams and whole answers are the same, so that one may be remembered for the other."""
 
 
+SIGNED = ("backend", "decision", "route")
+"""What the first item of a stream says besides the model's own."""
+
+
 class Router:
     """Asks the backends that its policy takes for a request; owns the models and closes them.
 
@@ -184,6 +188,13 @@ class Router:
         await self._kept(call, collected.reply(call) if request.task == CHAT else None)
         if last is not None:  # held back until every try is settled: now the cost is known
             yield {**last, "cost": call.cost}
+
+    async def pieces(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
+        """The same, with every item but the last as the model gave it."""
+        async with aclosing(self.stream(request)) as items:
+            async for item in items:
+                signed = isinstance(item, Mapping) and "decision" in item and not item.get("done")
+                yield {name: item[name] for name in item if name not in SIGNED} if signed else item
 
     async def decide(self, request: ModelRequest) -> Decision:
         """What would be decided about *request* now; nobody is asked and nothing remembered."""

@@ -67,7 +67,7 @@ class Models:
     async def stream(self, task: str, input: Any, **asked: Any) -> AsyncGenerator[Any, None]:
         """The pieces of the output of whichever backend the router picks; *asked* are fields of a ModelRequest."""
         request = request_of(task, input, {**asked, "stream": True})
-        async with aclosing((await self._chosen(task)).stream(request)) as items:
+        async with aclosing((await self._chosen(task)).pieces(request)) as items:
             async for item in items:
                 yield item
 

@@ -18,9 +18,9 @@ REMEMBERED = 8
 class Floor:
     """Who has the floor: *asked* is the turn that is being answered, *speaking* the one that sounds now.
 
-    *held* is the speech that made the assistant pause, *late* one that began just before it had finished. *over* are the
-    last turns that have ended: that one of their sentences begins may be told after that, because between urgent news
-    and other news there is no order.
+    *held* is the speech that made the assistant pause, *late* one that began just before it had finished. *over* are
+    the last turns that have ended: that one of their sentences begins may be told after that, because between urgent
+    news and other news there is no order.
     """
 
     turn: int = 0

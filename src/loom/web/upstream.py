@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -68,9 +67,7 @@ class Upstream:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any, None]:
         """The answer in pieces; closing it ends the model's work."""
-        asked = {each.name: getattr(request, each.name) for each in fields(request)}
-        task, input = asked.pop("task"), asked.pop("input")
-        async with aclosing(self._loom.models.stream(task, input, **asked)) as items:
+        async with aclosing(self._loom.router.stream(request)) as items:
             async for item in items:
                 yield item
 
