@@ -24,7 +24,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """What `loom agent` takes."""
     parser.description = (
         "Looks at the agents of a data folder, also while a runtime uses it. pause,\n"
-        "resume, profile and dead reach one that `loom run` started; reset and fork need the\nfolder alone."
+        "resume, profile and dead reach one that `loom run` started; reset and fork need\n"
+        "the folder alone."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(

@@ -23,8 +23,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Tells what led to an event, a timer, an action or a dead letter, from its\n"
         "source on, and what came of it. Reads the data folder, also while it is in use.\n\n"
-        "With --try it says which model a request would be sent to, and what speaks for or\n"
-        "against each; nothing is sent and no model is started."
+        "With --try it says which model a request would be sent to, and what speaks for\n"
+        "or against each; nothing is sent and no model is started."
     )
     parser.epilog = (
         "ID is one of\n"
