@@ -325,3 +325,22 @@ def test_names_count_as_text_and_what_is_too_much_to_count_is_dear() -> None:
     ]
     assert size_of(ModelRequest("chat", talk)).tokens_in > 1_000_000
     assert size_of(ModelRequest("embed", [0.5] * 300_000)).tokens_in == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"name": "local"}, "'local' is cloud"),
+        ({"price": Price(call=-1.0)}, "price"),
+        ({"price": Price(million_out=float("nan"))}, "price"),
+        ({"price": Price(million_in="1")}, "price"),  # type: ignore[arg-type]  # that is the point
+        ({"quality": 1.5}, "quality"),
+        ({"quality": float("nan")}, "quality"),
+        ({"quality": "good"}, "quality"),
+    ],
+)
+def test_a_backend_whose_facts_make_no_sense_is_not_taken(facts: dict[str, object], says: str) -> None:
+    """What costs less than nothing would fill a budget, and a cloud called "local" would see what is to stay."""
+    far = type("Far", (), {"name": "far", "tasks": {"chat"}, "location": "cloud", **facts})()
+    with pytest.raises(ConfigError, match=says):
+        facts_of(far)

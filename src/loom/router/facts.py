@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -78,8 +79,8 @@ class Facts:
 def facts_of(model: Any) -> Facts:
     """The facts that *model* states itself, by the optional attributes of ``Model``; nothing measured yet.
 
-    Raises ConfigError for a location there is none of, and for a backend off this device that is cleared for
-    local-only data.
+    Raises ConfigError for a location there is none of, for a backend off this device that is called "local" or cleared
+    for local-only data, and for a price or quality that is no number.
     """
     here = model.location == "local"
     if model.location not in LOCATIONS:
@@ -94,18 +95,33 @@ def facts_of(model: Any) -> Facts:
             f"model {model.name!r} is {model.location} and cleared for local-only data, which never leaves this "
             "device; clear it for private at most"
         )
+    if model.name == "local" and not here:
+        raise ConfigError(
+            f"model 'local' is {model.location}, and a request for \"local\" must stay on this device; give it "
+            "another name"
+        )
+    price, quality = getattr(model, "price", FREE if here else None), getattr(model, "quality", None)
+    if not all(map(_counts, price or ())) or not (quality is None or (_counts(quality) and quality <= 1)):
+        raise ConfigError(
+            f"model {model.name!r}: price {price} and quality {quality}; each amount is a number, 0 or more, and a "
+            "quality at most 1; None where it is not known"
+        )
     return Facts(
         model.name,
         frozenset(model.tasks),
         streams_of(model),
         model.location,
         clearance,
-        getattr(model, "price", FREE if here else None),
+        price,
         getattr(model, "context", None),
-        getattr(model, "quality", None),
+        quality,
         features=frozenset(getattr(model, "features", ())),
         concurrency=getattr(model, "concurrency", None) or (1 if here else 16),
     )
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
 
 
 def streams_of(model: Any) -> frozenset[str]:
