@@ -43,6 +43,11 @@ def test_a_profile_is_where_it_begins_and_what_is_said_beside_it_wins() -> None:
     assert found.profiles["best"].threshold == PROFILES["best"].threshold
 
 
+def test_what_is_called_private_lets_nothing_leave() -> None:
+    said = wrong('[router]\nprofile = "private"\nremote = true\n')
+    assert said.startswith("loom.toml:3: remote = true contradicts loom.toml:2: profile 'private'")
+
+
 def test_a_project_may_have_profiles_of_its_own() -> None:
     found = read('[router]\nprofile = "night"\n[router.profiles.night]\nprofile = "cheap"\nmax_cost = 0.0\n')
     assert found.policy.name == "night"

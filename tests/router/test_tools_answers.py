@@ -261,3 +261,8 @@ def test_what_is_written_as_json_is_read_back(order: Order) -> None:
     plain.pop("made")
     text = json.dumps({**plain, "mood": order.mood.value, "due": order.due and order.due.isoformat()})
     assert shape_of(Order).read(f"Here:\n```json\n{text}\n```" if "```" not in text else text) == order
+
+
+def test_a_pattern_that_a_text_could_keep_busy_is_not_tried() -> None:
+    """Twenty-six letters would hold the loop for seconds, forty for hours."""
+    assert fault({"type": "string", "pattern": "(a+)+$"}, "a" * 60 + "!") is None

@@ -158,3 +158,18 @@ async def test_what_is_nowhere_is_404_and_another_method_405(serve: Any) -> None
         assert (status, headers["allow"], body["error"]["code"]) == (405, "POST", "method_not_allowed")
         status, _, body = await raw.get("/v1/messages")
         assert (status, body["type"]) == (405, "error")
+
+
+async def test_what_a_strangers_error_says_does_not_reach_the_log(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def quoting(request: Any) -> Any:
+        raise RuntimeError(f"cannot answer {request.input!r}")
+
+    async with serve(Capable("chat", quoting)) as gateway, Raw(gateway) as raw:
+        status, _, answer = await raw.post(
+            CHAT, b'{"model": "auto", "messages": [{"role": "user", "content": "xyzzy-42"}]}'
+        )
+    assert status == 500
+    assert "RuntimeError at" in caplog.text
+    assert "xyzzy-42" not in caplog.text + str(answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -238,6 +239,8 @@ def _httpx() -> Any:
             module = importlib.import_module("httpx")
         except ImportError:
             raise MissingExtra("http", "httpx") from None
+    for name in ("httpcore", "httpcore2", "hpack"):  # at DEBUG they write headers, and in those stand keys
+        logging.getLogger(name).setLevel(logging.WARNING)
     with suppress(ImportError):  # it is loaded with the first connection otherwise
         importlib.import_module("anyio._backends._asyncio")
     module.AsyncHTTPTransport(verify=False, trust_env=False)  # made, never used

@@ -81,6 +81,12 @@ def named(rule: Rule) -> str:
 
 def _contradictions(policy: Policy) -> Iterator[str]:
     written = policy.lines
+    if policy.name == "private" and policy.remote:
+        profile = f"{written['name']}: " if "name" in written else ""
+        yield (
+            f"{at(policy, 'remote')} contradicts {profile}profile 'private', which lets nothing leave; "
+            "give it another name"
+        )
     if not policy.remote and policy.without_cloud == "defer":
         yield _both(
             policy, "remote", "without_cloud", "nothing may leave, so what is deferred waits for ever"

@@ -127,6 +127,8 @@ def _policy(
     }
     lines = {each.name: at((*path, "profile")) for each in fields(Policy) if _differs(base, each.name)}
     lines |= {key: at((*path, key)) for key in values if key in SETTINGS}
+    if "profile" in values:
+        lines["name"] = at((*path, "profile"))
     if "max_latency" in values:
         said["max_latency_ms"] = values["max_latency"] * 1000
         lines["max_latency_ms"] = lines.pop("max_latency")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -92,7 +93,7 @@ class Serving:
 
     def _refusal(self, error: Exception) -> Refusal:
         if not isinstance(error, LoomError | TimeoutError):
-            log.error("a request failed", exc_info=error)
+            log.error("a request failed: %s", where(error))
         return refusal_of(error, self._now_ms())
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, reply: Reply) -> None:
@@ -261,3 +262,10 @@ def check_json(content_type: str) -> None:
         raise Refusal(
             415, "content_type", f"the body is JSON: send content-type: application/json, not {kind[:60]!r}"
         )
+
+
+def where(error: BaseException) -> str:
+    """What *error* is and the line it comes from; its message may quote a prompt, and does not belong into a log."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -141,7 +141,7 @@ def _number(found: Mapping[str, str], name: str, least: float, most: float) -> f
     if text is None:
         return None
     try:
-        value = float(text) if len(text) <= 40 and text.isascii() else math.nan
+        value = float(text) if len(text) <= 40 and text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
     if not least <= value <= most:

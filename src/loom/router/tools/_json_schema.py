@@ -8,9 +8,11 @@ texts and arrays. What it does not know (formats, conditions) it lets pass.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from loom.errors import ConfigError
+from loom.router.pattern import compiled
 
 DEEPEST = 64
 LONGEST_MATCHED = 10_000  # characters that a pattern is tried on
@@ -190,8 +192,10 @@ def _pattern(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> 
     if not isinstance(value, str) or not isinstance(pattern, str):
         return
     try:
-        found = len(value) <= LONGEST_MATCHED and re.search(pattern, value)
-    except re.error:  # of another language: the backend's grammar may know it
+        found = len(value) <= LONGEST_MATCHED and compiled(pattern, "pattern").search(value)
+    except (
+        ConfigError
+    ):  # of another language, or one that a text could keep busy: the backend's grammar may know it
         return
     if not found:
         yield f"{where} must match {pattern:.80}, not {say(value)}"

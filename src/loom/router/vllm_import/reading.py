@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loom.errors import ConfigError
-from loom.router.vllm_import.pattern import compiled
+from loom.router.pattern import compiled
 from loom.router.vllm_import.personal import detectors, loom_kinds
 from loom.router.vllm_import.signals import (
     Again,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from loom.privacy import Detector
+from loom.router.pattern import window
 from loom.router.vllm_import.asked import Asked
-from loom.router.vllm_import.pattern import window
 from loom.router.vllm_import.personal import kinds_in
 
 Likeness = Mapping[str, float]

@@ -1,4 +1,4 @@
-"""Regular expressions out of a file: only those whose time cannot explode, on no more text than they can take. Pure."""
+"""Regular expressions of strangers: only those whose time cannot explode, on no more text than they can take. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import re._constants as codes  # type: ignore[import-not-found]  # the parser of re itself; not in its stubs
 import re._parser as parser  # type: ignore[import-not-found]
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from loom.errors import ConfigError
@@ -17,6 +18,7 @@ MANY = 128
 _REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT)
 
 
+@lru_cache(maxsize=1024)
 def compiled(pattern: str, where: str, flags: int = 0) -> re.Pattern[str]:
     """*pattern*, checked; raises ConfigError for one that is none, is too long, or repeats what repeats."""
     if len(pattern) > LONGEST:

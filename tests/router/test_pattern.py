@@ -3,7 +3,7 @@
 import pytest
 
 from loom.errors import ConfigError
-from loom.router.vllm_import.pattern import LONGEST, SEEN, compiled, window
+from loom.router.pattern import LONGEST, SEEN, compiled, window
 
 
 @pytest.mark.parametrize(
