@@ -116,3 +116,16 @@ async def test_a_thread_that_became_private_while_its_request_waited_is_not_sent
         await second
     assert len(far.requests) == 1
     assert leftovers(router) == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+@virtual_time
+async def test_the_key_of_a_backend_is_hidden_whenever_the_backend_or_the_guard_came(before: bool) -> None:
+    far = cloud()
+    far.secrets = (SECRET,)  # type: ignore[attr-defined]  # as a remote model has its keys
+    router = new_router(guard=FakeGuard() if before else None)
+    router.add(far)
+    if not before:
+        router.guard = FakeGuard()
+    await router.ask(ModelRequest("chat", f"is {SECRET} the key?"))
+    assert [SECRET in str(each.input) for each in far.requests] == [False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets as lots
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -119,16 +119,19 @@ class Guard:
         limits: Limits = USUAL,
         chance: Callable[[Sequence[str]], str] = lots.choice,
     ) -> None:
-        for value in secrets:
-            if not isinstance(value, str) or len(value.strip()) < SHORTEST:
-                raise ConfigError(
-                    f"a secret to be kept needs {SHORTEST} characters or more; one here has fewer"
-                )
-        self._redaction = Redaction(make_detectors() if detectors is None else detectors, tuple(secrets))
+        self._redaction = Redaction(make_detectors() if detectors is None else detectors)
+        self.know(secrets)
         self._limits, self._chance = limits, chance
         self._labels = ThreadLabels(keep, THREADS)
         self._conversations: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._counts: Counter[str] = Counter()
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Let *secrets* never leave either, from now on; raises ConfigError for one that is too short."""
+        values = list(secrets)
+        if any(not isinstance(each, str) or len(each.strip()) < SHORTEST for each in values):
+            raise ConfigError(f"a secret to be kept needs {SHORTEST} characters or more; one here has fewer")
+        self._redaction.know(values)
 
     def label(self, thread: str | None, label: Label) -> Label:
         """*label* joined with what *thread*, or a relative of it, once held; remembered. Never lower than *label*."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from loom.errors import NotRedacted
 from loom.privacy.finding import Detector, Finding, merged, without
@@ -46,7 +46,11 @@ class Redaction:
     def __init__(self, detectors: Sequence[Detector], known: Sequence[str] = ()) -> None:
         self.detectors = tuple(detectors)
         self._known = Literals()
-        for value in known:
+        self.know(known)
+
+    def know(self, values: Iterable[str]) -> None:
+        """Hide *values* too, from now on, in any form."""
+        for value in values:
             self._known.add(value, "WORD")
 
     def redact(self, text: str, conversation: Conversation, again: bool = False) -> str:

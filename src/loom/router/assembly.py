@@ -64,7 +64,7 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
         tell=around.tell,
         budgets=budgets,
         cache=_cache(settings, around.clock, lambda: router),
-        guard=Guard(make_detectors(settings.detectors), secrets=_secrets(models), keep=around.keep),
+        guard=Guard(make_detectors(settings.detectors), keep=around.keep),
         learner=learner,
         chance=around.chance,
         signals=signals,
@@ -112,9 +112,3 @@ def _learner(around: Surroundings) -> Any:
     from loom.router.learned import Learner
 
     return Learner(chance=around.chance)
-
-
-def _secrets(models: Iterable[Any]) -> list[str]:
-    """The keys that backends are reached with: they are hidden in whatever leaves."""
-    found = [each for model in models for each in getattr(model, "secrets", ())]
-    return [each for each in found if isinstance(each, str) and len(each.strip()) >= 8]

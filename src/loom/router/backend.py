@@ -16,6 +16,8 @@ from loom.router.gate import Gate
 from loom.router.measured import Measured
 
 COLUMNS = ("asked", "done", "failed", "cancelled", "lost", "skipped", "other_model")
+SECRET = 8
+"""Characters that a key has at least; hiding a shorter one would hide ordinary words."""
 _ANY = ModelRequest("")
 
 
@@ -52,6 +54,12 @@ class Backend:
         self.refused: Counter[str] = Counter()
         self.cost = 0.0
         self.tokens = 0
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys that the model is reached with, which are hidden in whatever leaves."""
+        found = getattr(self.model, "secrets", ())
+        return [each for each in found if isinstance(each, str) and len(each.strip()) >= SECRET]
 
     @property
     def here(self) -> bool:

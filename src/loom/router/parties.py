@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from loom.clock import Clock
@@ -38,7 +38,9 @@ class Outbound(Protocol):
 
 
 class Guard(Protocol):
-    """Keeps what threads hold in mind, and redacts."""
+    """Keeps what threads hold in mind, and redacts; `know` tells it of texts that never leave."""
+
+    def know(self, secrets: Iterable[str]) -> None: ...
 
     def label(self, thread: str | None, label: Label) -> Label: ...
 

@@ -78,6 +78,8 @@ class Router:
         if model.name in self._backends:
             raise ConfigError(f"there is a model {model.name!r} already; give one of them another name")
         backend = self._backends[model.name] = Backend(model)
+        if self._parties.guard is not None:
+            self._parties.guard.know(backend.secrets)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
         if self._parties.cache is not None:
@@ -105,6 +107,8 @@ class Router:
     @guard.setter
     def guard(self, guard: Guard | None) -> None:
         self._parties = self._parties._replace(guard=guard)
+        if guard is not None:
+            guard.know([secret for each in self._backends.values() for secret in each.secrets])
 
     @property
     def signals(self) -> Signals | None:
