@@ -43,6 +43,11 @@ def test_a_profile_is_where_it_begins_and_what_is_said_beside_it_wins() -> None:
     assert found.profiles["best"].threshold == PROFILES["best"].threshold
 
 
+def test_a_detector_that_there_is_not_is_named_with_its_line() -> None:
+    said = wrong('[router]\ndetectors = ["core", "mial"]\n')
+    assert said == "loom.toml:2: there is no detector 'mial'; did you mean 'mail'?"
+
+
 def test_what_is_called_private_lets_nothing_leave() -> None:
     said = wrong('[router]\nprofile = "private"\nremote = true\n')
     assert said.startswith("loom.toml:3: remote = true contradicts loom.toml:2: profile 'private'")

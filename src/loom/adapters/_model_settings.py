@@ -148,7 +148,8 @@ def _key(text: str, home: Path | None) -> str:
     """The secret that *text* names; raises ConfigError for one that is written out, which is not repeated."""
     if not text:
         return ""
-    found = read_secret(text, home, "key") if text.startswith(("env:", "file:")) else None
+    named = isinstance(text, str) and text.startswith(("env:", "file:"))
+    found = read_secret(text, home, "key") if named else None
     if found is None:
         raise ConfigError("key is a secret and does not belong here: use env:NAME or file:PATH")
     return found

@@ -9,6 +9,7 @@ from pathlib import Path as File
 from typing import Any
 
 from loom.errors import ConfigError
+from loom.privacy.detectors import CORE, EXTRA
 from loom.router._rule_tables import read_rules
 from loom.router.budget import Limit, clocks, read_limits
 from loom.router.facts import EMPTY, empty
@@ -213,6 +214,10 @@ def _detectors(table: Mapping[str, Any], at: At) -> tuple[str, ...]:
     wrong = [each for each in names if not isinstance(each, str)]
     if wrong:
         raise ConfigError(f"{at(path)}: router.detectors must be a list of names, not {_shown(wrong[0])}")
+    known = ("core", *CORE, *EXTRA)
+    for each in names:
+        if each not in known:
+            raise ConfigError(f"{at(path)}: there is no detector {each!r:.60}; {nearest(each, known)}")
     if not names:
         redact = (
             f"; {at(('router', 'redact'))} says redact = {table['redact']!r}" if "redact" in table else ""
