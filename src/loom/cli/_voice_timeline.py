@@ -9,6 +9,7 @@ from typing import Any
 
 from loom.cli._voice_cloud import decided, ended, verdicts
 from loom.event import Event
+from loom.voice.floor import meaningful
 
 MOST = 1000
 
@@ -58,13 +59,14 @@ class Timeline:
         self._tell = tell
         self._pending: set[str] = set()  # what is being understood
         self._open: set[int] = set()  # turns that are being answered
+        self._awaited = False  # words were understood that are about to become a question
         self._held: set[str] = set()
         self._woke = 0
 
     @property
     def busy(self) -> bool:
         """Whether somebody waits for an answer, or it is being spoken."""
-        return bool(self._pending or self._open)
+        return bool(self._pending or self._open or self._awaited)
 
     @property
     def sounding(self) -> int:
@@ -104,12 +106,13 @@ class Timeline:
         self._pending.discard(payload["speech"])
         held = payload["speech"] in self._held
         self._held.discard(payload["speech"])
+        self._awaited = self._awaited or bool(payload["woken"] and meaningful(payload["text"]))
         if not payload["text"]:
             self.false_alarms += held
             self._tell("     (nothing that could be understood)")
 
     def _on_question(self, payload: dict[str, Any], now: int) -> None:
-        turn = self._turn(payload["turn"])
+        turn, self._awaited = self._turn(payload["turn"]), False
         turn.question, turn.phrase, turn.transcript = payload["text"], payload["asked_ms"], now
         turn.wake, self._woke = self._woke, 0
         self._tell(f"  ?  {turn.question}")
