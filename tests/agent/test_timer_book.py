@@ -279,3 +279,13 @@ def test_it_works_on_a_real_store(tmp_path: Path) -> None:
     assert list(timer_faults(backend)) == []
     assert len(book) == 0
     backend.close()
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_what_could_not_be_written() -> None:
+    desk = Desk()
+    desk.at("a", NOW + 1000)
+    (timer,) = desk.book.due(NOW + 2000)
+    desk.book.dropped(desk.book.firing(timer, NOW + 2000).puts, NOW + 2000)
+    assert desk.book.next_due_ms() == NOW + 2000 + HOLD_MS
+    desk.book.jumped(-500, NOW + 1500)
+    assert desk.book.next_due_ms() == NOW + 1500 + HOLD_MS

@@ -187,6 +187,8 @@ class TimerBook:
         clock had been wrong come near again.
         """
         self._shift += by_ms
+        if by_ms < 0:
+            self._calendar.hasten(now_ms + HOLD_MS)
         puts: list[Put] = []
         for key in sorted(self._beats) if by_ms < 0 else ():
             beat = self._get(key)

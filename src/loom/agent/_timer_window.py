@@ -41,6 +41,12 @@ class Window:
             if len(self._rings) > self._most:
                 self._trim()
 
+    def hasten(self, hold: int) -> None:
+        """Hold none longer than until *hold*: the clock was set back."""
+        for key, ring in list(self._rings.items()):
+            if ring > max(hold, key_due(key)):
+                self.add(key, hold)
+
     def discard(self, key: bytes) -> None:
         """Forget *key*, which is not in the store any more."""
         if self._rings.pop(key, None) is not None and len(self._heap) > 2 * len(self._rings) + _DEAD:
