@@ -123,12 +123,12 @@ class Services:
         if len(self.origins) > 1024:
             self.origins.popitem(last=False)
 
-    def decided(self, facts: Mapping[str, Any], event: str, kept: bool) -> None:
-        """The router has decided because of *event*; *kept*: it is noted."""
+    def decided(self, facts: Mapping[str, Any], event: str) -> None:
+        """The router has decided because of *event*."""
         self.decisions[event] = facts["id"]
         if len(self.decisions) > 1024:
             self.decisions.popitem(last=False)
-        if kept and self.notes is not None:
+        if self.notes is not None:
             self.notes.decision(facts, event)
 
     def bury(self, agent: str, event: Event, reason: str, error: str = "", kept: bool = False) -> None:

@@ -50,7 +50,7 @@ class Context(Step):
 
     @property
     def decision(self) -> str:
-        """The id of the router's last decision because of this event, for ``feedback``; empty without one."""
+        """The id of the router's last decision because of this event, for ``feedback``; empty if none is noted."""
         return self._cell.services.decisions.get(self._event.id, "")
 
     def now_ms(self) -> int:

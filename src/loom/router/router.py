@@ -271,8 +271,9 @@ class Router:
         )  # fmt: skip
         self._told(call, decision)
         call.reply = reply = call.renewed(replace(found, decision=decision))
-        if self._parties.tell is not None:  # nothing is learnt of an answer that nobody gave now
-            self._parties.tell("loom.router.outcome", call.outcome("done"), request)
+        tell = self._teller("loom.router.outcome", call)
+        if tell is not None:  # nothing is learnt of an answer that nobody gave now
+            tell("loom.router.outcome", call.outcome("done"), request)
         return reply
 
     async def _decided(self, call: Call) -> None:
@@ -294,12 +295,13 @@ class Router:
     def _told(self, call: Call, decision: Decision) -> None:
         call.decision = decision
         self.decisions.add(decision)
-        if self._parties.tell is not None:
-            self._parties.tell("loom.router.decision", decision.facts(), call.request)
+        tell = self._teller("loom.router.decision", call)
+        if tell is not None:
+            tell("loom.router.decision", decision.facts(), call.request)
 
     def _ended(self, call: Call, how: str) -> None:
         """Tell what became of it, to those who learn and those who listen."""
-        tell, learner = self._parties.tell, self._parties.learner
+        tell, learner = self._teller("loom.router.outcome", call), self._parties.learner
         if learner is None and tell is None:
             return
         outcome = call.outcome(how)
@@ -307,6 +309,12 @@ class Router:
             learner.seen(call.decision, {**outcome, "request": call.request})
         if tell is not None:
             tell("loom.router.outcome", outcome, call.request)
+
+    def _teller(self, topic: str, call: Call) -> Tell | None:
+        """Who is told on *topic*, if they want to know: an ear asks fifty times a second, mostly with nobody there."""
+        tell = self._parties.tell
+        wants = getattr(tell, "wants", None)
+        return None if wants is not None and not wants(topic, call.request, call.decision.route) else tell
 
     async def _kept(self, call: Call, reply: ModelReply | None) -> None:
         """What is to be on record before the end of an answer is given: the label of its thread, and the answer."""

@@ -164,5 +164,7 @@ def surroundings(services: Any, settings: Any) -> Any:
         from loom.router.filed_keep import FiledKeep
 
         keep = FiledKeep(settings.file)
-    tell = load("telling")(services.tell, services.observers, services.decided, services.origins.get)
+    tell = load("telling")(
+        services.tell, services.observers, services.decided, services.origins.get, services.bus.route
+    )
     return load("surroundings")(services.clock, services.chance, tell, keep)
