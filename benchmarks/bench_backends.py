@@ -36,7 +36,7 @@ class Server(asyncio.Protocol):
     """Answers each request with what is ready made."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._out: asyncio.Transport = transport  # type: ignore[assignment]
+        self._out: asyncio.Transport = transport  # type: ignore[assignment]  # a TCP one can write
         self._got = b""
 
     def data_received(self, data: bytes) -> None:

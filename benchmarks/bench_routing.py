@@ -116,7 +116,7 @@ def _sides() -> dict[str, tuple[Wish, str]]:
         scores = np.array(lite["scores"])
         sides[f"litellm_{lite['version']}"] = (lambda taught, rows: scores[rows], f"{lite['us']:.0f}")
     try:
-        import sklearn  # noqa: F401
+        import sklearn  # noqa: F401 - only whether it is there
     except ImportError:
         return sides
     return {**sides, "tfidf": (_tfidf, f"{_tfidf_us(data.prompts):.0f}")}

@@ -33,6 +33,14 @@ def test_every_decision_is_a_table_of_any_width_with_each_candidate(
 def test_what_was_kept_by_somebody_else_is_told_as_far_as_it_goes() -> None:
     assert rows({}) == []
     assert rows({"order": ["a"], "verdicts": [None, {"backend": "a", "cost": "much"}]})[0].cost == "?"
+    for ms, told in (
+        (12_345, "12,345 ms"),
+        (60_000, "60 s"),
+        (90_500, "90.5 s"),
+        (2e7, "2e+04 s"),
+        (True, "?"),
+    ):
+        assert rows({"verdicts": [{"latency_ms": ms}]})[0].latency == told
     assert (
         table({"route": "drop", "why": "it is late", "rule": "expired"})[-1] == "no backend was a candidate"
     )

@@ -118,12 +118,26 @@ def test_who_may_see_what(word: str, cleared: Confidentiality, rule: str) -> Non
 
 def test_private_data_stays_here_while_a_backend_here_can_do_it() -> None:
     stays = decided(here(quality=0.1), there(), label=label("private"))
-    assert (stays.route, stays.order) == (Route.LOCAL, ("here",))
+    assert (stays.route, stays.order) == (Route.LOCAL_FALLBACK, ("here",))
     assert rules(stays)["there"] == "privacy.private_local"
+    assert "there: privacy.private_local" in stays.why
+    better = decided(here(quality=0.9), there(), label=label("private"))
+    assert (better.route, better.order) == (Route.LOCAL, ("here",))
+    waits = decided(here(quality=0.1), there(), label=label("private"), policy=Policy(without_cloud="defer"))
+    assert waits.order == ("there",), "nobody here is good enough to do it"
     leaves = decided(here(quality=0.1), there(), label=label("private"), policy=Policy(private_local=False))
     assert leaves.order[0] == "there"
     elsewhere = decided(replace(here(), tasks=frozenset()), there(), label=label("private"))
     assert elsewhere.order == ("there",)
+
+
+def test_private_data_stays_with_the_best_here_as_if_nobody_else_were_there() -> None:
+    small, best = here("small", quality=0.1), here("best", quality=0.9)
+    policy = Policy(prefer="latency")
+    stays = decided(small, best, there(), label=label("private"), policy=policy)
+    assert (
+        stays.order == decided(small, best, label=label("private"), policy=policy).order == ("best", "small")
+    )
 
 
 def test_what_cannot_be_redacted_does_not_leave_unless_it_is_public() -> None:

@@ -186,7 +186,7 @@ class ModelHttp:
     async def _send_on(self, connection: Connection, call: Call) -> Any:
         try:
             return await connection.send(self._wire(connection, call), self.who)
-        except BaseException:
+        except BaseException:  # cancelled too: a connection in the middle of a request is of no use
             await connection.close()
             raise
 

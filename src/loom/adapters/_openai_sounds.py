@@ -90,14 +90,15 @@ class SpeakingWire:
     def talk(self, request: ModelRequest) -> SpeakingTalk:
         """*request*, checked; raises ModelFailed for what cannot be asked."""
         speed = request.options.get("speed")
-        if speed is not None and (number(speed) is None or not 0.25 <= float(speed) <= 4):  # type: ignore[arg-type]
+        fast = number(speed)
+        if speed is not None and (fast is None or not 0.25 <= fast <= 4):
             raise ModelFailed(f"speed is a number from 0.25 to 4, not {speed!r:.40}")
         voice = _texts(request, ("voice",), ("speed",)).get("voice") or self.voice
         if not isinstance(request.input, str) or not request.input.strip():
             raise ModelFailed("what is to be spoken is text, and not empty")
         if len(request.input) > LONGEST_TEXT:
             raise ModelFailed(f"{len(request.input):,} characters are over the limit of {LONGEST_TEXT:,}")
-        return SpeakingTalk(self.peer, whole(request.input), voice, number(speed))
+        return SpeakingTalk(self.peer, whole(request.input), voice, fast)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Services:
             payload = {**payload, "key": key}
         topic = f"loom.agent.{agent}.{what}"
         origin = {} if cause is None else {"origin": cause.origin._replace(cause=cause.id, hop=cause.hop + 1)}
-        self.tell(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]
+        self.tell(Event(what, payload, topic=topic, source="loom", **origin))  # type: ignore[arg-type]  # an Origin
 
     def tell(self, event: Event) -> None:
         """Publish *event* to whoever can take it now; whoever listens durably hears of it, however far behind."""

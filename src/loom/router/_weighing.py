@@ -128,7 +128,7 @@ def _kept_here(bounds: Bounds, weighed: list[Weighed]) -> list[Weighed]:
     private = bounds.request.label.confidentiality >= Confidentiality.PRIVATE
     if not private or not bounds.policy.private_local:
         return weighed
-    if not any(each.facts.here and _alone_will_do(each) for each in weighed):
+    if not _chosen(bounds, [each for each in weighed if each.facts.here]).order:
         return weighed
     return [
         each._replace(refusal=_STAYS) if each.refusal is None and not each.facts.here else each
@@ -145,9 +145,8 @@ def _alone_will_do(each: Weighed) -> bool:
 
 
 def _chosen(bounds: Bounds, weighed: Sequence[Weighed]) -> Choice:
-    kept = any(each.refusal is _STAYS for each in weighed)
-    if kept or _is_named(bounds):
-        return _named(bounds, weighed, kept)
+    if _is_named(bounds):
+        return _named(bounds, weighed)
     sides = sides_of(bounds, weighed)
     if sides.good:
         poorer = [each for each in sides.poorer if not each.poor]
@@ -165,8 +164,8 @@ def _is_named(bounds: Bounds) -> bool:
     return rule is not None and bool(rule.backends or rule.route not in EVERYWHERE)
 
 
-def _named(bounds: Bounds, weighed: Sequence[Weighed], kept: bool) -> Choice:
-    """Those that the request or a rule names, or that keep private data here; how good they are does not matter."""
+def _named(bounds: Bounds, weighed: Sequence[Weighed]) -> Choice:
+    """Those that the request or a rule names; how good they are does not matter."""
     will = [each for each in by_preference(bounds.policy.prefer, weighed) if _alone_will_do(each)]
     order = [each for each in will if not each.late] or will
     rule = bounds.rule if bounds.request.route in EVERYWHERE else None
@@ -175,10 +174,8 @@ def _named(bounds: Bounds, weighed: Sequence[Weighed], kept: bool) -> Choice:
     if not order:
         return nobody(bounds, weighed)
     route = Route.LOCAL if order[0].facts.here else Route.CLOUD
-    if bounds.request.route not in EVERYWHERE:
+    if rule is None:
         return Choice(route, order, "route", f"the request asks for {bounds.request.route!r}")
-    if kept or rule is None:
-        return Choice(route, order, *_STAYS)
     return Choice(route, order, f"rule:{rule.name}", rule.why or f"rule {rule.name!r} sends it there")
 
 

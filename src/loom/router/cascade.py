@@ -48,7 +48,7 @@ async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any,
             async for item in items:
                 begun = True
                 yield item
-    except Exception:
+    except Exception:  # counted in the attempts; before its first piece the unsure answer is better than none
         if begun or answer is None:
             raise
         call.stood = True
@@ -60,7 +60,7 @@ async def _first(call: Call, backends: Sequence[Backend]) -> ModelReply | None:
     """The answer of the first one, None when it failed and others may help."""
     try:
         return await single.attempt(call, backends, 0).infer()
-    except Exception as error:
+    except Exception as error:  # a model is a stranger's code; goes_on() says who may still help
         if len(backends) == 1 or not call.goes_on(error):
             single.explained(call, error)
             raise

@@ -21,6 +21,8 @@ MANNERS = {
 }
 HEADS = ("backend", "where", "quality", "p95", "cost")
 
+MINUTE = 60_000  # ms
+
 
 class Row(NamedTuple):
     """One candidate: its place in the order of those that are asked (0: refused), figures as text, and why."""
@@ -48,13 +50,19 @@ def _row(verdict: Mapping[str, Any], order: Sequence[str]) -> Row:
     told = f"{'taken' if place else rule}: {why}" + (", redacted" if verdict.get("redact") else "")
     latency, cost, quality = (verdict.get(key) for key in ("latency_ms", "cost", "quality"))
     return Row(
-        place, name, str(verdict.get("location", "")), _figure(quality, "{:.2f}"), _figure(latency, "{:,.0f} ms"),
+        place, name, str(verdict.get("location", "")), _figure(quality, "{:.2f}"), _time(latency),
         "free" if cost == 0 else _figure(cost, "{:.4g}"), told,
     )  # fmt: skip
 
 
 def _figure(value: object, form: str) -> str:
     return form.format(value) if isinstance(value, int | float) and not isinstance(value, bool) else "?"
+
+
+def _time(ms: object) -> str:
+    if isinstance(ms, int | float) and ms >= MINUTE:
+        return _figure(ms / 1000, "{:.4g} s")
+    return _figure(ms, "{:,.0f} ms")
 
 
 def table(decision: Mapping[str, Any], width: int = 100) -> list[str]:

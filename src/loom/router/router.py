@@ -150,7 +150,7 @@ class Router:
             order = self._order(call)
             call.reply = reply = await _ASK[_manner(call, order)](call, order)
             how = "done"
-        except Exception:
+        except Exception:  # told as failed, cancellation as what it is; both pass
             how = "failed"
             raise
         finally:
@@ -184,7 +184,7 @@ class Router:
                     if last is None:
                         yield item
             how = "done"
-        except Exception:
+        except Exception:  # told as failed, cancellation as what it is; both pass
             how = "failed"
             raise
         finally:

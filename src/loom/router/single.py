@@ -24,7 +24,7 @@ async def ask(call: Call, backends: Sequence[Backend]) -> ModelReply:
     for place in range(len(backends)):
         try:
             return await attempt(call, backends, place).infer()
-        except Exception as error:
+        except Exception as error:  # a model is a stranger's code; goes_on() says who may still help
             if place + 1 == len(backends) or not call.goes_on(error):
                 explained(call, error)
                 raise
@@ -41,7 +41,7 @@ async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any,
                     begun = True
                     yield item
             return
-        except Exception as error:
+        except Exception as error:  # a model is a stranger's code; goes_on() says who may still help
             if begun or place + 1 == len(backends) or not call.goes_on(error):
                 explained(call, error)
                 raise
