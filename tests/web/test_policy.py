@@ -13,6 +13,7 @@ from loom import Confidentiality, Loom
 from loom.errors import BackendFailed, BudgetExceeded, Deferred, NotRedacted, Overloaded, RouteRefused
 from loom.models import Decision, Price
 from loom.models.decision import Route
+from loom.router.rules import Rule, When
 from loom.web import Gateway, KeyFile, Settings, new_client
 from loom.web.refusal import Refusal, refusal_of
 from tests.web.conftest import Capable, says
@@ -172,6 +173,22 @@ async def test_a_profile_does_not_loosen_the_policy_unless_a_key_names_it(tmp_pa
             assert (await raw.post(CHAT, HI, keys["plain"], "x-loom-profile: best"))[0] == 200
             loom.router.policy = replace(loom.router.policy, max_cost=0.5)
             assert (await raw.post(CHAT, HI, keys["plain"], "x-loom-profile: best"))[0] == 403
+
+
+async def test_a_profile_does_not_put_aside_a_rule_or_a_bound_of_the_policy(serve: Any) -> None:
+    far = cloud()
+    none = Rule("none of it", When(), refuse=True)
+    async with serve(far) as gateway, Raw(gateway) as raw:
+        router = gateway._upstream._loom.router
+        router.policy = replace(router.policy, rules=(none,))
+        router.profiles["same"] = replace(router.profiles["best"], rules=(none,))
+        router.profiles["later"] = replace(router.policy, rules=(Rule("first", When(), route="cloud"), none))
+        for profile, code in (("best", "not_allowed"), ("later", "not_allowed"), ("same", "refused")):
+            status, _, body = await raw.post(CHAT, HI, f"x-loom-profile: {profile}")
+            assert (status, body["error"]["code"]) == (403, code)
+        router.policy = replace(router.policy, rules=(), max_latency_ms=60_000.0)
+        assert (await raw.post(CHAT, HI, "x-loom-profile: best"))[0] == 403
+        assert far.requests == []
 
 
 async def test_a_profile_that_is_none_is_400(serve: Any) -> None:

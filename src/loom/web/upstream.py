@@ -85,6 +85,11 @@ def looser(policy: Any, base: Any) -> str:
         return "lets private data leave"
     if base.max_cost is not None and (policy.max_cost is None or policy.max_cost > base.max_cost):
         return f"may cost more than {base.max_cost:g}"
+    longest, longer = base.max_latency_ms, policy.max_latency_ms
+    if longest is not None and (longer is None or longer > longest):
+        return f"may take longer than {longest / 1000:g} s"
+    if policy.rules[: len(base.rules)] != base.rules:  # the first that holds decides
+        return "puts rules aside"
     return ""
 
 
