@@ -127,6 +127,22 @@ async def test_a_key_of_later_whose_budget_nobody_counts_is_not_served(
 
 
 @pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_made_anew_with_another_budget_does_not_spend_the_old_one(
+    serve: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("loom.web.keyring.LOOK_S", 0.0)
+    file = KeyFile(tmp_path / "gateway-keys.json")
+    keys_of(tmp_path, desk={"budget": "100/day"})
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        for budget, served in (("0.3/day", False), ("100/total", False), ("100/day", True)):
+            file.remove("desk")
+            key = keys_of(tmp_path, desk={"budget": budget})["desk"]
+            status, _, body = await raw.post(CHAT, HI, key)
+            assert (status == 200) is served, body
+            assert served or body["error"]["code"] == "budget_unknown"
+
+
+@pytest.mark.blocks("the test writes a file of keys")
 async def test_a_key_bounds_models_kinds_label_and_cost(serve: Any, tmp_path: Path) -> None:
     keys = keys_of(
         tmp_path,

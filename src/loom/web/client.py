@@ -12,6 +12,10 @@ KINDS = ("chat", "embeddings", "transcriptions", "speech", "models")
 """What a key may be limited to; ``chat`` is all of chat completions, responses and messages."""
 
 
+Purse = tuple[str, float | None, str]
+"""A budget as it is counted: whose, how much, in which period."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A client *name* (of its key; empty for a program on this machine without one).
@@ -39,6 +43,11 @@ class Client:
     def agent(self) -> str:
         """Under which name budgets count it."""
         return f"gateway.{self.name}" if self.name else "gateway"
+
+    @property
+    def purse(self) -> Purse:
+        """Its budget; another amount is another purse, which nobody counts yet."""
+        return self.name, self.budget, self.period
 
     def check_kind(self, kind: str) -> None:
         """Raise Refusal when this client may not make requests of *kind*."""

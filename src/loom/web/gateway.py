@@ -12,7 +12,7 @@ from loom.adapters import Source
 from loom.clock import SystemClock
 from loom.errors import ConfigError, MissingExtra
 from loom.router.budget import Limit
-from loom.web.client import Client
+from loom.web.client import Client, Purse
 from loom.web.door import Door
 from loom.web.endpoints import ENDPOINTS, pages
 from loom.web.keyring import Keyring
@@ -51,13 +51,13 @@ class Gateway:
             f"{self._keyring.file.path}; make one first: loom gateway key NAME, or listen on 127.0.0.1"
         )
 
-    def _count_budgets(self, loom: Any, home: Path) -> frozenset[str]:
+    def _count_budgets(self, loom: Any, home: Path) -> frozenset[Purse]:
         """Have the router count the budgets of the keys, over restarts; returns whose."""
         limited = [each for each in self.ring.clients.values() if each.budget is not None]
         if limited:
             loom.models.limit([limit_of(each) for each in limited])
             loom.models.settings = loom.models.settings.beside(home, False)  # a store goes before that file
-        return frozenset(each.name for each in limited)
+        return frozenset(each.purse for each in limited)
 
     async def start(self) -> None:
         """Listen, unless it does; raises ConfigError when the port is taken."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from loom.errors import LoomError
 from loom.models import ModelReply, ModelRequest
 from loom.web.call import Call, Told
-from loom.web.client import Client
+from loom.web.client import Client, Purse
 from loom.web.provisional import Held
 from loom.web.refusal import Refusal, refusal_of
 from loom.web.replying import Answer, Reply, decided, headers_of, send_answer
@@ -77,7 +77,7 @@ class Serving:
         self.gone = 0
         self.refused = 0
         self.open = True
-        self.budgeted: frozenset[str] = frozenset()
+        self.budgeted: frozenset[Purse] = frozenset()
 
     async def __call__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; a client that leaves ends the work for it."""
@@ -112,7 +112,7 @@ class Serving:
             await while_there(receive, done(endpoint, call, request, reply))
 
     def _check_budget(self, client: Client) -> None:
-        if client.budget is not None and client.name not in self.budgeted:
+        if client.budget is not None and client.purse not in self.budgeted:
             raise Refusal(
                 503, "budget_unknown", "this key has a budget that is not counted yet; start the gateway anew"
             )
