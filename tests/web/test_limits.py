@@ -173,3 +173,41 @@ async def test_what_a_strangers_error_says_does_not_reach_the_log(
     assert status == 500
     assert "RuntimeError at" in caplog.text
     assert "xyzzy-42" not in caplog.text + str(answer)
+
+
+EMPTY = [{"role": "user", "content": " "}]
+SYSTEM = [{"role": "system", "content": "Be brief"}]
+ODD: Any = {"name": "a b", "parameters": {"type": "object"}, "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (CHAT, {"messages": EMPTY}, "messages"), (CHAT, {"messages": SYSTEM}, "messages"),
+        (CHAT, {"messages": [*EMPTY, *EMPTY], "stream": True}, "messages"),
+        ("/v1/messages", {"messages": EMPTY, "max_tokens": 5}, "messages"),
+        ("/v1/responses", {"input": ""}, "input"), ("/v1/responses", {"input": SYSTEM}, "input"),
+        (CHAT, {**HI, "tools": [{"type": "function", "function": ODD}]}, "tools[0].function.name"),
+        ("/v1/responses", {"input": "Hi", "tools": [{"type": "function", **ODD}]}, "tools[0].name"),
+        ("/v1/messages", {**HI, "max_tokens": 5, "tools": [ODD]}, "tools[0].name"),
+    ],
+)  # fmt: skip
+async def test_what_no_backend_would_take_is_the_clients_mistake(
+    serve: Any, path: str, body: Any, field: str
+) -> None:
+    backend = Capable("chat", says)
+    async with serve(backend) as gateway, Raw(gateway) as raw:
+        status, _, answer = await raw.post(path, {"model": "auto", **body})
+    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+    assert answer["error"].get("param", field) == field
+    assert answer["error"]["message"].startswith(field)
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    "last", [{"role": "tool", "tool_call_id": "c", "content": ""}, {"role": "assistant", "content": "So"}]
+)
+async def test_a_conversation_may_end_with_an_empty_result_or_a_beginning(serve: Any, last: Any) -> None:
+    async with serve() as gateway, Raw(gateway) as raw:
+        messages = [*HI["messages"], last]
+        assert (await raw.post(CHAT, {"model": "auto", "messages": messages}))[0] == 200

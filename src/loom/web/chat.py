@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loom.web.body import read_json
@@ -32,6 +33,7 @@ REFUSED = {
     "prediction": "predicted output is not supported; leave the field out",
     "web_search_options": "there is no web search; leave the field out",
 }
+_TOOL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 STOPPED = {"end": "stop", "length": "length", "tools": "tool_calls", "filtered": "content_filter"}
 
 
@@ -40,8 +42,7 @@ def read_chat(data: bytes) -> Call:
     body = Fields(read_json(data))
     _check_fields(body)
     messages = [read_message(each) for each in body.objects("messages", MOST_MESSAGES)]
-    if not messages:
-        raise body.wrong("messages", "is missing or empty; it is a list of {role, content}")
+    check_asked(body, "messages", messages)
     streams = body.flag("stream")
     extra = body.object("stream_options")
     if extra is not None and not streams:
@@ -49,6 +50,16 @@ def read_chat(data: bytes) -> Call:
     options = {**read_sampling(body), **_schema(body), **read_tools(body)}
     usage = extra is not None and extra.flag("include_usage")
     return Call(CHAT, body.text("model", most=200), messages, options, streams, usage)
+
+
+def check_asked(body: Fields, name: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raise Refusal when *messages*, of the field *name*, ask nothing: no backend would answer them."""
+    if not messages:
+        raise body.wrong(name, "is missing or empty; it is a list of messages, as {role, content}")
+    last = messages[-1]
+    says = last["role"] == "tool" or last.get("tool_calls") or last["content"].strip()
+    if not says or all(each["role"] == "system" for each in messages):
+        raise body.wrong(name, "asks nothing: the last message is empty, or all are the system's own")
 
 
 def _check_fields(body: Fields) -> None:
@@ -133,8 +144,8 @@ def chosen(body: Fields, tools: list[dict[str, Any]], choice: str, only: str) ->
 def tool(name: Fields, parameters: Fields | None) -> dict[str, Any]:
     """A tool as models have it, from the object that has its name and description."""
     shown = name.text("name", most=128)
-    if not shown:
-        raise name.wrong("name", "is empty")
+    if not _TOOL.fullmatch(shown):
+        raise name.wrong("name", f"is 1 to 64 letters, digits, _, . or -, not {shown!r:.80}")
     schema = {"type": "object", "properties": {}} if parameters is None else dict(parameters.values)
     return {"name": shown, "description": name.text("description", "", 20_000), "parameters": schema}
 

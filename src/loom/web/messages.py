@@ -8,7 +8,7 @@ from typing import Any
 
 from loom.web.body import read_json
 from loom.web.call import CHAT, Call, Figures, Told, arguments_text
-from loom.web.chat import MOST_MESSAGES, MOST_TOKENS, MOST_TOOLS, chosen, event, read_stops, tool
+from loom.web.chat import MOST_MESSAGES, MOST_TOKENS, MOST_TOOLS, check_asked, chosen, event, read_stops, tool
 from loom.web.fields import Fields
 from loom.web.refusal import Refusal
 
@@ -29,8 +29,7 @@ def read_messages(data: bytes) -> Call:
     if thinking is not None and thinking.text("type") == "enabled":
         raise body.wrong("thinking", "cannot be enabled here; leave the field out", "unsupported_value")
     messages = [message for each in body.objects("messages", MOST_MESSAGES) for message in _messages(each)]
-    if not messages:
-        raise body.wrong("messages", "is missing or empty; it is a list of {role, content}")
+    check_asked(body, "messages", messages)
     if body.has("system"):
         messages.insert(0, {"role": "system", "content": _text(body, "system")})
     most = body.whole("max_tokens", 1, MOST_TOKENS)

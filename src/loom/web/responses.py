@@ -11,6 +11,7 @@ from loom.web.chat import (
     MOST_MESSAGES,
     MOST_TOKENS,
     MOST_TOOLS,
+    check_asked,
     chosen,
     content_text,
     read_arguments,
@@ -44,6 +45,7 @@ def read_response(data: bytes) -> Call:
             raise body.wrong(name, f"cannot be used here: {why}", "unsupported_value")
     body.only((*READ, *WITHOUT_EFFECT, *REFUSED))
     messages = _messages(body)
+    check_asked(body, "input", messages)
     if body.has("instructions"):
         messages.insert(0, {"role": "system", "content": body.text("instructions")})
     options = {
@@ -62,8 +64,6 @@ def _messages(body: Fields) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for item in body.objects("input", MOST_MESSAGES):
         _take(messages, item)
-    if not messages:
-        raise body.wrong("input", "is missing or empty; it is a text or a list of items")
     return messages
 
 
