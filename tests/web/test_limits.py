@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import math
 import socket
 from typing import Any
 
@@ -145,6 +147,8 @@ def test_settings_that_cannot_be_are_said() -> None:
     for wrong, said in (
         ({"host": "example.com"}, "host is an address"), ({"port": 70_000}, "port is a number"),
         ({"body": 1}, "body is at least"), ({"patience": 0}, "patience is more than 0"),
+        ({"drain": math.nan}, "drain is 0 seconds or more"), ({"drain": -1}, "not -1"), ({"drain": math.inf}, "not inf"),
+        ({"timeout": math.inf}, "timeout is more than 0"), ({"patience": math.nan}, "not nan"),
         ({"label": "secret"}, "no label"), ({"label": "private", "clearance": "public"}, "nothing could be sent"),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=said):
@@ -211,3 +215,12 @@ async def test_a_conversation_may_end_with_an_empty_result_or_a_beginning(serve:
     async with serve() as gateway, Raw(gateway) as raw:
         messages = [*HI["messages"], last]
         assert (await raw.post(CHAT, {"model": "auto", "messages": messages}))[0] == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "BR", "deflate, gzip"])
+async def test_a_compressed_body_is_415(serve: Any, encoding: str) -> None:
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, answer = await raw.post(CHAT, gzip.compress(big(5)), f"Content-Encoding: {encoding}")
+        assert (status, answer["error"]["code"]) == (415, "content_encoding")
+        assert encoding in answer["error"]["message"]
+        assert (await raw.post(CHAT, HI, "Content-Encoding: identity"))[0] == 200

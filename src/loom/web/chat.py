@@ -23,6 +23,7 @@ READ = (
 WITHOUT_EFFECT = (
     "user", "metadata", "store", "service_tier", "top_p", "presence_penalty", "frequency_penalty", "logit_bias",
     "parallel_tool_calls", "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier", "top_logprobs",
+    "prompt_cache_retention", "prompt_cache_options",
 )  # fmt: skip
 """Fields that are taken and do nothing: no backend of every kind has them."""
 REFUSED = {

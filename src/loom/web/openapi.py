@@ -47,7 +47,7 @@ STATUSES: Mapping[int, str] = {
     400: "the request cannot be used; the error names the field", 401: "a key is needed, or this one is not known",
     402: "it costs more than a budget, or x-loom-max-cost, allows", 403: "privacy, or the key, does not allow it",
     404: "no such model, or none that can do it", 405: "another method", 408: "the body did not come in time",
-    413: "the body is too large", 415: "another content type", 421: "the Host is not a name of this gateway",
+    413: "the body is too large", 415: "another content type, or a compressed body", 421: "the Host is not a name of this gateway",
     422: "nobody is expected to be good enough", 429: "a budget of calls, tokens or time; a backend that is busy",
     431: "the headers are too large", 500: "the gateway failed", 501: "a package is not installed",
     502: "the backend failed", 503: "busy, closing or deferred: see Retry-After", 504: "the time has run out",

@@ -26,7 +26,8 @@ READ = (
 )  # fmt: skip
 WITHOUT_EFFECT = (
     "user", "metadata", "store", "service_tier", "top_p", "parallel_tool_calls", "reasoning", "truncation", "include",
-    "prompt_cache_key", "safety_identifier", "max_tool_calls", "top_logprobs",
+    "prompt_cache_key", "safety_identifier", "max_tool_calls", "top_logprobs", "prompt_cache_retention",
+    "prompt_cache_options",
 )  # fmt: skip
 REFUSED = {
     "previous_response_id": "no answers are kept here; send the earlier items in input",

@@ -100,11 +100,12 @@ class Serving:
         client: Client = scope["state"]["client"]
         client.check_kind(endpoint.kind)
         self._check_budget(client)
+        check_encoding(_header(scope, b"content-encoding"))
         wishes = read_wishes(scope["headers"])
         with self._slot():
             data = await read_body(receive, scope["headers"], self._settings)
             size = len(data) if endpoint.kind != "transcriptions" else MUCH + len(data)  # sound is converted
-            call = await beside(size, endpoint.read, data, _content_type(scope))
+            call = await beside(size, endpoint.read, data, _header(scope, b"content-type"))
             self._upstream.check(call.model, client)
             request = request_of(call, wishes, client, self._settings.timeout)
             self._upstream.check_profile(request.profile, client)
@@ -248,11 +249,17 @@ async def beside(size: int, work: Callable[..., T], *given: Any) -> T:
     return await asyncio.to_thread(work, *given) if size > MUCH else work(*given)
 
 
-def _content_type(scope: Scope) -> str:
+def _header(scope: Scope, wanted: bytes) -> str:
     for name, value in scope["headers"]:
-        if name == b"content-type":
+        if name == wanted:
             return str(value.decode("latin-1"))
     return ""
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise Refusal (415) for a body that is compressed: a small one may hold more than there is room for."""
+    if encoding.strip().lower() not in ("", "identity"):
+        raise Refusal(415, "content_encoding", f"send the body as it is, without {encoding[:60]!r} encoding")
 
 
 def check_json(content_type: str) -> None:

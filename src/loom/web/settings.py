@@ -10,6 +10,8 @@ from loom.event import Confidentiality, Label
 
 PORT = 8420
 KEYS = "gateway-keys.json"
+LONGEST = 86_400
+"""Seconds of a day."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -45,8 +47,12 @@ class Settings:
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is at least {least}, not {getattr(self, name)}")
         for name in ("patience", "timeout"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is more than 0 seconds, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) <= LONGEST:
+                raise ConfigError(
+                    f"{name} is more than 0 seconds, at most {LONGEST:,}, not {getattr(self, name)}"
+                )
+        if not 0 <= self.drain <= LONGEST:
+            raise ConfigError(f"drain is 0 seconds or more, at most {LONGEST:,}, not {self.drain}")
         self.levels()
         self.address()
 
