@@ -110,6 +110,8 @@ def test_run_serves_the_table_of_the_project_and_a_port_that_is_taken_is_one_lin
         (["nowhere"], "no file"), (["a", "b"], "one project"), (["key"], "give one name"),
         (["key", "a b"], "a key's name"), (["key", "a", "--label", "secret"], "clearance is one of"),
         (["key", "a", "--budget", "much"], "an amount for a time"), (["key", "a", "--kinds", "all"], "no kind 'all'"),
+        (["key", "a", "--models", "auto, smal"], "did you mean 'small'?"),
+        (["key", "a", "--models", "x*"], "there are auto, cloud, local, profile:balanced"),
         (["revoke", "nobody"], "there is no key 'nobody'"), (["--port", "99999"], "port is a number"),
     ],
 )  # fmt: skip
@@ -119,3 +121,16 @@ def test_what_cannot_be_is_one_line(home: Path, words: list[str], said: str) -> 
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (home / "gateway-keys.json").exists()
+
+
+def test_names_of_models_may_have_blanks_between_them_and_patterns(home: Path) -> None:
+    env = private(home)
+    models = "auto, s*, profile:best"
+    assert loom("gateway", "key", "desk", "--models", models, env=env, cwd=home).returncode == 0
+    kept = json.loads((home / "gateway-keys.json").read_text())["keys"]["desk"]
+    assert kept["models"] == ["auto", "s*", "profile:best"]
+
+
+def test_where_no_project_is_any_model_may_be_named(tmp_path: Path) -> None:
+    done = loom("gateway", "key", "desk", "--models", "mine", env=private(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0

@@ -147,7 +147,8 @@ def test_settings_that_cannot_be_are_said() -> None:
     for wrong, said in (
         ({"host": "example.com"}, "host is an address"), ({"port": 70_000}, "port is a number"),
         ({"body": 1}, "body is at least"), ({"patience": 0}, "patience is more than 0"),
-        ({"drain": math.nan}, "drain is 0 seconds or more"), ({"drain": -1}, "not -1"), ({"drain": math.inf}, "not inf"),
+        ({"drain": math.nan}, "drain is 0 seconds or more"), ({"drain": -1}, "not -1"),
+        ({"drain": math.inf}, "not inf"),
         ({"timeout": math.inf}, "timeout is more than 0"), ({"patience": math.nan}, "not nan"),
         ({"label": "secret"}, "no label"), ({"label": "private", "clearance": "public"}, "nothing could be sent"),
     ):  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import wave
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
+from loom.models import ModelReply, ModelRequest, Usage
 from loom.testing import FakeBackend
 from tests.web.conftest import client_of
 
@@ -39,6 +41,21 @@ async def test_embeddings_in_every_form(serve: Any, form: Any) -> None:
     if form != "base64":
         assert [each.embedding for each in many.data] == [[2.0, 0.5], [3.0, 0.5]]
     assert [each.index for each in many.data] == [0, 1]
+
+
+class Counting(FakeBackend):
+    """Says what it took beside its answer, as backends elsewhere do."""
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        return replace(await super().infer(request), usage=Usage(5))
+
+
+@pytest.mark.parametrize(("said", "read"), [({}, 5), ({"tokens_in": 7}, 7)])
+async def test_embeddings_say_what_was_read(serve: Any, said: Any, read: int) -> None:
+    backend = Counting("embed", lambda request: {"vectors": [[1.0]], **said})
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        got = await client.embeddings.create(model="auto", input="a")
+    assert (got.usage.prompt_tokens, got.usage.total_tokens) == (read, read)
 
 
 @pytest.mark.parametrize("form", ["lists", "buffer", "array"])

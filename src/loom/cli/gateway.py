@@ -75,14 +75,45 @@ def _keys(deed: str, names: list[str], options: argparse.Namespace) -> int:
         return 0
     from loom.runtime._backends import load
 
+    models = _words(options.models)
     client = load("gateway_client")(
         names[0], clearance=options.label, label=options.default_label, budget=options.budget,
-        models=options.models.split(","), kinds=options.kinds.split(","), max_cost=options.max_cost,
+        models=models, kinds=_words(options.kinds), max_cost=options.max_cost,
     )  # fmt: skip
+    _check_models(options.project, models)
     key = file.add(client)
     say(key)
     complain(f"the key of {names[0]!r}, shown this once; {file.path} keeps its hash")
     return 0
+
+
+def _words(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",")]
+
+
+def _check_models(place: str, patterns: list[str]) -> None:
+    """Raise ConfigError, with the nearest name, for one that nothing in the project at *place* is called by."""
+    from fnmatch import fnmatchcase
+
+    from loom.router.profiles import PROFILES
+    from loom.runtime.config import nearest_key, read_project
+
+    if not _has_file(place):
+        return
+    project = read_project(place)
+    profiles = PROFILES if project.router is None else project.router.profiles
+    known = ["auto", "local", "cloud", *(f"profile:{each}" for each in profiles)]
+    known += [each.name for each in project.of("models")]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise ConfigError(
+                f"--models {pattern!r:.80} is no model of {project.file}; {nearest_key(pattern, known)}"
+            )
+
+
+def _has_file(place: str) -> bool:
+    path = Path(place)
+    return path.is_file() or (path / "loom.toml").exists()
 
 
 def _list(file: Any) -> int:

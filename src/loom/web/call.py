@@ -33,7 +33,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of an answer besides its text: its *id*, when (Unix seconds), by which *model*, and how decided."""
+    """What is known of an answer besides its text: its *id*, when (Unix seconds), by which *model*, and how decided.
+
+    *tokens_in* is what was read for it, where the answer itself does not say.
+    """
 
     id: str
     created: int
@@ -42,6 +45,7 @@ class Told:
     route: str = ""
     backend: str = ""
     cost: float | None = None
+    tokens_in: int = 0
 
     def extension(self) -> dict[str, Any]:
         """The ``loom`` object in a body."""

@@ -48,7 +48,7 @@ def embeddings(output: object, told: Told, call: Call) -> dict[str, Any]:
     data = [
         {"object": "embedding", "index": number, "embedding": write(row)} for number, row in enumerate(rows)
     ]
-    read = Figures(output if isinstance(output, Mapping) else {}).tokens_in
+    read = Figures(output if isinstance(output, Mapping) else {}).tokens_in or told.tokens_in
     used = {"prompt_tokens": read, "total_tokens": read}
     return {"object": "list", "data": data, "model": told.model, "usage": used, "loom": told.extension()}
 

@@ -172,6 +172,7 @@ class Serving:
             "" if decision is None else str(decision.route),
             got.backend,
             got.cost,
+            got.usage.tokens_in,
         )
 
     def _id(self, endpoint: Endpoint) -> str:
