@@ -114,3 +114,33 @@ def test_every_status_is_described() -> None:
     for status in STATUSES:
         assert Refusal(status, "x", "y").openai()["error"]["type"]
         assert Refusal(status, "x", "y").anthropic()["error"]["type"]
+
+
+@pytest.mark.parametrize("path", sorted(document(ENDPOINTS)["paths"]))
+async def test_every_answer_is_of_a_type_that_is_described(serve: Any, path: str) -> None:
+    ((method, about),) = document(ENDPOINTS)["paths"][path].items()
+    sent: list[tuple[Any, str]] = [(GOOD.get(path, ""), "application/json")]
+    if path.endswith("transcriptions"):
+        sent = [(form_of(each), "multipart/form-data; boundary=b") for each in ("json", "text")]
+    elif path.endswith("speech"):
+        sent.append(({**GOOD[path], "response_format": "pcm"}, "application/json"))
+    elif "text/event-stream" in about["responses"]["200"]["content"]:
+        sent.append(({**GOOD[path], "stream": True}, "application/json"))
+    seen = set()
+    for body, kind in sent:
+        async with serve(*able()) as gateway, Raw(gateway) as raw:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
+            raw.request(method.upper(), path.replace("{model}", "c"), data, f"Content-Type: {kind}")
+            status, headers = await raw.head()
+        assert status == 200
+        seen.add(headers["content-type"].partition(";")[0])
+    assert seen == set(about["responses"]["200"]["content"])
+
+
+def form_of(form: str) -> bytes:
+    fields = {b"model": b"auto", b"response_format": form.encode()}
+    parts = [
+        b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % each for each in fields.items()
+    ]
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + wav_of(PCM)
+    return b"".join(parts) + file + b"\r\n--b--\r\n"

@@ -43,6 +43,13 @@ BODIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Any]]]
     ),
 }  # fmt: skip
 """By path: the fields, those that must be there, and what is different about them."""
+JSON, EVENTS = "application/json", "text/event-stream"
+ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "/v1/chat/completions": (JSON, EVENTS), "/v1/responses": (JSON, EVENTS), "/v1/messages": (JSON, EVENTS),
+    "/v1/embeddings": (JSON,), "/v1/audio/transcriptions": (JSON, "text/plain"),
+    "/v1/audio/speech": ("audio/wav", "audio/pcm"),
+}  # fmt: skip
+"""By path: the types of the answers; the schemas are OpenAI's and Anthropic's own."""
 STATUSES: Mapping[int, str] = {
     400: "the request cannot be used; the error names the field", 401: "a key is needed, or this one is not known",
     402: "it costs more than a budget, or x-loom-max-cost, allows", 403: "privacy, or the key, does not allow it",
@@ -60,6 +67,13 @@ TOLD = {
 """Headers of an answer; in a stream those that are known when it begins, the rest in its last event."""
 
 
+KEYS: Mapping[str, Any] = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+"""How a key is sent, where one is needed."""
+
+
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """The whole description."""
     paths: dict[str, Any] = {each.path: {"post": _post(each)} for each in endpoints}
@@ -72,8 +86,8 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Loom gateway", "version": __version__},
         "paths": paths,
-        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}, "schemas": _ERRORS},
-        "security": [{"key": []}, {}],
+        "components": {"securitySchemes": KEYS, "schemas": _ERRORS},
+        "security": [{"key": []}, {"x-api-key": []}, {}],
     }
 
 
@@ -95,19 +109,21 @@ _ERRORS: Mapping[str, Any] = {
 
 
 def _get(what: str) -> dict[str, Any]:
-    return {"summary": what, "responses": {"200": {"description": what}, **_refusals("Error")}}
+    answer = {"description": what, "content": {JSON: {"schema": OBJECT}}}
+    return {"summary": what, "responses": {"200": answer, **_refusals("Error")}}
 
 
 def _post(endpoint: Endpoint) -> dict[str, Any]:
     names, required, own = BODIES[endpoint.path]
     types = {name: own.get(name, TYPES[name]) for name in names}
     schema = {"type": "object", "properties": types, "required": list(required)}
-    kind = "multipart/form-data" if endpoint.path.endswith("transcriptions") else "application/json"
+    kind = "multipart/form-data" if endpoint.path.endswith("transcriptions") else JSON
     headers = [
         {"name": name, "in": "header", "description": what, "schema": TEXT} for name, what in HEADERS.items()
     ]
     answer = {
         "description": "the answer", "headers": {name: {"description": w, "schema": TEXT} for name, w in TOLD.items()},
+        "content": {each: {"schema": OBJECT} if each == JSON else {} for each in ANSWERS[endpoint.path]},
     }  # fmt: skip
     shape = "AnthropicError" if endpoint.anthropic else "Error"
     return {
@@ -119,5 +135,5 @@ def _post(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _refusals(shape: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{shape}"}}}
+    content = {JSON: {"schema": {"$ref": f"#/components/schemas/{shape}"}}}
     return {str(status): {"description": what, "content": content} for status, what in STATUSES.items()}
