@@ -146,6 +146,8 @@ class WorkerRefused(WorkerError):
 class ModelError(LoomError):
     """The root of what can go wrong with a model."""
 
+    decision: object = None
+
 
 class NoBackend(ModelError, LookupError):
     """No model backend can do this task."""
@@ -285,7 +287,7 @@ class BudgetExceeded(ModelError):
     """A request whose cost does not fit what is left of a budget; ``budget`` names it, ``kind`` what ran out.
 
     *kind* is ``money``, ``tokens``, ``calls``, ``seconds``, or ``accounts`` when no more payers can be counted;
-    ``resets_ms`` is when there is a new one (Unix milliseconds), None when it does not come back by itself.
+    ``resets_ms`` is when there is a new one (Unix milliseconds), None if never.
     """
 
     def __init__(self, message: str, *, budget: str, kind: str, resets_ms: int | None = None) -> None:

@@ -43,6 +43,20 @@ def test_a_day_begins_at_midnight_of_its_zone_not_of_utc() -> None:
     assert not fits(budgets, at("2026-05-02T23:59:59", "Asia/Tokyo"))
 
 
+@pytest.mark.parametrize("order", [("day", "ever"), ("ever", "day")])
+def test_what_is_left_says_when_there_is_more_unless_another_budget_is_spent_for_good(
+    order: tuple[str, ...],
+) -> None:
+    day = Budgets(ONE)
+    assert day.remaining(ME, NOON).resets_ms == NOON + DAY // 2
+    tables = {**ONE, "ever": {"per": "total", "calls": 1}}
+    both = Budgets({name: tables[name] for name in order})
+    assert fits(both, NOON)
+    assert both.remaining(ME, NOON).resets_ms is None
+    assert both.remaining(ME, NOON + DAY).resets_ms is None
+    assert Budgets({"ever": tables["ever"]}).remaining(ME, NOON).resets_ms is None
+
+
 @pytest.mark.parametrize(
     ("zone", "date", "hours"),
     [

@@ -115,6 +115,30 @@ async def test_a_key_pays_from_its_own_budget_and_never_more(serve: Any, tmp_pat
 
 
 @pytest.mark.blocks("the test writes a file of keys")
+@pytest.mark.parametrize(("budget", "again"), [("0.25/day", True), ("0.25/total", False)])
+async def test_money_that_is_spent_comes_back_on_another_day_or_never(
+    serve: Any, tmp_path: Path, budget: str, again: bool
+) -> None:
+    key = keys_of(tmp_path, poor={"budget": budget})["poor"]
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        assert (await raw.post(CHAT, HI, key))[0] == 200
+        status, headers, _ = await raw.post(CHAT, HI, key)
+        decision = gateway._upstream._loom.router.decisions(headers["x-loom-decision"])
+    assert (status, headers["x-loom-route"], str(decision.route)) == (402, "drop", "drop")
+    assert ("retry-after" in headers) is again
+    assert 0 < int(headers.get("retry-after", 1)) <= 86_400
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_failed_says_what_was_decided(serve: Any, stream: bool) -> None:
+    async with serve(Capable("chat", [BackendFailed("it is broken")], name="b")) as gateway:
+        async with Raw(gateway) as raw:
+            status, headers, _ = await raw.post(CHAT, {**HI, "stream": stream})
+        decision = gateway._upstream._loom.router.decisions(headers["x-loom-decision"])
+    assert (status, headers["x-loom-route"], decision.order) == (502, "local", ("b",))
+
+
+@pytest.mark.blocks("the test writes a file of keys")
 async def test_a_key_of_later_whose_budget_nobody_counts_is_not_served(
     serve: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

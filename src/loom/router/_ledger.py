@@ -83,15 +83,18 @@ class Ledger:
         if not rules:
             return UNLIMITED
         left: list[float | None] = [None, None, None, None]
-        tightest, share = "", 2.0
+        tightest, share, daily = "", 2.0, False
         for rule, taken in self._taken(rules, payer, now_ms):
             for kind, cap in rule.limited:
                 rest = max(cap - taken[kind], 0)
                 if (old := left[kind]) is None or plain(rest, kind) < old:
                     left[kind] = plain(rest, kind)
                 if (part := rest / cap if cap else 0.0) < share:
-                    tightest, share = rule.limit.name, part
-        return Remaining(left[0], left[1], left[2], left[3], tightest)
+                    tightest, share, daily = rule.limit.name, part, "day" in rule.limit.per
+                elif part == share:
+                    daily = daily and "day" in rule.limit.per
+        resets_ms = self.calendar.ends_ms(now_ms) if daily else None
+        return Remaining(left[0], left[1], left[2], left[3], tightest, resets_ms)
 
     def _taken(self, rules: Sequence[Rule], payer: Payer, now_ms: int) -> Iterator[tuple[Rule, Amounts]]:
         day = self.calendar.day(now_ms)

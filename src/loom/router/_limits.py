@@ -47,13 +47,17 @@ class Spend(NamedTuple):
 
 
 class Remaining(NamedTuple):
-    """What is left of each kind, None without a limit; *budget* is the name of the one with the least of it left."""
+    """What is left of each kind, None without a limit; *budget* is the name of the one with the least of it left.
+
+    *resets_ms* is when there is more of that (Unix milliseconds), None if never.
+    """
 
     money: float | None = None
     tokens: float | None = None
     calls: float | None = None
     seconds: float | None = None
     budget: str = ""
+    resets_ms: int | None = None
 
 
 UNLIMITED = Remaining()

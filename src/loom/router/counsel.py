@@ -69,7 +69,7 @@ class Counsel:
         if decision.order and decision.route is not Route.DROP:
             return None
         if decision.rule == "cost.budget":
-            return BudgetExceeded(self._words(call), budget=call.left.budget, kind=_short(call))
+            return _exceeded(call, self._words(call))
         return RouteRefused(self._words(call), decision)
 
     async def _expected(self, call: Call, facts: Sequence[Facts]) -> Sequence[Facts]:
@@ -108,6 +108,13 @@ def _redactable(call: Call, facts: Sequence[Facts]) -> bool:
     guard, request = call.parties.guard, call.request
     away = guard is not None and not all(each.here for each in facts)
     return away and guard is not None and guard.redactable(request.input, request.options)
+
+
+def _exceeded(call: Call, words: str) -> BudgetExceeded:
+    left = call.left
+    made = BudgetExceeded(words, budget=left.budget, kind=_short(call), resets_ms=left.resets_ms)
+    made.decision = call.decision
+    return made
 
 
 def _short(call: Call) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from loom.errors import RouteRefused
+from loom.errors import ModelError
 from loom.models import ModelReply
 from loom.router.attempt import Attempt
 from loom.router.backend import Backend
@@ -48,8 +48,8 @@ async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any,
 
 
 def explained(call: Call, error: Exception) -> Exception:
-    """*error* with a note of what was tried before it, and the decision if it is about that."""
-    if isinstance(error, RouteRefused) and error.decision is None:
+    """*error* with a note of what was tried before it, and the decision that led to it."""
+    if isinstance(error, ModelError):
         error.decision = call.decision
     if len(call.tried) > 1:
         error.add_note(
