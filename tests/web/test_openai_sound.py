@@ -13,6 +13,7 @@ import pytest
 
 from loom.models import ModelReply, ModelRequest, Usage
 from loom.testing import FakeBackend
+from loom.web.multipart import read_form
 from tests.web.conftest import client_of
 
 PCM = array("h", [0, 1000, -1000, 500] * 400).tobytes()
@@ -112,6 +113,21 @@ async def test_another_rate_becomes_16_khz_mono(serve: Any) -> None:
     async with serve(backend) as gateway, client_of(gateway) as client:
         await client.audio.transcriptions.create(model="auto", file=("a.wav", wav_of(PCM, 32_000, 2)))
     assert len(backend.requests[0].input) == pytest.approx(len(PCM) / 4, rel=0.2)  # type: ignore[arg-type]
+
+
+async def test_a_transcription_in_pieces_is_refused(serve: Any) -> None:
+    async with serve(FakeBackend("transcribe", ["x"])) as gateway, client_of(gateway) as client:
+        with pytest.raises(openai.BadRequestError, match="stream is false"):
+            await client.audio.transcriptions.create(model="auto", file=("a.wav", wav_of(PCM)), stream=True)
+
+
+@pytest.mark.parametrize(
+    "named", ['filename="a; name=b.wav"; name="file"', "name=file; filename=a.wav", 'NAME="file"']
+)
+def test_the_name_of_a_part_is_not_sought_in_the_name_of_its_file(named: str) -> None:
+    data = f"--b\r\nContent-Disposition: form-data; {named}\r\n\r\nx\r\n--b--".encode()
+    ((name, part),) = read_form(data, "multipart/form-data; boundary=b").items()
+    assert (name, part.data, bool(part.filename)) == ("file", b"x", "filename" in named)
 
 
 async def test_what_is_no_wav_is_400(serve: Any) -> None:

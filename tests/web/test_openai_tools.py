@@ -55,6 +55,14 @@ async def test_a_tool_is_called_and_its_result_goes_back(serve: Any) -> None:
     ]
 
 
+async def test_an_answer_that_was_a_refusal_goes_back(serve: Any) -> None:
+    backend = Capable("chat", ["ok"])
+    refused: Any = {"role": "assistant", "content": None, "refusal": "I will not"}
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        await client.chat.completions.create(model="auto", messages=[*HI, refused, *HI])
+    assert backend.requests[0].input[1] == {"role": "assistant", "content": "I will not"}  # type: ignore[index]
+
+
 async def test_a_tool_is_called_in_a_stream(serve: Any) -> None:
     async with serve(Capable("chat", wants_a_tool)) as gateway, client_of(gateway) as client:
         async with client.chat.completions.stream(model="auto", messages=HI, tools=[TOOL]) as stream:

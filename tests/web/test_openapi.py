@@ -91,12 +91,21 @@ async def test_the_fields_of_a_transcription(serve: Any) -> None:
                 prompt="p",
                 response_format="json",
                 temperature=0,
+                stream=False,
             )
             with pytest.raises(openai.BadRequestError):
                 await client.audio.transcriptions.create(
                     model="auto", file=("a.wav", wav_of(PCM)), extra_body={"unheard_of": 1}
                 )
-    assert set(properties) == {"file", "model", "language", "prompt", "response_format", "temperature"}
+    assert set(properties) == {
+        "file",
+        "model",
+        "language",
+        "prompt",
+        "response_format",
+        "temperature",
+        "stream",
+    }
 
 
 async def test_every_header_that_is_described_is_taken_and_no_other(serve: Any) -> None:

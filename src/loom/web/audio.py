@@ -25,7 +25,7 @@ THEIRS = (
 """Voices of OpenAI: whoever names one of them gets the voice that is there."""
 FORMS = ("json", "text", "verbose_json")
 SPEECH = ("model", "input", "voice", "response_format", "speed", "instructions", "stream_format")
-FIELDS = ("file", "model", "language", "prompt", "response_format", "temperature")
+FIELDS = ("file", "model", "language", "prompt", "response_format", "temperature", "stream")
 
 
 def read_transcription(data: bytes, content_type: str) -> Call:
@@ -36,6 +36,8 @@ def read_transcription(data: bytes, content_type: str) -> Call:
             raise bad(
                 f"there is no field {name[:60]}; there are {', '.join(FIELDS)}", name[:60], "unknown_field"
             )
+    if _word(form, "stream") not in ("", "false"):
+        raise bad("stream is false: a transcription comes whole", "stream", "unsupported_value")
     if "file" not in form:
         raise bad("file is missing", "file")
     written = _word(form, "response_format") or "json"

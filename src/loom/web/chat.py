@@ -177,7 +177,9 @@ def read_message(entry: Fields) -> dict[str, Any]:
     calls = [_call(each) for each in entry.objects("tool_calls", MOST_TOOLS)] if role == "assistant" else []
     if calls:
         message["tool_calls"] = calls
-    if entry.has("content") or not calls:
+    if role == "assistant" and not entry.has("content") and entry.has("refusal"):
+        message["content"] = entry.text("refusal")
+    elif entry.has("content") or not calls:
         message["content"] = content_text(entry, "content", ("text", "refusal"))
     if role == "tool":
         message["tool_call_id"] = entry.text("tool_call_id", most=200)

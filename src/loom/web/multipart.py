@@ -11,8 +11,7 @@ from loom.web.refusal import Refusal, bad
 MOST_PARTS = 32
 MOST_HEAD = 8_192
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(r';\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
-_FILE = re.compile(r';\s*filename=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
+_PARAMETER = re.compile(r';\s*([\w*]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
 
 
 class Part(NamedTuple):
@@ -58,7 +57,9 @@ def _part(piece: bytes) -> tuple[str, Part]:
         raise bad("a part of the form has no head, or one that is too long", code="invalid_form")
     for line in head.decode("utf-8", "replace").split("\r\n"):
         kind, _, value = line.partition(":")
-        if kind.strip().lower() == "content-disposition" and (name := _NAME.search(value)):
-            file = _FILE.search(value)
-            return name[1] or name[2] or "", Part(data, (file[1] or file[2] or "file") if file else "")
+        if kind.strip().lower() != "content-disposition":
+            continue
+        said = {each[1].lower(): each[2] or each[3] or "" for each in _PARAMETER.finditer(value)}
+        if "name" in said:
+            return said["name"], Part(data, (said["filename"] or "file") if "filename" in said else "")
     raise bad("a part of the form has no name", code="invalid_form")

@@ -39,7 +39,8 @@ BODIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Any]]]
     "/v1/embeddings": (embeddings.READ, ("model", "input"), {}),
     "/v1/audio/speech": (SPEECH, ("model", "input"), {"input": TEXT, "response_format": {"enum": ["wav", "pcm"]}}),
     "/v1/audio/transcriptions": (
-        FIELDS, ("model", "file"), {"response_format": {"enum": ["json", "text", "verbose_json"]}},
+        FIELDS, ("model", "file"),
+        {"response_format": {"enum": ["json", "text", "verbose_json"]}, "stream": {"const": False}},
     ),
 }  # fmt: skip
 """By path: the fields, those that must be there, and what is different about them."""
