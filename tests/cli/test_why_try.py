@@ -168,6 +168,7 @@ def test_a_past_decision_is_explained_and_the_event_behind_it(tmp_path: Path) ->
     env = {**os.environ, "COLUMNS": "90"}
     told = loom("why", ids[0], "--data", str(tmp_path), env=env).stdout
     assert "1 here     local" in told
+    assert "chat, public: answered here" in told
     assert "the router decided: local, here" in told
     assert "ask" in told
     behind = loom("why", "asked", "--data", str(tmp_path), env=env).stdout

@@ -84,12 +84,12 @@ def dead_hop(letter: Letter) -> Hop:
     return Hop("dead", f"dead:{letter.number}", letter.at_ms, what, letter.agent, facts=facts)
 
 
-_ABOUT_THE_EVENT = ("topic", "time_ms", "source", "cause", "trail", "label")
+_EVENTS = ("topic", "time_ms", "source", "cause", "trail", "label")
 
 
 def note_hop(note: Note) -> Hop:
     """What was noted about an event."""
-    facts = {k: v for k, v in note.facts.items() if k not in _ABOUT_THE_EVENT}
+    facts = {k: v for k, v in note.facts.items() if k not in _EVENTS or note.kind == "decision"}
     names = ("queue", "subscription", "capability", "backend", "agent")
     what = next((str(facts[name]) for name in names if name in facts), "")
     return Hop(note.kind, note.about, note.at_ms, what, str(facts.get("agent", "")), facts=facts)
