@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import NamedTuple
 
 from loom.errors import (
@@ -15,6 +16,8 @@ from loom.errors import (
     WorkerRefused,
 )
 
+LONGEST_REST = 3600.0
+"""Seconds that a backend is left alone because it asks for it, at most."""
 _CLIENTS = (400, 413, 415, 422)
 """Statuses of a server that is well and did not like the request."""
 
@@ -67,7 +70,15 @@ def another_may_help(error: Exception) -> bool:
 def _failed(error: BackendFailed) -> Blame:
     unbilled = error.status >= 400
     well = error.status in _CLIENTS or isinstance(error, ContextExceeded)
-    if error.retry_after is not None:
-        return Blame("failed", rest=max(error.retry_after, 0.0), unbilled=unbilled)
+    rest = _pause(error.retry_after)
+    if rest is not None:
+        return Blame("failed", rest=rest, unbilled=unbilled)
     ok = True if well else False if error.retryable or error.status else None
     return Blame("failed", ok, late=isinstance(error, TimeoutError), unbilled=unbilled, remote=True)
+
+
+def _pause(asked: object) -> float | None:
+    """The seconds that a backend wants to be left alone, an hour at most; None for what is no time."""
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked <= inf:
+        return None
+    return min(max(asked, 0.0), LONGEST_REST)

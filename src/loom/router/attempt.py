@@ -15,7 +15,7 @@ from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
 from loom.router._finish import finish
 from loom.router.backend import Backend
-from loom.router.billing import Bound, Meter, bound, within
+from loom.router.billing import Bound, Meter, bound, told_ms, within
 from loom.router.breaker import Permit
 from loom.router.budget import Spend
 from loom.router.call import GRACE, Call, Tried, named
@@ -50,7 +50,7 @@ class Attempt:
         async with self:
             reply = self._checked(await self._sent(self._outgoing()))
             self._meter.answered(reply)
-            self._first_ms = reply.first_ms
+            self._first_ms = told_ms(reply.first_ms)
             output = reply.output if self._outbound is None else self._outbound.restore(reply.output)
         return self._reply(output, reply)
 
@@ -282,10 +282,10 @@ class Attempt:
         call = self.call
         now = asyncio.get_running_loop().time()
         waited = (self._sent_at - call.began) * 1000
+        first_ms = None if self._first_ms is None else waited + self._first_ms
         return ModelReply(
-            output, self.backend.name, waited + reply.queue_ms, (now - call.began) * 1000,
-            None if reply.first_ms is None else waited + reply.first_ms, self._meter.usage, call.cost, call.decision,
-            reply.model,
+            output, self.backend.name, waited + (told_ms(reply.queue_ms) or 0.0), (now - call.began) * 1000,
+            first_ms, self._meter.usage, call.cost, call.decision, reply.model,
         )  # fmt: skip
 
     def _late(self) -> BackendTimeout:
