@@ -186,6 +186,7 @@ def test_probabilities_of_tokens_are_confidence() -> None:
             {"token": "b", "logprob": math.log(0.125)},
             7,
             {},
+            {"token": "c", "logprob": -(10**400)},
         ]
     }
     choices = [{"message": {"content": "ab"}, "logprobs": logs, "finish_reason": "stop"}]
@@ -303,9 +304,9 @@ def test_where_the_network_cuts_does_not_matter(kind: str, sizes: list[int]) -> 
 WORDS = st.sampled_from(
     ["choices", "delta", "message", "content", "tool_calls", "function", "arguments", "name", "index", "logprobs", "id",
      "finish_reason", "usage", "error", "type", "output", "response", "text", "data", "embedding", "content_block",
-     "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta", "function_call"]
+     "logprob", "seconds", "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta", "function_call"]
 )  # fmt: skip
-NUMBERS = st.integers(-9, 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-9, 2**70) | st.just(10**400) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES: Any = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=3) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),

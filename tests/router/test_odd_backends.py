@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loom.errors import BackendFailed
+from loom.errors import BackendFailed, BudgetExceeded, ConfigError
 from loom.models import ModelReply, ModelRequest
 from loom.router.budget import Budgets, Payer
 from loom.testing import virtual_time
@@ -59,3 +59,28 @@ async def test_a_pause_that_makes_no_sense_leaves_nothing_taken(said: Any) -> No
     assert budgets.remaining(ME, 0).calls == 8
     until = router.statistics()["cloud"]["open_until_ms"]
     assert until is None or until <= router._parties.clock.now_ms() + 3_600_000
+
+
+@pytest.mark.parametrize("name", ["timeout", "max_cost", "min_quality"])
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+@virtual_time
+async def test_a_bound_that_is_too_large_for_a_number_is_named(name: str, value: int) -> None:
+    router = new_router(cloud())
+    with pytest.raises(ConfigError, match=name):
+        await router.ask(asked(**{name: value}))
+    assert leftovers(router) == []
+
+
+@pytest.mark.parametrize("most", [10**16, 10**400])
+@virtual_time
+async def test_an_answer_without_end_is_paid_by_no_budget_and_asked_for_without_one(most: int) -> None:
+    endless = asked(options={"max_tokens": most})
+    for limit in ({"money": 1e6}, {"tokens": 1e9}):
+        far = cloud()
+        with pytest.raises(BudgetExceeded):
+            await new_router(far, budgets=Budgets({"all": limit})).ask(endless)
+        assert not far.requests
+    budgets = Budgets({"calls": {"calls": 9}})
+    router = new_router(cloud(), budgets=budgets)
+    assert (await router.ask(endless)).backend == "cloud"  # whose own limit it is to say no to that
+    assert budgets.remaining(ME, 0).calls == 8

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite
 from typing import Any, NamedTuple
 
 from loom.errors import BackendFailed, LoomError
@@ -20,6 +20,8 @@ from loom.router.size import Size, size_of
 
 GRACE = 0.05
 """Seconds that a backend which was told its timeout has to say so itself before it is cut off."""
+FAR = sys.float_info.max
+"""Seconds: as good as no limit."""
 
 
 class Tried(NamedTuple):
@@ -57,8 +59,8 @@ class Call:
 
     def __init__(self, request: ModelRequest, policy: Policy, parties: Parties, began: float) -> None:
         self.request, self.policy, self.parties, self.began = request, policy, parties, began
-        time = request.timeout  # what is no number is refused by the decision
-        self.deadline = began + time if isinstance(time, int | float) and isfinite(time) else None
+        time = request.timeout  # what is no number, or too large for one, is refused by the decision
+        self.deadline = began + time if isinstance(time, int | float) and -FAR < time < FAR else None
         self.payer = Payer(request.agent, request.thread, request.user)
         self.left: Remaining = UNLIMITED
         self.decision: Decision = _UNDECIDED
