@@ -112,7 +112,7 @@ class Attempt:
         breaker = self.backend.breaker
         self._permit = breaker.admit(now_ms)
         if self._permit is None:
-            left = max((breaker.open_until_ms or now_ms) - now_ms, 0) / 1000
+            left = max((breaker.look(now_ms) or now_ms) - now_ms, 0) / 1000
             raise BackendFailed(
                 f"{self.backend.name!r} is left alone for {left:.3g} s: it failed, or asked for a pause",
                 retry_after=left,
