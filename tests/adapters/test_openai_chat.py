@@ -88,10 +88,10 @@ def test_every_option_has_its_place() -> None:
     assert len(set(names)) == 2, "two tools never get one name"
 
 
-@pytest.mark.parametrize("length", [56, 60, 70])
+@pytest.mark.parametrize("length", [40, 56, 58])
 def test_names_that_would_be_one_are_told_apart_however_long(length: int) -> None:
     long = "a" * length
-    names = [f"{long}__bb_2", f"{long}__bb", f"{long}.bb", f"{long}__bb_3", f"{long}__bb_{'x' * 9}"]
+    names = [f"{long}__bb_2", f"{long}__bb", f"{long}.bb", f"{long}__bb_3", f"{long}.bb_2"]
     tools = [{"name": each, "description": "", "parameters": {"type": "object"}} for each in names]
     known = ToolNames(chat_asked("hi", {"tools": tools}))
     made = [known.sent(each) for each in names]
@@ -315,8 +315,9 @@ def test_where_the_network_cuts_does_not_matter(kind: str, sizes: list[int]) -> 
 
 WORDS = st.sampled_from(
     ["choices", "delta", "message", "content", "tool_calls", "function", "arguments", "name", "index", "logprobs", "id",
-     "logprob", "seconds", "finish_reason", "usage", "error", "type", "output", "response", "text", "data", "embedding", "content_block",
-     "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta", "function_call"]
+     "logprob", "seconds", "finish_reason", "usage", "error", "type", "output", "response", "text", "data", "embedding",
+     "content_block", "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta",
+     "function_call"]
 )  # fmt: skip
 NUMBERS = st.integers(-9, 2**70) | st.just(10**400) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES: Any = st.recursive(

@@ -74,7 +74,10 @@ async def test_what_is_no_input_is_refused(monkeypatch: Patch, task: str, input:
 @pytest.mark.parametrize("billed", [{"seconds": -9}, {"seconds": 10**400}, {"seconds": "x"}, {}, None])
 async def test_a_length_that_is_none_is_that_of_the_sound(monkeypatch: Patch, billed: Any) -> None:
     body = {"text": "Hello.", "usage": billed}
-    async with asking(monkeypatch, says_json(body), tasks=["transcribe"], price={"second": 0.5}) as (model, _):
+    async with asking(monkeypatch, says_json(body), tasks=["transcribe"], price={"second": 0.5}) as (
+        model,
+        _,
+    ):
         reply_ = await model.infer(ModelRequest("transcribe", PCM))
         assert (reply_.usage.seconds, reply_.cost) == (2.0, 1.0)
 

@@ -19,9 +19,11 @@ from loom.router import Router
 from loom.router.budget import Budgets, Payer
 from loom.router.cache import Cache
 from loom.router.keep import ForgetfulKeep
+from loom.router.profiles import PROFILES
 from loom.runtime._config_build import build
 from loom.runtime.config import parse_project
 from loom.testing import VirtualClock, virtual_time
+from tests.router.backends import FakeModel, new_router
 
 PRICE = Price(million_in=100.0, million_out=1000.0)
 
@@ -130,6 +132,28 @@ async def test_what_is_remembered_asks_nobody_costs_nothing_and_says_so() -> Non
     ):
         with pytest.raises(BudgetExceeded):
             await router.ask(other)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("turns", ["policy", "model", ""])
+@virtual_time
+async def test_an_answer_on_its_way_when_the_policy_changes_is_not_remembered_under_the_new(
+    turns: str, streams: bool
+) -> None:
+    router = new_router(FakeModel("slow", [[5, "poor"]]), cache=Cache(VirtualClock()))
+    asked = ModelRequest("chat", "capital of France?")
+    under_way = asyncio.ensure_future(_streamed(router, asked) if streams else router.ask(asked))
+    await asyncio.sleep(1)
+    if turns == "policy":
+        router.policy = PROFILES["best"]
+    elif turns == "model":
+        router.add(FakeModel("better"))
+    await under_way
+    assert (await router.ask(asked)).backend.startswith("cache:") != bool(turns)
+
+
+async def _streamed(router: Router, asked: ModelRequest) -> Any:
+    return [item async for item in router.stream(asked)]
 
 
 @pytest.mark.parametrize("where", ['[loom]\ndata = "data"\n', ""], ids=["store", "file"])

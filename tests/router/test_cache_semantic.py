@@ -289,3 +289,14 @@ def test_the_cancelled_are_not_taken_for_failures() -> None:
 def test_a_threshold_that_lets_everything_through_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="threshold"):
         Semantic(alike, **wrong)
+
+
+async def test_what_is_to_be_forgotten_while_it_is_being_kept_is() -> None:
+    async def forgetting(texts: Sequence[str]) -> list[list[float]]:
+        cache.forget()
+        return await alike(texts)
+
+    cache = Cache(VirtualClock(), semantic=Semantic(forgetting))
+    assert not await cache.keep(chat("capital of France?"), SAID)
+    assert await cache.find(chat("capital of France?")) is None
+    assert cache.statistics()["entries"] == 0

@@ -42,6 +42,7 @@ class Call:
         "cost",
         "deadline",
         "decision",
+        "era",
         "escalated",
         "first_ms",
         "left",
@@ -74,6 +75,7 @@ class Call:
         self.first_ms: float | None = None
         self.stood = False
         self.without: list[str] = []
+        self.era = 0
 
     def seconds(self) -> float | None:
         """What is left of its time now, None without a limit."""

@@ -94,7 +94,9 @@ def _own(confidence: Callable[[object], object], output: object) -> float | None
     try:
         return _share(confidence(output))
     except Exception as error:  # noqa: BLE001 - a stranger's function: told in the log, and the next one is asked
-        log.warning("a model's confidence(output) failed (%s): nobody knows how sure it is", type(error).__name__)
+        log.warning(
+            "a model's confidence(output) failed (%s): nobody knows how sure it is", type(error).__name__
+        )
         return None
 
 

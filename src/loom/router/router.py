@@ -69,6 +69,7 @@ class Router:
         self.decisions = Decisions()
         self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner, signals)
         self._backends: dict[str, Backend] = {}
+        self._era = 0
         self._counsel = Counsel(self._backends, chance or Chance())
         for model in models:
             self.add(model)
@@ -82,8 +83,7 @@ class Router:
             self._parties.guard.know(backend.secrets)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
-        if self._parties.cache is not None:
-            self._parties.cache.forget()  # there may be a better answer now
+        self._turn()  # there may be a better answer now
 
     @property
     def policy(self) -> Policy:
@@ -96,6 +96,11 @@ class Router:
     @policy.setter
     def policy(self, policy: Policy) -> None:
         self._policy = policy.check()
+        self._turn()
+
+    def _turn(self) -> None:
+        """Forget the answers given until now, also those that are still on their way."""
+        self._era += 1
         if self._parties.cache is not None:
             self._parties.cache.forget()
 
@@ -250,7 +255,9 @@ class Router:
             if label != request.label:
                 request = replace(request, label=label)
             await _saved(guard, label)
-        return Call(request, policy, self._parties, began)
+        call = Call(request, policy, self._parties, began)
+        call.era = self._era
+        return call
 
     def _policy_for(self, request: ModelRequest) -> Policy:
         return profile_of(request.profile, self.profiles) if request.profile else self._policy
@@ -321,7 +328,9 @@ class Router:
         guard, cache = self._parties.guard, self._parties.cache
         if guard is not None:  # the thread holds the answer now, which is as confidential as the request
             await _saved(guard, guard.label(call.request.thread, call.request.label))
-        if cache is not None and reply is not None and call.request.cache and not call.stood:
+        if call.era != self._era or call.stood:
+            return  # of another policy, or for want of a better one
+        if cache is not None and reply is not None and call.request.cache:
             await cache.keep(call.request, reply)
 
 
