@@ -207,3 +207,35 @@ async def test_whatever_is_cancelled_nothing_stays_reserved_and_nothing_billed_i
     (line,) = budgets.report(now)
     assert line["reserved"] == 0
     assert line["used"] >= sum(cloud.billed.values()) / 1e6 - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "budget", "resets"),
+    [
+        ({"all": {"money": 1e-6}, "day": {"per": "day", "tokens": 300}}, "tokens", "day", True),
+        ({"all": {"money": 1e-6}, "day": {"per": ["agent", "day"], "calls": 0}}, "calls", "day", True),
+        ({"day": {"per": "day", "seconds": 0}, "all": {"tokens": 9_000}}, "seconds", "day", True),
+        (
+            {"talk": {"per": "thread", "tokens": 9}, "day": {"per": "day", "seconds": 1}},
+            "tokens",
+            "talk",
+            False,
+        ),
+    ],
+)
+@virtual_time
+async def test_a_refusal_says_which_budget_ran_out_of_what_and_when_there_is_a_new_one(
+    limits: dict[str, Any], kind: str, budget: str, resets: bool
+) -> None:
+    clock = VirtualClock()
+    free = FakeModel("free")
+    router = Router([free], budgets=Budgets(limits), clock=clock)
+    with pytest.raises(BudgetExceeded, match=f"budget '{budget}'") as caught:
+        await router.ask(ModelRequest("chat", "hello", agent="home", thread="t/child"))
+    error = caught.value
+    assert (error.kind, error.budget) == (kind, budget)
+    assert (error.resets_ms is not None) == resets
+    assert error.resets_ms is None or 0 < error.resets_ms - clock.now_ms() <= 86_400_000
+    others = [name for name in limits if name != budget]
+    assert not any(f"{name!r}" in str(error) for name in others)
+    assert not free.requests

@@ -55,6 +55,20 @@ class Remaining(NamedTuple):
     seconds: float | None = None
     budget: str = ""
 
+    def whose(self, kind: str) -> str:
+        """The name of the budget that has the least left of *kind*."""
+        return self.budget
+
+
+class Left(Remaining):
+    """The same where several budgets hold: *names* says by kind which of them has the least left."""
+
+    names: Mapping[str, str]
+
+    def whose(self, kind: str) -> str:
+        """The name of the budget that has the least left of *kind*."""
+        return self.names.get(kind, self.budget)
+
 
 UNLIMITED = Remaining()
 

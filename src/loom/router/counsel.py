@@ -11,6 +11,7 @@ from loom.errors import BudgetExceeded, Deferred, LoomError, ModelError, RouteRe
 from loom.models import Decision
 from loom.models.decision import Route
 from loom.router.backend import Backend
+from loom.router.budget import Spend
 from loom.router.call import Call, named
 from loom.router.expectation import believed
 from loom.router.facts import EMPTY, Facts
@@ -69,8 +70,24 @@ class Counsel:
         if decision.order and decision.route is not Route.DROP:
             return None
         if decision.rule == "cost.budget":
-            return BudgetExceeded(self._words(call), budget=call.left.budget, kind=_short(call))
+            return self._exceeded(call)
         return RouteRefused(self._words(call), decision)
+
+    def _exceeded(self, call: Call) -> BudgetExceeded:
+        """That a budget has too little left: which, of what, and until when, as the budgets themselves say."""
+        words = self._words(call)
+        why = getattr(call.parties.budgets, "short", None)  # others than ours may not say
+        for each in call.decision.verdicts:
+            if why is None or each.rule != "cost.budget" or each.backend not in self._backends:
+                continue
+            least = max((each.latency_ms or 0.0) / 1000, 1e-6)
+            asked = Spend.at(self._backends[each.backend].price, call.size.usage, least)
+            short = why(call.payer, asked, call.parties.clock.now_ms())
+            if short is not None:
+                told = f"{words}; {short}"
+                return BudgetExceeded(told, budget=short.budget, kind=short.kind, resets_ms=short.resets_ms)
+        kind = _short(call)
+        return BudgetExceeded(words, budget=call.left.whose(kind), kind=kind)
 
     async def _expected(self, call: Call, facts: Sequence[Facts]) -> Sequence[Facts]:
         """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
