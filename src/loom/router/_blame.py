@@ -60,15 +60,17 @@ def another_may_help(error: Exception) -> bool:
     """Whether *error* is one of the backend: a request that is wrong itself is wrong everywhere.
 
     A key that is not accepted, a quota that is used up, a context that is too short are one backend's; what may not be
-    asked again and has no status is taken to be the request's.
+    asked again and has no status, although it was sent, is taken to be the request's.
     """
     if not isinstance(error, BackendFailed) or error.retryable or isinstance(error, ContextExceeded):
+        return True
+    if not error.sent:
         return True
     return error.status not in (0, *_CLIENTS)
 
 
 def _failed(error: BackendFailed) -> Blame:
-    unbilled = error.status >= 400
+    unbilled = error.status >= 400 or not error.sent
     well = error.status in _CLIENTS or isinstance(error, ContextExceeded)
     rest = _pause(error.retry_after)
     if rest is not None:
