@@ -10,7 +10,8 @@ import pytest
 
 from loom.errors import ConfigError
 from loom.event import Confidentiality
-from loom.router.profiles import PROFILES, profile_of
+from loom.router import Router
+from loom.router.profiles import PROFILES, choose, profile_of
 from loom.router.settings import Settings, read_settings
 from loom.runtime._config_places import line_of, places
 
@@ -251,6 +252,26 @@ def test_what_the_table_bounds_is_bound_in_every_profile() -> None:
         assert (profile.max_latency_ms, profile.redact) == (3000, "always"), name
         assert [rule.name for rule in profile.rules] == ["never"], name
         profile.check()
+
+
+@pytest.mark.parametrize("asks", ["route = 'cloud'", "backends = ['gpt']"])
+def test_a_rule_that_sends_elsewhere_is_no_reason_not_to_go_private(asks: str) -> None:
+    rules = f"[[router.rules]]\nname = 'up'\nwhen = {{ keywords = ['poem'] }}\n{asks}\n"
+    stays = "[[router.rules]]\nname = 'never'\nwhen = { keywords = ['bomb'] }\nrefuse = true\n"
+    found = read(f"[router]\n{rules}{stays}")
+    router = Router()
+    router.profiles |= found.profiles
+    for name in found.profiles:
+        assert choose(router, name)
+        assert [rule.name for rule in router.policy.rules] == (["up"] if name != "private" else []) + [
+            "never"
+        ]
+
+
+def test_two_rules_that_a_profile_brings_together_are_told_when_the_file_is_read() -> None:
+    rule = "[[{0}.rules]]\nname = 'a'\nroute = 'local'\nwhen = {{ keywords = ['{1}'] }}\n"
+    said = wrong("[router]\n" + rule.format("router", "x") + rule.format("router.profiles.night", "y"))
+    assert said == ("loom.toml:6: rule 'a' and loom.toml:2: rule 'a' have one name; give one of them another")
 
 
 def test_the_profile_that_it_begins_with_binds_no_other() -> None:

@@ -26,13 +26,20 @@ def check_policy(policy: Policy, backends: Sequence[str] | None) -> None:
 def check_places(policy: Policy, models: Mapping[str, object]) -> None:
     """Raise ConfigError for a rule that asks only those elsewhere for what may not leave; *models* are tables."""
     for rule in policy.rules:
-        if not rule.backends or not all(_elsewhere(models.get(name)) for name in rule.backends):
+        if not rule.backends or not leads_away(rule, models):
             continue
         asks = f"{named(rule)} asks {', '.join(rule.backends)}, which is not on this device"
         if not policy.remote:
             raise ConfigError(f"{asks}, but {at(policy, 'remote')}: nothing may leave")
         if (rule.when.label or 0) >= Confidentiality.LOCAL_ONLY:
             raise ConfigError(f"{asks}, for local-only data; it never leaves this device")
+
+
+def leads_away(rule: Rule, models: Mapping[str, object]) -> bool:
+    """Whether *rule* asks nobody on this device, as far as the tables of *models* say."""
+    if rule.backends:
+        return all(_elsewhere(models.get(name)) for name in rule.backends)
+    return rule.route == "cloud"
 
 
 def _elsewhere(table: object) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from loom.errors import ConfigError
 from loom.privacy.detectors import CORE, EXTRA
-from loom.router._policy_check import check_places
+from loom.router._policy_check import check_places, leads_away
 from loom.router._rule_tables import read_rules
 from loom.router.budget import Limit, clocks, read_limits
 from loom.router.facts import EMPTY, empty
@@ -87,7 +87,8 @@ def read_settings(table: Mapping[str, Any], at: At, backends: Collection[str] | 
         _check_keys(values, {"profile": str, **SETTINGS}, ("router", "profiles", name), at)
         profiles[name] = _policy(values, ("router", "profiles", name), at, profiles, backends)
     policy = _policy(table, ("router",), at, profiles, backends)
-    profiles = {name: _bound(each, policy, table) for name, each in profiles.items()}
+    models = backends if isinstance(backends, Mapping) else EMPTY
+    profiles = {name: _bound(each, policy, table, models).check() for name, each in profiles.items()}
     profiles[policy.name] = policy  # what the file says of the profile it begins with stays so
     return Settings(
         policy, profiles, _limits(table.get("budgets", {}), at), _cache(table.get("cache", False), at),
@@ -149,9 +150,13 @@ def _policy(
     return policy
 
 
-def _bound(profile: Policy, policy: Policy, table: Mapping[str, Any]) -> Policy:
-    """*profile* within what [router] itself says: naming another profile must not loosen that."""
-    tighter: dict[str, Any] = {"rules": (*policy.rules, *profile.rules)} if "rules" in table else {}
+def _bound(profile: Policy, policy: Policy, table: Mapping[str, Any], models: Mapping[str, object]) -> Policy:
+    """*profile* within what [router] itself says: naming another profile must not loosen that.
+
+    Where nothing leaves nobody follows a rule that asks others than this device: such requests stay here.
+    """
+    rules = [each for each in policy.rules if profile.remote or not leads_away(each, models)]
+    tighter: dict[str, Any] = {"rules": (*rules, *profile.rules)} if "rules" in table else {}
     for name, key in (("max_cost", "max_cost"), ("max_latency", "max_latency_ms")):
         if name in table:
             own = getattr(profile, key)
