@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from math import inf, nan
 from typing import Any
@@ -59,6 +60,19 @@ async def test_a_pause_that_makes_no_sense_leaves_nothing_taken(said: Any) -> No
     assert budgets.remaining(ME, 0).calls == 8
     until = router.statistics()["cloud"]["open_until_ms"]
     assert until is None or until <= router._parties.clock.now_ms() + 3_600_000
+
+
+@pytest.mark.parametrize("said", [0.0, -1.0, None])
+@virtual_time
+async def test_who_may_be_asked_again_at_once_turns_nobody_away(said: float | None) -> None:
+    busy = BackendFailed("cloud is busy", status=429, retry_after=said)
+    far = cloud(script=[busy, [5, "hello"]])
+    router = new_router(far)
+    with pytest.raises(BackendFailed):
+        await router.ask(asked())
+    replies = await asyncio.gather(*(router.ask(asked()) for _ in range(3)))
+    assert [each.backend for each in replies] == ["cloud"] * 3
+    assert far.most == 3
 
 
 @pytest.mark.parametrize("name", ["timeout", "max_cost", "min_quality"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import NamedTuple
 
 from loom.errors import (
@@ -80,7 +79,7 @@ def _failed(error: BackendFailed) -> Blame:
 
 
 def _pause(asked: object) -> float | None:
-    """The seconds that a backend wants to be left alone, an hour at most; None for what is no time."""
-    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked <= inf:
+    """The seconds that a backend wants to be left alone, an hour at most; None for none at all, and what is no time."""
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked > 0:
         return None
-    return min(max(asked, 0.0), LONGEST_REST)
+    return min(asked, LONGEST_REST)
