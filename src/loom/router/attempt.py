@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, NotRedacted
+from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, NotRedacted, RouteRefused
 from loom.event import Confidentiality
 from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
@@ -185,6 +185,10 @@ class Attempt:
         if guard is not None:
             label = guard.label(request.thread, label)  # the thread may have seen more while this one waited
         if not backend.here:
+            if not call.leaves(request):  # it was decided, and stood in line, when something might
+                raise RouteRefused(
+                    f"{backend.name!r} is not asked: the policy lets nothing leave this device now"
+                )
             verdict = call.decision.verdict(backend.name)
             wanted = (
                 label.confidentiality > Confidentiality.PUBLIC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -33,6 +33,10 @@ class Tried(NamedTuple):
     cost: float = 0.0
 
 
+def _whatever(request: ModelRequest) -> bool:
+    return True
+
+
 class Call:
     """A request with its label, its deadline (loop time), the decision, and the sum of what its tries took."""
 
@@ -45,6 +49,7 @@ class Call:
         "era",
         "escalated",
         "first_ms",
+        "leaves",
         "left",
         "parties",
         "payer",
@@ -76,6 +81,7 @@ class Call:
         self.stood = False
         self.without: list[str] = []
         self.era = 0
+        self.leaves: Callable[[ModelRequest], bool] = _whatever
 
     def seconds(self) -> float | None:
         """What is left of its time now, None without a limit."""

@@ -256,11 +256,16 @@ class Router:
                 request = replace(request, label=label)
             await _saved(guard, label)
         call = Call(request, policy, self._parties, began)
-        call.era = self._era
+        call.era, call.leaves = self._era, self._leaves
         return call
 
     def _policy_for(self, request: ModelRequest) -> Policy:
         return profile_of(request.profile, self.profiles) if request.profile else self._policy
+
+    def _leaves(self, request: ModelRequest) -> bool:
+        """Whether anything may leave this device by the policy that *request* follows now."""
+        policy = self.profiles.get(request.profile, self._policy) if request.profile else self._policy
+        return policy.remote
 
     async def _remembered(self, call: Call) -> ModelReply | None:
         """The answer that was given before."""
