@@ -87,6 +87,11 @@ class Call:
         """What is left of its time now, None without a limit."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
 
+    def patience(self) -> float | None:
+        """Until when (loop time) what only helps may take: half of what is left is for the answer; None: no limit."""
+        left = self.seconds()
+        return None if left is None else asyncio.get_running_loop().time() + left / 2
+
     @property
     def cap(self) -> float | None:
         """The most money that all tries together may cost, None without a limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,23 +94,29 @@ class Counsel:
         """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
         assert call.parties.learner is not None
         try:
-            expected = await call.parties.learner.expect(call.request, [each.name for each in facts])
-        except LoomError as error:  # what it embeds with is a model too; without it the priors have to do
-            self._do_without("learner", call, error)
+            async with asyncio.timeout_at(call.patience()):
+                expected = await call.parties.learner.expect(call.request, [each.name for each in facts])
+        except (
+            LoomError,
+            TimeoutError,
+        ) as error:  # what it embeds with is a model too: the priors have to do
+            self.do_without("learner", call, named(error))
             return facts
         return [believed(each, expected.get(each.name)) for each in facts]
 
     async def _signals(self, call: Call) -> Mapping[str, Any]:
         assert call.parties.signals is not None
         try:
-            return await call.parties.signals(call.request)
-        except LoomError as error:  # they come of models too; rules that look at them do not hold then
-            self._do_without("signals", call, error)
+            async with asyncio.timeout_at(call.patience()):
+                return await call.parties.signals(call.request)
+        except (LoomError, TimeoutError) as error:  # they come of models too; rules on them do not hold then
+            self.do_without("signals", call, named(error))
             return EMPTY
 
-    def _do_without(self, what: str, call: Call, error: LoomError) -> None:
+    def do_without(self, what: str, call: Call, why: str) -> None:
+        """*what* is of no help to *call*."""
         self.without[what] += 1
-        call.without.append(f"{what}: {named(error)}")
+        call.without.append(f"{what}: {why}")
 
     def _words(self, call: Call) -> str:
         request, decision = call.request, call.decision

@@ -126,7 +126,7 @@ class Router:
 
     @property
     def without(self) -> Mapping[str, int]:
-        """How often "learner" or "signals" failed, and a decision was made without."""
+        """How often "learner", "signals" or "cache" failed, or took too long, and it was done without."""
         return dict(self._counsel.without)
 
     @property
@@ -272,7 +272,12 @@ class Router:
         cache, request = self._parties.cache, call.request
         if cache is None or not request.cache:
             return None
-        found = await cache.find(request)
+        found = None
+        try:
+            async with asyncio.timeout_at(call.patience()):
+                found = await cache.find(request)
+        except TimeoutError:  # what embeds is a model too
+            self._counsel.do_without("cache", call, "it took too long")
         if found is None or (request.stream and request.task != CHAT):
             return None
         now_ms = self._parties.clock.now_ms()
@@ -336,7 +341,11 @@ class Router:
         if call.era != self._era or call.stood:
             return  # of another policy, or for want of a better one
         if cache is not None and reply is not None and call.request.cache:
-            await cache.keep(call.request, reply)
+            try:
+                async with asyncio.timeout_at(call.patience()):
+                    await cache.keep(call.request, reply)
+            except TimeoutError:  # the answer is there
+                self._counsel.do_without("cache", call, "it took too long")
 
 
 def _manner(call: Call, order: list[Backend]) -> Manner:
