@@ -70,7 +70,7 @@ class Attempt:
         async with self:
             request = self._outgoing()
             restoring = _Items(self._outbound)
-            self._meter.piecewise = True
+            self._meter.piecewise = not request.options.get("tools")  # calls come in no pieces that are seen
             async with aclosing(self.backend.model.stream(request)) as items:
                 while (item := await self._next(items)) is not _OVER:
                     self._arrived(item)
