@@ -243,7 +243,7 @@ class RemoteFailed(ActionFailed):
 
 
 class RemoteTooLarge(RemoteFailed):
-    """An answer, or a request, over the size limit; what was read of it was thrown away."""
+    """An answer, or a request, over the size limit; what was read of it is gone."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=False)
@@ -266,11 +266,13 @@ class Deferred(RouteRefused):
 
 
 class BackendFailed(ModelFailed):
-    """A backend behind a network that cannot be reached, refused, or answered what cannot be used.
+    """A backend behind a network that cannot be reached, refused, or answered nonsense.
 
-    ``retryable`` says whether it, or another, may be asked again; ``status`` is the HTTP status, 0 without one;
-    ``retry_after`` the seconds it asked to be left alone, None without.
+    ``retryable``: it, or another, may be asked again; ``status`` is the HTTP status, 0 without one; ``retry_after`` the
+    seconds it asked to be left alone, None without; ``sent``: False where nothing was.
     """
+
+    sent = True
 
     def __init__(
         self, message: str, *, retryable: bool = True, status: int = 0, retry_after: float | None = None
@@ -280,7 +282,7 @@ class BackendFailed(ModelFailed):
 
 
 class BackendTimeout(BackendFailed, TimeoutError):
-    """A backend that did not answer, or stopped answering, within its time."""
+    """A backend that did not answer, or not to the end, in its time."""
 
 
 class BudgetExceeded(ModelError):
@@ -296,7 +298,7 @@ class BudgetExceeded(ModelError):
 
 
 class NotRedacted(ModelError):
-    """Confidential data that cannot be redacted, so it may not leave this device."""
+    """Confidential data that cannot be redacted, so it stays on this device."""
 
 
 class BackendBusy(Overloaded, ModelError):

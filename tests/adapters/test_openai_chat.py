@@ -19,6 +19,7 @@ from loom.adapters._openai_responses import ResponsesWire
 from loom.adapters._openai_sounds import HearingWire, SpeakingWire
 from loom.adapters._openai_vectors import VectorsWire
 from loom.adapters._remote_model import _pieces, same_model
+from loom.adapters._tool_names import ToolNames
 from loom.errors import BackendFailed, ConfigError, ModelFailed
 from loom.models import ModelRequest, Usage
 from tests.adapters.model_server import HI, HI_EVENTS, calling, chat, chunk, completion, events, stream
@@ -85,6 +86,17 @@ def test_every_option_has_its_place() -> None:
     names = [each["function"]["name"] for each in body["tools"]]
     assert names[0] == "light__on"
     assert len(set(names)) == 2, "two tools never get one name"
+
+
+@pytest.mark.parametrize("length", [40, 56, 58])
+def test_names_that_would_be_one_are_told_apart_however_long(length: int) -> None:
+    long = "a" * length
+    names = [f"{long}__bb_2", f"{long}__bb", f"{long}.bb", f"{long}__bb_3", f"{long}.bb_2"]
+    tools = [{"name": each, "description": "", "parameters": {"type": "object"}} for each in names]
+    known = ToolNames(chat_asked("hi", {"tools": tools}))
+    made = [known.sent(each) for each in names]
+    assert [known.back(each) for each in made] == names
+    assert max(map(len, made)) <= 64
 
 
 def test_a_conversation_with_tools_is_written_as_they_want_it() -> None:
@@ -186,6 +198,7 @@ def test_probabilities_of_tokens_are_confidence() -> None:
             {"token": "b", "logprob": math.log(0.125)},
             7,
             {},
+            {"token": "c", "logprob": -(10**400)},
         ]
     }
     choices = [{"message": {"content": "ab"}, "logprobs": logs, "finish_reason": "stop"}]
@@ -302,10 +315,11 @@ def test_where_the_network_cuts_does_not_matter(kind: str, sizes: list[int]) -> 
 
 WORDS = st.sampled_from(
     ["choices", "delta", "message", "content", "tool_calls", "function", "arguments", "name", "index", "logprobs", "id",
-     "finish_reason", "usage", "error", "type", "output", "response", "text", "data", "embedding", "content_block",
-     "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta", "function_call"]
+     "logprob", "seconds", "finish_reason", "usage", "error", "type", "output", "response", "text", "data", "embedding",
+     "content_block", "response.completed", "content_block_delta", "message_start", "tool_use", "input_json_delta",
+     "function_call"]
 )  # fmt: skip
-NUMBERS = st.integers(-9, 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-9, 2**70) | st.just(10**400) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES: Any = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=3) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),

@@ -71,6 +71,17 @@ async def test_what_is_no_input_is_refused(monkeypatch: Patch, task: str, input:
         assert server.requests == []
 
 
+@pytest.mark.parametrize("billed", [{"seconds": -9}, {"seconds": 10**400}, {"seconds": "x"}, {}, None])
+async def test_a_length_that_is_none_is_that_of_the_sound(monkeypatch: Patch, billed: Any) -> None:
+    body = {"text": "Hello.", "usage": billed}
+    async with asking(monkeypatch, says_json(body), tasks=["transcribe"], price={"second": 0.5}) as (
+        model,
+        _,
+    ):
+        reply_ = await model.infer(ModelRequest("transcribe", PCM))
+        assert (reply_.usage.seconds, reply_.cost) == (2.0, 1.0)
+
+
 @pytest.mark.parametrize("body", [{}, {"text": None}, {"error": {"message": "x"}}])
 async def test_a_transcription_without_text_is_told(monkeypatch: Patch, body: Any) -> None:
     async with asking(monkeypatch, says_json(body), tasks=["transcribe"]) as (model, _):
@@ -142,6 +153,7 @@ async def test_vectors_come_in_the_order_of_their_texts(monkeypatch: Patch) -> N
 @pytest.mark.parametrize(
     "data",
     [[], [{"embedding": []}], [{"embedding": ["x"]}], [{"embedding": [True]}], [{"embedding": "AAAA"}], "x",
+     [{"embedding": [10**400]}],
      [{"embedding": [1]}, {"embedding": [1]}]],
 )  # fmt: skip
 async def test_vectors_that_are_none_are_told(monkeypatch: Patch, data: Any) -> None:

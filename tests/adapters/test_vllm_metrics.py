@@ -51,7 +51,8 @@ def test_another_model_of_the_same_server_does_not_count() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["vllm:num_requests_running NaN", "vllm:num_requests_running +Inf", "vllm:num_requests_running -1",
+    ["vllm:num_requests_running NaN", "vllm:num_requests_running 1e308\nvllm:num_requests_running 1e308",
+     "vllm:num_requests_running +Inf", "vllm:num_requests_running -1",
      "vllm:num_requests_running", "vllm:num_requests_running x",
      'vllm:num_requests_running{a="b} 1', "vllm:num_requests_running 1 2 3", "vllm:num_requests_running_x 1",
      "vllm:num_requests_running{" + 'a="b",' * 9999 + "} 1", "#vllm:num_requests_running 1", "<html>: 1"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -185,3 +186,22 @@ async def test_many_at_once_never_spend_more_than_there_is() -> None:
     assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
     assert 0 < len(far.requests) * 0.52 <= 10.0
     assert leftovers(router) == []
+
+
+@pytest.mark.parametrize(("options", "least", "most"), [({"tools": [{"name": "t"}]}, 100, 200), ({}, 0, 20)])
+@virtual_time
+async def test_a_stream_with_tools_that_is_left_counts_as_reserved_for_nobody_saw_its_calls(
+    options: dict[str, Any], least: int, most: int
+) -> None:
+    far = cloud(script=["a b c d"], pause=1.0)
+    far.features = frozenset({"tools"})  # type: ignore[attr-defined]  # models may have them
+    budgets = Budgets([Limit("all", tokens=1_000)])
+    router = new_router(far, budgets=budgets)
+    async with aclosing(router.stream(asked(options={"max_tokens": 100, **options}))) as items:
+        await anext(items)
+    left = budgets.remaining(Payer(), 0).tokens
+    assert left is not None
+    assert least <= 1_000 - left <= most
+    full = [each async for each in router.stream(asked(options={"max_tokens": 100, **options}))]
+    assert full[-1]["done"]
+    assert left - (budgets.remaining(Payer(), 0).tokens or 0) <= 20  # it said what it took

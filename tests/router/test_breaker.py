@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
@@ -90,6 +90,21 @@ def test_a_rest_of_a_year_is_an_hour() -> None:
     assert permit is not None
     breaker.rest(permit, 365 * 86_400_000, 0)
     assert breaker.open_until_ms == 3_600_000
+
+
+@given(opened=st.integers(0, 10**6), later=st.integers(0, 10**6), back=st.integers(0, 10**6))
+def test_a_clock_that_is_set_back_makes_no_pause_longer(opened: int, later: int, back: int) -> None:
+    breaker, resting = Breaker(LIMITS), Breaker(LIMITS)
+    failed(breaker, 3, opened)
+    permit = resting.admit(opened)
+    assert permit is not None
+    resting.rest(permit, opened + 10_000, opened)
+    now = opened + later - back
+    for each, pause in ((breaker, 100), (resting, 1_000)):
+        until = each.look(now)
+        assert until is not None
+        assert until - now <= pause
+        assert each.admit(now + pause) is not None
 
 
 def test_a_result_from_before_it_opened_changes_nothing() -> None:

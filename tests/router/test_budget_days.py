@@ -44,17 +44,18 @@ def test_a_day_begins_at_midnight_of_its_zone_not_of_utc() -> None:
 
 
 @pytest.mark.parametrize("order", [("day", "ever"), ("ever", "day")])
-def test_what_is_left_says_when_there_is_more_unless_another_budget_is_spent_for_good(
+def test_a_refusal_says_when_there_is_more_unless_another_budget_is_spent_for_good(
     order: tuple[str, ...],
 ) -> None:
-    day = Budgets(ONE)
-    assert day.remaining(ME, NOON).resets_ms == NOON + DAY // 2
+    ask = Spend(calls=1)
     tables = {**ONE, "ever": {"per": "total", "calls": 1}}
-    both = Budgets({name: tables[name] for name in order})
-    assert fits(both, NOON)
-    assert both.remaining(ME, NOON).resets_ms is None
-    assert both.remaining(ME, NOON + DAY).resets_ms is None
-    assert Budgets({"ever": tables["ever"]}).remaining(ME, NOON).resets_ms is None
+    for names, resets_ms in ((("day",), NOON + DAY // 2), (("ever",), None), (order, None)):
+        budgets = Budgets({name: tables[name] for name in names})
+        assert budgets.short(ME, ask, NOON) is None
+        assert fits(budgets, NOON)
+        short = budgets.short(ME, ask, NOON)
+        assert short is not None
+        assert short.resets_ms == resets_ms
 
 
 @pytest.mark.parametrize(

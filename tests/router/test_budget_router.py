@@ -19,9 +19,11 @@ from loom.router import Router
 from loom.router.budget import Budgets, Payer
 from loom.router.cache import Cache
 from loom.router.keep import ForgetfulKeep
+from loom.router.profiles import PROFILES
 from loom.runtime._config_build import build
 from loom.runtime.config import parse_project
 from loom.testing import VirtualClock, virtual_time
+from tests.router.backends import FakeModel, new_router
 
 PRICE = Price(million_in=100.0, million_out=1000.0)
 
@@ -132,6 +134,28 @@ async def test_what_is_remembered_asks_nobody_costs_nothing_and_says_so() -> Non
             await router.ask(other)
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("turns", ["policy", "model", ""])
+@virtual_time
+async def test_an_answer_on_its_way_when_the_policy_changes_is_not_remembered_under_the_new(
+    turns: str, streams: bool
+) -> None:
+    router = new_router(FakeModel("slow", [[5, "poor"]]), cache=Cache(VirtualClock()))
+    asked = ModelRequest("chat", "capital of France?")
+    under_way = asyncio.ensure_future(_streamed(router, asked) if streams else router.ask(asked))
+    await asyncio.sleep(1)
+    if turns == "policy":
+        router.policy = PROFILES["best"]
+    elif turns == "model":
+        router.add(FakeModel("better"))
+    await under_way
+    assert (await router.ask(asked)).backend.startswith("cache:") != bool(turns)
+
+
+async def _streamed(router: Router, asked: ModelRequest) -> Any:
+    return [item async for item in router.stream(asked)]
+
+
 @pytest.mark.parametrize("where", ['[loom]\ndata = "data"\n', ""], ids=["store", "file"])
 def test_what_a_project_spent_is_spent_after_a_restart(where: str, tmp_path: Path) -> None:
     text = where + '[router.budgets.all]\nagents = "cook"\nmoney = 0.05\n'
@@ -183,3 +207,35 @@ async def test_whatever_is_cancelled_nothing_stays_reserved_and_nothing_billed_i
     (line,) = budgets.report(now)
     assert line["reserved"] == 0
     assert line["used"] >= sum(cloud.billed.values()) / 1e6 - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "budget", "resets"),
+    [
+        ({"all": {"money": 1e-6}, "day": {"per": "day", "tokens": 300}}, "tokens", "day", True),
+        ({"all": {"money": 1e-6}, "day": {"per": ["agent", "day"], "calls": 0}}, "calls", "day", True),
+        ({"day": {"per": "day", "seconds": 0}, "all": {"tokens": 9_000}}, "seconds", "day", True),
+        (
+            {"talk": {"per": "thread", "tokens": 9}, "day": {"per": "day", "seconds": 1}},
+            "tokens",
+            "talk",
+            False,
+        ),
+    ],
+)
+@virtual_time
+async def test_a_refusal_says_which_budget_ran_out_of_what_and_when_there_is_a_new_one(
+    limits: dict[str, Any], kind: str, budget: str, resets: bool
+) -> None:
+    clock = VirtualClock()
+    free = FakeModel("free")
+    router = Router([free], budgets=Budgets(limits), clock=clock)
+    with pytest.raises(BudgetExceeded, match=f"budget '{budget}'") as caught:
+        await router.ask(ModelRequest("chat", "hello", agent="home", thread="t/child"))
+    error = caught.value
+    assert (error.kind, error.budget) == (kind, budget)
+    assert (error.resets_ms is not None) == resets
+    assert error.resets_ms is None or 0 < error.resets_ms - clock.now_ms() <= 86_400_000
+    others = [name for name in limits if name != budget]
+    assert not any(f"{name!r}" in str(error) for name in others)
+    assert not free.requests

@@ -14,7 +14,8 @@ from loom.errors import ConfigError
 from loom.event import Confidentiality, Label
 from loom.models.model import ModelReply, ModelRequest
 from loom.router.cache import Cache, Semantic
-from loom.testing import VirtualClock
+from loom.testing import VirtualClock, virtual_time
+from tests.router.backends import FakeModel, new_router
 
 SAID = ModelReply({"text": "Paris.", "stopped": "end"}, "cloud", 0.0, 1.0)
 
@@ -289,3 +290,37 @@ def test_the_cancelled_are_not_taken_for_failures() -> None:
 def test_a_threshold_that_lets_everything_through_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="threshold"):
         Semantic(alike, **wrong)
+
+
+async def test_what_is_to_be_forgotten_while_it_is_being_kept_is() -> None:
+    async def forgetting(texts: Sequence[str]) -> list[list[float]]:
+        cache.forget()
+        return await alike(texts)
+
+    cache = Cache(VirtualClock(), semantic=Semantic(forgetting))
+    assert not await cache.keep(chat("capital of France?"), SAID)
+    assert await cache.find(chat("capital of France?")) is None
+    assert cache.statistics()["entries"] == 0
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@virtual_time
+async def test_an_embedding_that_hangs_takes_no_more_than_half_of_the_time(streams: bool) -> None:
+    async def hangs(texts: Sequence[str]) -> list[list[float]]:
+        if "please" in texts[0]:
+            await asyncio.get_running_loop().create_future()
+        return await alike(texts)
+
+    model = FakeModel("here", [[1, "hello"]])
+    router = new_router(model, cache=Cache(VirtualClock(), semantic=Semantic(hangs)))
+
+    async def ask(text: str) -> Any:
+        request = chat(text, timeout=8.0)
+        return [each async for each in router.stream(request)][-1] if streams else await router.ask(request)
+
+    await ask("turn on the light")
+    began = asyncio.get_running_loop().time()
+    assert await ask("please switch on the light")
+    assert asyncio.get_running_loop().time() - began < 8.0
+    assert router.without == {"cache": 2}  # looking, and keeping
+    assert len(model.requests) == 2

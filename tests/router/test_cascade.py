@@ -41,7 +41,7 @@ async def test_who_is_sure_is_believed() -> None:
     assert not far.requests
 
 
-@pytest.mark.parametrize("unsure", [0.79, None, math.nan, 7, "0.9", True])
+@pytest.mark.parametrize("unsure", [0.79, None, math.nan, 7, "0.9", True, 10**400, -(10**400)])
 @virtual_time
 async def test_who_is_not_sure_or_does_not_say_is_not(unsure: Any) -> None:
     told = Told()
@@ -52,6 +52,20 @@ async def test_who_is_not_sure_or_does_not_say_is_not(unsure: Any) -> None:
     (outcome,) = told.of("outcome")
     assert outcome["escalated"] == ["here"]
     assert outcome["route"] == "hybrid"
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_a_models_own_confidence_that_fails_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def confidence(output: object) -> float:
+        raise ZeroDivisionError("secret words")
+
+    first = here("from here")
+    first.confidence = confidence  # type: ignore[attr-defined]  # models may have one
+    router = new_router(first, cloud(), policy=CASCADE)
+    assert (await router.ask(ASKED)).backend == "cloud"
+    assert "ZeroDivisionError" in caplog.text
+    assert "secret words" not in caplog.text
     assert leftovers(router) == []
 
 

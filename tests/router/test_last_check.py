@@ -14,6 +14,8 @@ from loom.errors import (
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelRequest
+from loom.router.policy import Policy
+from loom.router.profiles import PROFILES
 from loom.testing import virtual_time
 from tests.router.backends import SECRET, FakeGuard, FakeModel, Told, cloud, leftovers, new_router
 
@@ -129,3 +131,29 @@ async def test_the_key_of_a_backend_is_hidden_whenever_the_backend_or_the_guard_
         router.guard = FakeGuard()
     await router.ask(ModelRequest("chat", f"is {SECRET} the key?"))
     assert [SECRET in str(each.input) for each in far.requests] == [False]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("hybrid", ["off", "cascade", "hedged", "speculative"])
+@virtual_time
+async def test_who_stood_in_line_when_the_policy_became_private_does_not_leave(
+    hybrid: str, streams: bool
+) -> None:
+    far = cloud(script=[[5, "hello there"]], concurrency=1)
+    router = new_router(far, FakeModel("here", quality=0.6), policy=Policy(hybrid=hybrid))
+
+    async def ask(text: str, **more: Any) -> Any:
+        request = asked(input=text, **more)
+        return [each async for each in router.stream(request)] if streams else await router.ask(request)
+
+    first = asyncio.ensure_future(ask("one", route="cloud"))
+    await asyncio.sleep(1)
+    second = asyncio.ensure_future(ask("two", route="auto" if hybrid != "off" else "cloud", min_quality=None))
+    third = asyncio.ensure_future(ask("three", route="cloud", profile="best"))
+    await asyncio.sleep(1)
+    router.policy = PROFILES["private"]
+    await asyncio.gather(first, second, third, return_exceptions=True)
+    assert [each.input for each in far.requests] == ["one", "three"], "the second stayed here, or nowhere"
+    if hybrid == "off":
+        assert isinstance(second.exception(), RouteRefused)
+    assert leftovers(router) == []

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from loom.errors import ConfigError
 from loom.event import Confidentiality
-from loom.router.profiles import PROFILES, profile_of
+from loom.router import Router
+from loom.router.profiles import PROFILES, choose, profile_of
 from loom.router.settings import Settings, read_settings
 from loom.runtime._config_places import line_of, places
 
+MODELS = {"small": {"use": "llama"}, "gpt": {"use": "openai"}, "near": {"use": "vllm", "location": "local"}}
 
-def read(text: str, backends: tuple[str, ...] | None = ("small", "gpt")) -> Settings:
+
+def read(text: str, backends: Collection[str] | None = MODELS) -> Settings:
     lines = places(text)
     return read_settings(
         tomllib.loads(text)["router"], lambda path: f"loom.toml:{line_of(lines, path)}", backends
@@ -167,6 +171,10 @@ BOTH: dict[str, tuple[str, str, str]] = {
         '[router]\nrules = [{ name = "a", refuse = true, when = { tasks = ["x"] } }, { name = "a", refuse = true }]\n',
         "loom.toml:2: rule 'a'", "and loom.toml:2: rule 'a'",
     ),
+    "a rule to who is elsewhere and nothing leaves": (
+        '[router]\nprofile = "private"\n[[router.rules]]\nname = "up"\nbackends = ["gpt"]\n',
+        "loom.toml:3: rule 'up' asks gpt, which is not on this device", "loom.toml:2: remote = false",
+    ),
     "bounds that cross": (
         '[router]\n[[router.rules]]\nroute = "local"\n[router.rules.when]\nmin_tokens = 9\nmax_tokens = 5\n',
         "loom.toml:5: min_tokens = 9", "loom.toml:6: max_tokens = 5",
@@ -186,6 +194,29 @@ def test_two_that_contradict_each_other_are_told_with_both_lines(case: str) -> N
     message = wrong(text)
     assert one in message
     assert other in message
+
+
+def test_what_is_local_only_is_not_sent_to_those_elsewhere_by_a_rule() -> None:
+    when = "when = { label = 'local-only' }"
+    said = wrong(f"[router]\n[[router.rules]]\nname = 'x'\nbackends = ['gpt']\n{when}\n")
+    assert said.startswith("loom.toml:2: rule 'x' asks gpt, which is not on this device, for local-only data")
+    for fine in ("['small', 'gpt']", "['near']"):
+        assert read(f"[router]\n[[router.rules]]\nname = 'x'\nbackends = {fine}\n{when}\n").policy.rules
+    assert read(
+        "[router]\n[[router.rules]]\nbackends = ['gpt']\n", ("gpt",)
+    ).policy.rules  # who knows where that is
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[router.cache]\nthreshold = 5", "loom.toml:2: router.cache.threshold must be at most 1, not 5"),
+        ("[router.cache]\nttl = inf", "loom.toml:2: router.cache.ttl must be at most"),
+        ("[router]\nmax_latency = -2", "loom.toml:2: max_latency = -2.0: it must be a number, 0 or more"),
+    ],
+)
+def test_a_bound_is_told_as_it_is_written(text: str, message: str) -> None:
+    assert wrong(text).startswith(message)
 
 
 def test_a_profile_is_found_by_its_name_alone() -> None:
@@ -221,6 +252,26 @@ def test_what_the_table_bounds_is_bound_in_every_profile() -> None:
         assert (profile.max_latency_ms, profile.redact) == (3000, "always"), name
         assert [rule.name for rule in profile.rules] == ["never"], name
         profile.check()
+
+
+@pytest.mark.parametrize("asks", ["route = 'cloud'", "backends = ['gpt']"])
+def test_a_rule_that_sends_elsewhere_is_no_reason_not_to_go_private(asks: str) -> None:
+    rules = f"[[router.rules]]\nname = 'up'\nwhen = {{ keywords = ['poem'] }}\n{asks}\n"
+    stays = "[[router.rules]]\nname = 'never'\nwhen = { keywords = ['bomb'] }\nrefuse = true\n"
+    found = read(f"[router]\n{rules}{stays}")
+    router = Router()
+    router.profiles |= found.profiles
+    for name in found.profiles:
+        assert choose(router, name)
+        assert [rule.name for rule in router.policy.rules] == (["up"] if name != "private" else []) + [
+            "never"
+        ]
+
+
+def test_two_rules_that_a_profile_brings_together_are_told_when_the_file_is_read() -> None:
+    rule = "[[{0}.rules]]\nname = 'a'\nroute = 'local'\nwhen = {{ keywords = ['{1}'] }}\n"
+    said = wrong("[router]\n" + rule.format("router", "x") + rule.format("router.profiles.night", "y"))
+    assert said == ("loom.toml:6: rule 'a' and loom.toml:2: rule 'a' have one name; give one of them another")
 
 
 def test_the_profile_that_it_begins_with_binds_no_other() -> None:

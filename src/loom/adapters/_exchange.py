@@ -55,13 +55,13 @@ class Exchange:
         """The body as it comes; raises BackendTimeout, BackendFailed when it is cut, compressed, or over the limit."""
         most, size = self._bounds.response, 0
         if self.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-            raise BackendFailed(f"{self.who} answered compressed, which was not asked for", retryable=False)
+            what = f"{self.who} answered compressed, which was not asked for"
+            raise BackendFailed(what, retryable=False, status=self.status)
         while (chunk := await self._next()) is not None:
             size += len(chunk)
             if size > most:
-                raise BackendFailed(
-                    f"{self.who} answered more than the limit of {most:,} bytes", retryable=False
-                )
+                what = f"{self.who} answered more than the limit of {most:,} bytes"
+                raise BackendFailed(what, retryable=False, status=self.status)
             yield chunk
 
     async def read(self) -> bytes:
@@ -69,7 +69,7 @@ class Exchange:
         told, most = self.headers.get("content-length", ""), self._bounds.response
         if told.isascii() and told.isdecimal() and int(told[:19]) > most:
             what = f"{self.who} answers {told[:19]} bytes, over the limit of {most:,}"
-            raise BackendFailed(what, retryable=False)
+            raise BackendFailed(what, retryable=False, status=self.status)
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def head(self, size: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +13,8 @@ from loom.errors import BackendFailed, RemoteFailed
 
 DEEPEST = 64
 """Levels of nesting that are taken of a backend's JSON."""
+
+LARGEST = sys.float_info.max
 
 LARGE = 1 << 20
 """Bytes of JSON from which on it is read and written in a thread, for the sake of everybody else on the loop."""
@@ -40,10 +42,10 @@ def count(value: object) -> int:
 
 
 def number(value: object) -> float | None:
-    """*value* if it is a finite number, otherwise None."""
+    """*value* if it is a finite number, otherwise None; JSON has whole numbers that are larger than any float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if -LARGEST <= value <= LARGEST else None
 
 
 def read_object(content: bytes | str, who: str) -> Mapping[str, Any]:

@@ -68,13 +68,19 @@ class Connection:
         self._stream = stream
 
 
+def unsent(error: BackendFailed) -> BackendFailed:
+    """*error*, before which nothing of the request was sent: nobody bills it."""
+    error.sent = False
+    return error
+
+
 def failed(who: str, error: Exception, when: str) -> BackendFailed:
     """The typed error for one of httpx, whose own words are not shown: they may hold what was sent."""
     httpx = _httpx()
-    if isinstance(error, httpx.TimeoutException):
-        return BackendTimeout(f"{who} could not be connected to in time")
+    if isinstance(error, httpx.TimeoutException):  # no other is ever set
+        return unsent(BackendTimeout(f"{who} could not be connected to in time"))
     if isinstance(error, httpx.ConnectError):
         hint = "; its certificate was refused" if "CERTIFICATE" in str(error) else ""
-        return BackendFailed(f"{who} cannot be connected to{hint}")
+        return unsent(BackendFailed(f"{who} cannot be connected to{hint}"))
     retryable = not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)
     return BackendFailed(f"{who} failed {when}: {type(error).__name__}", retryable=retryable)

@@ -18,7 +18,7 @@ from typing import Any
 from loom.adapters._egress import Address, Rules, Target, classify
 from loom.adapters._exchange import Bounds, Exchange, late
 from loom.adapters._http_client import _httpx
-from loom.adapters._kept_connection import CONNECT, Connection, Stale, failed
+from loom.adapters._kept_connection import CONNECT, Connection, Stale, failed, unsent
 from loom.adapters._model_call import Call
 from loom.adapters._pinned import Resolve, look_up, pin
 from loom.adapters._secrets import Credentials
@@ -69,7 +69,7 @@ class ModelHttp:
         """
         self._check(call)
         if not timeout > 0:
-            raise BackendTimeout(f"{self.who}: no time is left, so nothing was sent")
+            raise unsent(BackendTimeout(f"{self.who}: no time is left, so nothing was sent"))
         begun = _now()
         deadline = begun + min(timeout, LONGEST)
         async with self._place(deadline):
@@ -107,9 +107,8 @@ class ModelHttp:
             raise Closed(f"{self.who} is closed")
         if len(call.body) > self.bounds.request:
             size, most = len(call.body), self.bounds.request
-            raise BackendFailed(
-                f"{self.who}: a request of {size:,} bytes is over the limit of {most:,}", retryable=False
-            )
+            what = f"{self.who}: a request of {size:,} bytes is over the limit of {most:,}"
+            raise unsent(BackendFailed(what, retryable=False))
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # what was opened on a loop that is gone is gone with it
             self._loop, self._kept, self._tasks, self._timer = loop, [], set(), None
@@ -118,13 +117,13 @@ class ModelHttp:
     @asynccontextmanager
     async def _place(self, deadline: float) -> AsyncIterator[None]:
         if self._waiting >= self.bounds.waiting:
-            raise BackendFailed(f"{self.who}: {self._waiting} requests wait for it already")
+            raise unsent(BackendFailed(f"{self.who}: {self._waiting} requests wait for it already"))
         self._waiting += 1
         try:
             async with asyncio.timeout_at(deadline):
                 await self._places.acquire()
         except TimeoutError:
-            raise BackendTimeout(f"{self.who}: the request's time ran out while it waited") from None
+            raise unsent(BackendTimeout(f"{self.who}: the request's time ran out while it waited")) from None
         finally:
             self._waiting -= 1
         try:
@@ -143,7 +142,7 @@ class ModelHttp:
             raise late(self.who, deadline, patience) from None
         except (EgressRefused, RemoteFailed) as error:
             retryable = isinstance(error, RemoteFailed) and error.retryable
-            raise BackendFailed(f"{self.who}: {error}", retryable=retryable) from None
+            raise unsent(BackendFailed(f"{self.who}: {error}", retryable=retryable)) from None
         return Exchange(self.who, connection, response, self.bounds, (deadline, patience))
 
     async def _send(self, call: Call) -> tuple[Connection, Any]:

@@ -73,7 +73,8 @@ class HearingTalk:
         heard: dict[str, Any] = {"text": said["text"].strip(), "seconds": length}
         if text(said.get("language")):
             heard["language"] = said["language"]
-        return Answer(heard, counted._replace(seconds=number(billed.get("seconds")) or length))
+        seconds = max(number(billed.get("seconds")) or 0.0, 0.0) or length
+        return Answer(heard, counted._replace(seconds=seconds))
 
     def reader(self) -> Reader:
         """Nothing: it comes whole, so it raises BackendFailed."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from loom.adapters._chat_answer import PER_TOKEN
-from loom.adapters._json_fields import encode, fields, read_object, rows, text, whole
+from loom.adapters._json_fields import LARGEST, encode, fields, read_object, rows, text, whole
 from loom.adapters._model_call import Answer, Call, Reader
 from loom.adapters._model_errors import Peer
 from loom.adapters._openai_chat import JSON, usage
@@ -76,7 +75,7 @@ class VectorsTalk:
 
     def _vector(self, value: object) -> list[float]:
         numbers = rows(value)
-        good = all(type(each) in (int, float) and math.isfinite(each) for each in numbers)
+        good = all(type(each) in (int, float) and -LARGEST <= each <= LARGEST for each in numbers)
         if not numbers or not good:
             raise BackendFailed(f"{self.peer.name} answered a vector that is none")
         return [float(each) for each in numbers]

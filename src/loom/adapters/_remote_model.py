@@ -249,7 +249,7 @@ class RemoteModel:
         self._counts["other_model"] += 1
         if self.about.strict:
             what = f"{self.peer.name} was asked for {asked!r} and answered as {name!r}"
-            raise BackendFailed(what, retryable=False)
+            raise BackendFailed(what, retryable=False, status=exchange.status)
         return {**output, "other_model": name}, name
 
 
@@ -300,7 +300,8 @@ async def _pieces(exchange: Exchange, reader: Reader) -> AsyncGenerator[str, Non
             if piece := reader.take(message):
                 yield piece
     except RemoteTooLarge as error:
-        raise BackendFailed(f"{exchange.who}: {error}", retryable=False) from None
+        what = f"{exchange.who}: {error}"
+        raise BackendFailed(what, retryable=False, status=exchange.status) from None
 
 
 def same_model(asked: str, told: str) -> bool:

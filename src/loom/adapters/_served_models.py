@@ -62,6 +62,7 @@ class ServedModels:
                 await self.look(min(timeout, LOOK))
             except BackendFailed as error:
                 if error.status not in (404, 405, 501) and error.retryable:
+                    error.sent = False  # the question for its models was, the request was not
                     raise
                 self._again = asyncio.get_running_loop().time() + AGAIN
         return self.names[0] if self.names else ""

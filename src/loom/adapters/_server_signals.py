@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from loom.adapters._json_fields import off_loop
 from loom.adapters._model_call import Call
 from loom.adapters._model_http import ModelHttp
 from loom.adapters._vllm_metrics import read_metrics
@@ -83,8 +84,12 @@ class ServerSignals:
         except BackendFailed:
             self._counts["failed_looks"] += 1
             return
-        self._load = read_metrics(content.decode("utf-8", "replace"), self._model)
+        self._load = await off_loop(len(content), _read, content, self._model)
         self._load_at = _now()
+
+
+def _read(content: bytes, model: str) -> Mapping[str, float]:
+    return read_metrics(content.decode("utf-8", "replace"), model)
 
 
 def _now() -> float:

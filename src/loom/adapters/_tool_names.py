@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from loom.adapters._chat_asked import Asked
 
+LONGEST = 64
+"""Characters of a name."""
+
 
 class ToolNames:
     """There and back: ``light.on`` is sent as ``light__on``, and two tools never get one name."""
@@ -13,9 +16,11 @@ class ToolNames:
         self._back: dict[str, str] = {}
         history = [call.name for turn in asked.turns for call in turn.calls]
         for name in dict.fromkeys([*(tool.name for tool in asked.tools), *history]):
-            sent = name.replace(".", "__")[:64]
+            sent = plain = name.replace(".", "__")[:LONGEST]
+            more = 1
             while sent in self._back:
-                sent = sent[:60] + "_" + str(len(self._back))
+                more += 1
+                sent = f"{plain[: LONGEST - 1 - len(str(more))]}_{more}"
             self._sent[name], self._back[sent] = sent, name
 
     def sent(self, name: str) -> str:

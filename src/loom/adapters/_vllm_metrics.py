@@ -6,7 +6,6 @@ and llama-server's names for the same are understood too.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -30,6 +29,9 @@ HIGHEST = {
     "sglang:token_usage": "kv_cache",
     "llamacpp:kv_cache_usage_ratio": "kv_cache",
 }
+WANTED = (*SUMS, *HIGHEST)
+LARGEST = 1e15
+"""No server has more requests than that."""
 
 
 def read_metrics(content: str, model: str = "") -> Mapping[str, float]:
@@ -53,7 +55,7 @@ def _rows(content: str) -> list[tuple[str, str, float]]:
     """Name, model and value of each line that is wanted."""
     found = []
     for line in content.split("\n", MOST_LINES)[:MOST_LINES]:
-        if line.startswith("#") or len(line) > LONGEST_LINE or ":" not in line:
+        if not line.startswith(WANTED) or len(line) > LONGEST_LINE:
             continue
         match = _LINE.match(line.rstrip("\r"))
         if match is None or (match[1] not in SUMS and match[1] not in HIGHEST):
@@ -70,4 +72,4 @@ def _value(word: str) -> float | None:
         value = float(word)
     except ValueError:
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= LARGEST else None

@@ -15,6 +15,8 @@ from loom.errors import (
     WorkerRefused,
 )
 
+LONGEST_REST = 3600.0
+"""Seconds that a backend is left alone because it asks for it, at most."""
 _CLIENTS = (400, 413, 415, 422)
 """Statuses of a server that is well and did not like the request."""
 
@@ -57,17 +59,27 @@ def another_may_help(error: Exception) -> bool:
     """Whether *error* is one of the backend: a request that is wrong itself is wrong everywhere.
 
     A key that is not accepted, a quota that is used up, a context that is too short are one backend's; what may not be
-    asked again and has no status is taken to be the request's.
+    asked again and has no status, although it was sent, is taken to be the request's.
     """
     if not isinstance(error, BackendFailed) or error.retryable or isinstance(error, ContextExceeded):
+        return True
+    if not error.sent:
         return True
     return error.status not in (0, *_CLIENTS)
 
 
 def _failed(error: BackendFailed) -> Blame:
-    unbilled = error.status >= 400
+    unbilled = error.status >= 400 or not error.sent
     well = error.status in _CLIENTS or isinstance(error, ContextExceeded)
-    if error.retry_after is not None:
-        return Blame("failed", rest=max(error.retry_after, 0.0), unbilled=unbilled)
+    rest = _pause(error.retry_after)
+    if rest is not None:
+        return Blame("failed", rest=rest, unbilled=unbilled)
     ok = True if well else False if error.retryable or error.status else None
     return Blame("failed", ok, late=isinstance(error, TimeoutError), unbilled=unbilled, remote=True)
+
+
+def _pause(asked: object) -> float | None:
+    """The seconds that a backend wants to be left alone, an hour at most; None for none at all, and what is no time."""
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked > 0:
+        return None
+    return min(asked, LONGEST_REST)

@@ -135,7 +135,7 @@ class Bounds(NamedTuple):
         if seconds is not None and not latency.p95 <= seconds * 1000:
             return (
                 "cost.budget",
-                f"p95 {_ms(latency.p95)}, and {_budget(self.budgets)} has {_ms(seconds * 1000)} left",
+                f"p95 {_ms(latency.p95)}, and {_budget(self.budgets, 'seconds')} has {_ms(seconds * 1000)} left",
             )
         return None
 
@@ -148,7 +148,7 @@ class Bounds(NamedTuple):
         elif self.cap is not None and not cost <= self.cap:
             return "cost.cap", f"about {cost:.4g}, and the request may cost {self.cap:.4g}"
         elif left.money is not None and not cost <= left.money:
-            return "cost.budget", f"about {cost:.4g}, and {_budget(left)} has {left.money:.4g} left"
+            return "cost.budget", f"about {cost:.4g}, and {_budget(left, 'money')} has {left.money:.4g} left"
         return self._spent()
 
     def _spent(self) -> Refusal | None:
@@ -156,12 +156,12 @@ class Bounds(NamedTuple):
         if left.tokens is not None and not tokens <= left.tokens:
             return (
                 "cost.budget",
-                f"about {tokens:,} tokens, and {_budget(left)} has {max(0, int(left.tokens)):,} left",
+                f"about {tokens:,} tokens, and {_budget(left, 'tokens')} has {max(0, int(left.tokens)):,} left",
             )
         if left.calls is not None and not left.calls >= 1:
-            return "cost.budget", f"{_budget(left)} has no calls left"
+            return "cost.budget", f"{_budget(left, 'calls')} has no calls left"
         if left.seconds is not None and not left.seconds > 0:
-            return "cost.budget", f"{_budget(left)} has no time left"
+            return "cost.budget", f"{_budget(left, 'seconds')} has no time left"
         return None
 
     def latency(self, facts: Facts) -> Quantiles | None:
@@ -206,5 +206,6 @@ def _ms(value: float) -> str:
     return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
 
 
-def _budget(left: Remaining) -> str:
-    return f"budget {left.budget!r}" if left.budget else "the budget"
+def _budget(left: Remaining, kind: str) -> str:
+    name = left.whose(kind)
+    return f"budget {name!r}" if name else "the budget"

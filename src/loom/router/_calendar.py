@@ -78,8 +78,6 @@ class Calendar:
 
     def ends_ms(self, now_ms: int) -> int:
         """When the next local day begins, Unix milliseconds: 23 to 25 hours after this one did where clocks are set."""
-        if self._known[1] <= now_ms < self._known[2]:
-            return self._known[2]
         low = now_ms // 1000
         today = self._day(low)
         high = low + 3 * DAY_S

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from loom.errors import BudgetExceeded
 from loom.router._account import Account, Key, key_of
 from loom.router._amounts import ZERO, Amounts, added, caps, counted, less, plain
 from loom.router._calendar import Calendar
-from loom.router._limits import UNLIMITED, Limit, Payer, Remaining, Spend
+from loom.router._limits import KINDS, UNLIMITED, Left, Limit, Payer, Remaining, Spend
 from loom.router._refusal import full, no_price, refusal
 
 _AGENTS = 1024  # agents whose limits are remembered
@@ -83,18 +84,18 @@ class Ledger:
         if not rules:
             return UNLIMITED
         left: list[float | None] = [None, None, None, None]
-        tightest, share, daily = "", 2.0, False
+        names: dict[str, str] = {}
+        tightest, share = "", 2.0
         for rule, taken in self._taken(rules, payer, now_ms):
             for kind, cap in rule.limited:
                 rest = max(cap - taken[kind], 0)
                 if (old := left[kind]) is None or plain(rest, kind) < old:
-                    left[kind] = plain(rest, kind)
+                    left[kind], names[KINDS[kind]] = plain(rest, kind), rule.limit.name
                 if (part := rest / cap if cap else 0.0) < share:
-                    tightest, share, daily = rule.limit.name, part, "day" in rule.limit.per
-                elif part == share:
-                    daily = daily and "day" in rule.limit.per
-        resets_ms = self.calendar.ends_ms(now_ms) if daily else None
-        return Remaining(left[0], left[1], left[2], left[3], tightest, resets_ms)
+                    tightest, share = rule.limit.name, part
+        found = Left(left[0], left[1], left[2], left[3], tightest)
+        found.names = names
+        return found
 
     def _taken(self, rules: Sequence[Rule], payer: Payer, now_ms: int) -> Iterator[tuple[Rule, Amounts]]:
         day = self.calendar.day(now_ms)
@@ -102,6 +103,23 @@ class Ledger:
             key = key_of(rule.limit, payer, day)
             account = None if key is None else self._known(key)
             yield rule, ZERO if account is None else account.taken
+
+    def short(self, payer: Payer, spend: Spend, now_ms: int) -> BudgetExceeded | None:
+        """Why *spend* does not fit now, by a budget that never comes back if there is one; nothing is held."""
+        asked, day = counted(spend), self.calendar.day(now_ms)
+        found = None
+        for rule in self.of_agent(payer.agent):
+            key = key_of(rule.limit, payer, day)
+            account = None if key is None else self._known(key)
+            taken, used = (ZERO, ZERO) if account is None else (account.taken, account.used)
+            kind = rule.short(taken, asked)
+            if kind is None:
+                continue
+            why = refusal(rule, key, kind, (asked, taken, used), self.calendar, now_ms)
+            if why.resets_ms is None:
+                return why
+            found = found or why
+        return found
 
     # --- holding and settling ------------------------------------------------------------------------------------
 

@@ -47,17 +47,27 @@ class Spend(NamedTuple):
 
 
 class Remaining(NamedTuple):
-    """What is left of each kind, None without a limit; *budget* is the name of the one with the least of it left.
-
-    *resets_ms* is when there is more of that (Unix milliseconds), None if never.
-    """
+    """What is left of each kind, None without a limit; *budget* is the name of the one with the least of it left."""
 
     money: float | None = None
     tokens: float | None = None
     calls: float | None = None
     seconds: float | None = None
     budget: str = ""
-    resets_ms: int | None = None
+
+    def whose(self, kind: str) -> str:
+        """The name of the budget that has the least left of *kind*."""
+        return self.budget
+
+
+class Left(Remaining):
+    """The same where several budgets hold: *names* says by kind which of them has the least left."""
+
+    names: Mapping[str, str]
+
+    def whose(self, kind: str) -> str:
+        """The name of the budget that has the least left of *kind*."""
+        return self.names.get(kind, self.budget)
 
 
 UNLIMITED = Remaining()

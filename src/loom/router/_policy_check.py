@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from loom.errors import ConfigError
@@ -12,6 +12,8 @@ from loom.router.rules import ALWAYS, Rule
 
 LIMITS = ("max_cost", "max_latency_ms")
 FLAGS = ("private_local", "remote")
+SERVERS = ("openai", "anthropic", "vllm")
+"""Models that are elsewhere unless they say otherwise."""
 ROUTES = ("", "auto", "local", "cloud")
 
 
@@ -21,10 +23,38 @@ def check_policy(policy: Policy, backends: Sequence[str] | None) -> None:
         raise ConfigError(what)
 
 
+def check_places(policy: Policy, models: Mapping[str, object]) -> None:
+    """Raise ConfigError for a rule that asks only those elsewhere for what may not leave; *models* are tables."""
+    for rule in policy.rules:
+        if not rule.backends or not leads_away(rule, models):
+            continue
+        asks = f"{named(rule)} asks {', '.join(rule.backends)}, which is not on this device"
+        if not policy.remote:
+            raise ConfigError(f"{asks}, but {at(policy, 'remote')}: nothing may leave")
+        if (rule.when.label or 0) >= Confidentiality.LOCAL_ONLY:
+            raise ConfigError(f"{asks}, for local-only data; it never leaves this device")
+
+
+def leads_away(rule: Rule, models: Mapping[str, object]) -> bool:
+    """Whether *rule* asks nobody on this device, as far as the tables of *models* say."""
+    if rule.backends:
+        return all(_elsewhere(models.get(name)) for name in rule.backends)
+    return rule.route == "cloud"
+
+
+def _elsewhere(table: object) -> bool:
+    """Whether what a project file says of a model puts it on another machine."""
+    if not isinstance(table, Mapping):
+        return False
+    return bool(table.get("location", "cloud" if table.get("use") in SERVERS else "local") != "local")
+
+
 def at(policy: Policy, setting: str) -> str:
     """Where *setting* was written, and what it says, as messages begin."""
     line = policy.lines.get(setting, "")
     value = getattr(policy, setting)
+    if setting == "max_latency_ms" and line and isinstance(value, int | float):
+        setting, value = "max_latency", value / 1000  # as the file has it
     shown = str(value).lower() if isinstance(value, bool) else f"{value!r:.60}"
     return f"{line}: {setting} = {shown}" if line else f"{setting} = {shown}"
 

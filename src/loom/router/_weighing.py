@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 from loom.errors import ConfigError
@@ -17,6 +18,9 @@ from loom.router.facts import Facts, bucket_of
 from loom.router.policy import Now, Policy
 from loom.router.rules import Asked, first
 from loom.router.size import size_of
+
+FAR = sys.float_info.max
+"""A whole number that is larger is none to reckon with."""
 
 
 def weigh(
@@ -53,6 +57,8 @@ def bounds_of(request: ModelRequest, budgets: Remaining, policy: Policy, now: No
 
 def _number(name: str, value: object, most: float = math.inf) -> float:
     good = isinstance(value, int | float) and not isinstance(value, bool)
+    if good and isinstance(value, int):
+        good = -FAR <= value <= FAR
     if good and value <= most and (value >= 0 or name == "timeout"):  # type: ignore[operator]  # a number
         return value  # type: ignore[return-value]
     span = "0 or more" if most == math.inf else f"0 to {most:g}"

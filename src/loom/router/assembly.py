@@ -10,6 +10,7 @@ from loom.clock import Chance, Clock
 from loom.models import Model
 from loom.privacy import Guard, make_detectors
 from loom.router import _policy_check, _weighing  # noqa: F401 - imported late elsewhere, on the loop
+from loom.router._policy_check import leads_away
 from loom.router.budget import Budgets
 from loom.router.cache import Cache, Semantic
 from loom.router.embedding import Embedder
@@ -69,8 +70,11 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
         chance=around.chance,
         signals=signals,
     )
+    places = {each.name: {"location": each.location} for each in models}
+    staying = tuple(each for each in rules if not leads_away(each, places))
     for name, profile in settings.profiles.items():
-        router.profiles[name] = replace(profile, rules=(*profile.rules, *rules))
+        more = rules if profile.remote else staying
+        router.profiles[name] = replace(profile, rules=(*profile.rules, *more))
     return Routing(router, learner, budgets, around.keep)
 
 

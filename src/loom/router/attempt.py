@@ -9,13 +9,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, NotRedacted
+from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, NotRedacted, RouteRefused
 from loom.event import Confidentiality
 from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
 from loom.router._finish import finish
 from loom.router.backend import Backend
-from loom.router.billing import Bound, Meter, bound, within
+from loom.router.billing import Bound, Meter, bound, told_ms, within
 from loom.router.breaker import Permit
 from loom.router.budget import Spend
 from loom.router.call import GRACE, Call, Tried, named
@@ -50,7 +50,7 @@ class Attempt:
         async with self:
             reply = self._checked(await self._sent(self._outgoing()))
             self._meter.answered(reply)
-            self._first_ms = reply.first_ms
+            self._first_ms = told_ms(reply.first_ms)
             output = reply.output if self._outbound is None else self._outbound.restore(reply.output)
         return self._reply(output, reply)
 
@@ -70,7 +70,7 @@ class Attempt:
         async with self:
             request = self._outgoing()
             restoring = _Items(self._outbound)
-            self._meter.piecewise = True
+            self._meter.piecewise = not request.options.get("tools")  # calls come in no pieces that are seen
             async with aclosing(self.backend.model.stream(request)) as items:
                 while (item := await self._next(items)) is not _OVER:
                     self._arrived(item)
@@ -112,7 +112,7 @@ class Attempt:
         breaker = self.backend.breaker
         self._permit = breaker.admit(now_ms)
         if self._permit is None:
-            left = max((breaker.open_until_ms or now_ms) - now_ms, 0) / 1000
+            left = max((breaker.look(now_ms) or now_ms) - now_ms, 0) / 1000
             raise BackendFailed(
                 f"{self.backend.name!r} is left alone for {left:.3g} s: it failed, or asked for a pause",
                 retry_after=left,
@@ -185,6 +185,10 @@ class Attempt:
         if guard is not None:
             label = guard.label(request.thread, label)  # the thread may have seen more while this one waited
         if not backend.here:
+            if not call.leaves(request):  # it was decided, and stood in line, when something might
+                raise RouteRefused(
+                    f"{backend.name!r} is not asked: the policy lets nothing leave this device now"
+                )
             verdict = call.decision.verdict(backend.name)
             wanted = (
                 label.confidentiality > Confidentiality.PUBLIC
@@ -282,10 +286,10 @@ class Attempt:
         call = self.call
         now = asyncio.get_running_loop().time()
         waited = (self._sent_at - call.began) * 1000
+        first_ms = None if self._first_ms is None else waited + self._first_ms
         return ModelReply(
-            output, self.backend.name, waited + reply.queue_ms, (now - call.began) * 1000,
-            None if reply.first_ms is None else waited + reply.first_ms, self._meter.usage, call.cost, call.decision,
-            reply.model,
+            output, self.backend.name, waited + (told_ms(reply.queue_ms) or 0.0), (now - call.began) * 1000,
+            first_ms, self._meter.usage, call.cost, call.decision, reply.model,
         )  # fmt: skip
 
     def _late(self) -> BackendTimeout:

@@ -90,7 +90,7 @@ class Backend:
             self.name, tasks, base.streams, base.location, base.clearance, base.price, base.context, base.quality,
             base.deviation, base.features, first, token,
             measured.error_rate(now_ms), running, waiting, base.concurrency, gate.room(request.qos),
-            breaker.open_until_ms, breaker.probing, self._signals(),
+            breaker.look(now_ms), breaker.probing, self._signals(),
         )  # fmt: skip
 
     def may_see(self, label: Label, redacted: bool) -> None:

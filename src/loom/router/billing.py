@@ -83,6 +83,12 @@ def _sane(value: object) -> Any:
     return value if good else 0
 
 
+def told_ms(value: object) -> float | None:
+    """The milliseconds that a backend says something took; None for what is no time."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return float(value) if good else None  # type: ignore[arg-type]  # a number, see above
+
+
 class Meter:
     """What a try took so far: the request from the moment it is sent, and each piece of its answer."""
 

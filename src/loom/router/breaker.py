@@ -35,10 +35,13 @@ class Breaker:
     """Says whether a backend may be tried; closed, open, or half open, when exactly one request may probe it.
 
     Michael Nygard, "Release It!" (2007), chapter 5. Time is passed in: Unix milliseconds. A result of a try that began
-    before the breaker last opened or closed changes nothing: it tells of another time.
+    before the breaker last opened or closed changes nothing: it tells of another time. A clock that is set back makes
+    no pause longer.
     """
 
-    __slots__ = ("_epoch", "_known", "_limits", "_open_for", "_open_until", "_probing", "_recent", "_row")
+    __slots__ = (
+        "_epoch", "_known", "_limits", "_open_for", "_open_until", "_probing", "_recent", "_row", "_since",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
@@ -47,6 +50,7 @@ class Breaker:
         self._recent = 0  # the latest results, one bit each: 1 failed
         self._known = 0
         self._open_until: int | None = None
+        self._since = 0
         self._open_for = 0
         self._probing = False
 
@@ -62,12 +66,20 @@ class Breaker:
 
     def admit(self, now_ms: int) -> Permit | None:
         """Leave to try now, or None; whoever gets one gives it back."""
+        self.look(now_ms)
         if self._open_until is None:
             return Permit(self._epoch, False)
         if self._probing or now_ms < self._open_until:
             return None
         self._probing = True
         return Permit(self._epoch, True)
+
+    def look(self, now_ms: int) -> int | None:
+        """When it may be probed, as seen now: before it opened there is no now, so the clock was set back since."""
+        if self._open_until is not None and now_ms < self._since:
+            self._open_until -= self._since - now_ms
+            self._since = now_ms
+        return self._open_until
 
     def current(self, permit: Permit) -> bool:
         """Whether *permit* is still leave to try: the breaker has neither opened nor closed since."""
@@ -95,11 +107,11 @@ class Breaker:
         """The peer asked to be left alone until then: no failure, but nobody tries before, and then one does."""
         until_ms = min(until_ms, now_ms + self._limits.rest_ms)
         self.abandoned(permit)
-        if self._open_until is None:
+        open_until = self.look(now_ms)
+        if open_until is None:
             self._turn()
-            self._open_until = until_ms
-        elif until_ms > self._open_until:
-            self._open_until = until_ms
+        if open_until is None or until_ms > open_until:
+            self._open_until, self._since = until_ms, now_ms
 
     def _too_many(self) -> bool:
         limits = self._limits
@@ -112,7 +124,7 @@ class Breaker:
         limits = self._limits
         self._open_for = min(self._open_for * 2, limits.longest_ms) if self._open_for else limits.first_ms
         self._turn()
-        self._open_until = now_ms + self._open_for
+        self._open_until, self._since = now_ms + self._open_for, now_ms
 
     def _close(self) -> None:
         self._turn()

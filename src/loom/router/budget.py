@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
-from loom.errors import LoomError
+from loom.errors import BudgetExceeded, LoomError
 from loom.router._account import Account, Key
 from loom.router._amounts import ZERO, borne, less, plain
 from loom.router._budget_rows import Rows
@@ -78,6 +78,10 @@ class Budgets:
     def remaining(self, payer: Payer, now_ms: int) -> Remaining:
         """What is left for *payer* of each kind, what others have reserved taken off."""
         return self._ledger.remaining(payer, now_ms)
+
+    def short(self, payer: Payer, spend: Spend, now_ms: int) -> BudgetExceeded | None:
+        """Why *spend* would be refused now, None if it would not; nothing is reserved."""
+        return self._ledger.short(payer, spend, now_ms)
 
     async def reserve(self, payer: Payer, spend: Spend, now_ms: int) -> Reservation:
         """Hold *spend*, the most a request may take, in every budget that counts it; kept when this returns.

@@ -53,6 +53,7 @@ class Cache:
         self._sampled, self._semantic = sampled, semantic
         self._kept: dict[bytes, Entry] = {}  # asked for longest ago first
         self._ages: dict[bytes, Entry] = {}  # kept longest ago first
+        self._forgotten = 0
         self.bytes = self.hits = self.near = self.misses = self.expired = self.evicted = self.refused = 0
 
     async def find(self, request: ModelRequest) -> ModelReply | None:
@@ -84,9 +85,11 @@ class Cache:
         except Uncacheable:
             self.refused += 1
             return False
-        vector = None
+        vector, before = None, self._forgotten
         if self._semantic is not None and where.text:
             vector = await self._semantic.vector(where.text)
+        if self._forgotten != before:
+            return False  # what was to be forgotten meanwhile
         self._expire()
         self._drop(where.exact)
         until = self._clock.monotonic() + self._ttl
@@ -103,6 +106,7 @@ class Cache:
 
     def forget(self, user: str | None = None) -> int:
         """Forget the answers to *user*, everybody's for None; returns how many there were."""
+        self._forgotten += 1
         gone = [key for key, entry in self._kept.items() if user is None or entry.user == user]
         for key in gone:
             self._drop(key)

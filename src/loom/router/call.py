@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import isfinite
 from typing import Any, NamedTuple
 
 from loom.errors import BackendFailed, LoomError
@@ -20,6 +20,8 @@ from loom.router.size import Size, size_of
 
 GRACE = 0.05
 """Seconds that a backend which was told its timeout has to say so itself before it is cut off."""
+FAR = sys.float_info.max
+"""Seconds: as good as no limit."""
 
 
 class Tried(NamedTuple):
@@ -31,6 +33,10 @@ class Tried(NamedTuple):
     cost: float = 0.0
 
 
+def _whatever(request: ModelRequest) -> bool:
+    return True
+
+
 class Call:
     """A request with its label, its deadline (loop time), the decision, and the sum of what its tries took."""
 
@@ -40,8 +46,10 @@ class Call:
         "cost",
         "deadline",
         "decision",
+        "era",
         "escalated",
         "first_ms",
+        "leaves",
         "left",
         "parties",
         "payer",
@@ -57,8 +65,8 @@ class Call:
 
     def __init__(self, request: ModelRequest, policy: Policy, parties: Parties, began: float) -> None:
         self.request, self.policy, self.parties, self.began = request, policy, parties, began
-        time = request.timeout  # what is no number is refused by the decision
-        self.deadline = began + time if isinstance(time, int | float) and isfinite(time) else None
+        time = request.timeout  # what is no number, or too large for one, is refused by the decision
+        self.deadline = began + time if isinstance(time, int | float) and -FAR < time < FAR else None
         self.payer = Payer(request.agent, request.thread, request.user)
         self.left: Remaining = UNLIMITED
         self.decision: Decision = _UNDECIDED
@@ -72,10 +80,17 @@ class Call:
         self.first_ms: float | None = None
         self.stood = False
         self.without: list[str] = []
+        self.era = 0
+        self.leaves: Callable[[ModelRequest], bool] = _whatever
 
     def seconds(self) -> float | None:
         """What is left of its time now, None without a limit."""
         return None if self.deadline is None else self.deadline - asyncio.get_running_loop().time()
+
+    def patience(self) -> float | None:
+        """Until when (loop time) what only helps may take: half of what is left is for the answer; None: no limit."""
+        left = self.seconds()
+        return None if left is None else asyncio.get_running_loop().time() + left / 2
 
     @property
     def cap(self) -> float | None:

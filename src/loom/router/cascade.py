@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -11,6 +11,8 @@ from loom.models import Model, ModelReply
 from loom.router import single
 from loom.router.backend import Backend
 from loom.router.call import Call
+
+log = logging.getLogger("loom.router")
 
 
 async def ask(call: Call, backends: Sequence[Backend]) -> ModelReply:
@@ -79,12 +81,23 @@ def confidence_of(model: Model, output: object) -> float | None:
     """
     own = getattr(model, "confidence", None)
     if callable(own):
-        return _share(own(output))
+        return _own(own, output)
     if isinstance(output, Mapping):
         return _share(output.get("confidence"))
     if isinstance(output, list | tuple):
         return _margin(output)
     return None
+
+
+def _own(confidence: Callable[[object], object], output: object) -> float | None:
+    """What the model's own function says; one that fails says nothing, and the answer is there all the same."""
+    try:
+        return _share(confidence(output))
+    except Exception as error:  # noqa: BLE001 - a stranger's function: told in the log, and the next one is asked
+        log.warning(
+            "a model's confidence(output) failed (%s): nobody knows how sure it is", type(error).__name__
+        )
+        return None
 
 
 def _margin(labels: Sequence[Any]) -> float | None:
@@ -96,8 +109,8 @@ def _margin(labels: Sequence[Any]) -> float | None:
 
 
 def _share(value: object) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good and 0 <= value <= 1 else None  # type: ignore[operator,arg-type]  # a number
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return float(value) if good else None  # type: ignore[arg-type]  # a number
 
 
 def pieces(call: Call, reply: ModelReply) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from loom.errors import BudgetExceeded, Deferred, LoomError, ModelError, RouteRe
 from loom.models import Decision
 from loom.models.decision import Route
 from loom.router.backend import Backend
+from loom.router.budget import Spend
 from loom.router.call import Call, named
 from loom.router.expectation import believed
 from loom.router.facts import EMPTY, Facts
@@ -69,30 +71,54 @@ class Counsel:
         if decision.order and decision.route is not Route.DROP:
             return None
         if decision.rule == "cost.budget":
-            return _exceeded(call, self._words(call))
+            exceeded = self._exceeded(call)
+            exceeded.decision = decision
+            return exceeded
         return RouteRefused(self._words(call), decision)
+
+    def _exceeded(self, call: Call) -> BudgetExceeded:
+        """That a budget has too little left: which, of what, and until when, as the budgets themselves say."""
+        words = self._words(call)
+        why = getattr(call.parties.budgets, "short", None)  # others than ours may not say
+        for each in call.decision.verdicts:
+            if why is None or each.rule != "cost.budget" or each.backend not in self._backends:
+                continue
+            least = max((each.latency_ms or 0.0) / 1000, 1e-6)
+            asked = Spend.at(self._backends[each.backend].price, call.size.usage, least)
+            short = why(call.payer, asked, call.parties.clock.now_ms())
+            if short is not None:
+                told = f"{words}; {short}"
+                return BudgetExceeded(told, budget=short.budget, kind=short.kind, resets_ms=short.resets_ms)
+        kind = _short(call)
+        return BudgetExceeded(words, budget=call.left.whose(kind), kind=kind)
 
     async def _expected(self, call: Call, facts: Sequence[Facts]) -> Sequence[Facts]:
         """*facts* with the quality that was learnt to expect; as they are when the learner's own model fails."""
         assert call.parties.learner is not None
         try:
-            expected = await call.parties.learner.expect(call.request, [each.name for each in facts])
-        except LoomError as error:  # what it embeds with is a model too; without it the priors have to do
-            self._do_without("learner", call, error)
+            async with asyncio.timeout_at(call.patience()):
+                expected = await call.parties.learner.expect(call.request, [each.name for each in facts])
+        except (
+            LoomError,
+            TimeoutError,
+        ) as error:  # what it embeds with is a model too: the priors have to do
+            self.do_without("learner", call, named(error))
             return facts
         return [believed(each, expected.get(each.name)) for each in facts]
 
     async def _signals(self, call: Call) -> Mapping[str, Any]:
         assert call.parties.signals is not None
         try:
-            return await call.parties.signals(call.request)
-        except LoomError as error:  # they come of models too; rules that look at them do not hold then
-            self._do_without("signals", call, error)
+            async with asyncio.timeout_at(call.patience()):
+                return await call.parties.signals(call.request)
+        except (LoomError, TimeoutError) as error:  # they come of models too; rules on them do not hold then
+            self.do_without("signals", call, named(error))
             return EMPTY
 
-    def _do_without(self, what: str, call: Call, error: LoomError) -> None:
+    def do_without(self, what: str, call: Call, why: str) -> None:
+        """*what* is of no help to *call*."""
         self.without[what] += 1
-        call.without.append(f"{what}: {named(error)}")
+        call.without.append(f"{what}: {why}")
 
     def _words(self, call: Call) -> str:
         request, decision = call.request, call.decision
@@ -108,13 +134,6 @@ def _redactable(call: Call, facts: Sequence[Facts]) -> bool:
     guard, request = call.parties.guard, call.request
     away = guard is not None and not all(each.here for each in facts)
     return away and guard is not None and guard.redactable(request.input, request.options)
-
-
-def _exceeded(call: Call, words: str) -> BudgetExceeded:
-    left = call.left
-    made = BudgetExceeded(words, budget=left.budget, kind=_short(call), resets_ms=left.resets_ms)
-    made.decision = call.decision
-    return made
 
 
 def _short(call: Call) -> str:

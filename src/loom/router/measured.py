@@ -126,8 +126,11 @@ class Measured:
             self._well_ms = now_ms
 
     def times(self, now_ms: int) -> tuple[Mapping[int, Quantiles], Mapping[int, Quantiles]]:
-        """First tokens and the others by bucket, milliseconds; nothing when it answered too long ago to tell."""
-        if now_ms - self._well_ms > STALE_MS:
+        """First tokens and the others by bucket, milliseconds; nothing when it answered too long ago to tell.
+
+        Nor when that is far ahead: a clock that was set back says no more of how long ago it was.
+        """
+        if abs(now_ms - self._well_ms) > STALE_MS:
             return EMPTY, EMPTY
         return self.first.quantiles, self.token.quantiles
 
@@ -135,7 +138,7 @@ class Measured:
         """The share of requests that fail, 0..1: an exponentially weighted mean that heals with time."""
         if not self._rate:
             return 0.0
-        passed = max(now_ms - self._at_ms, 0)
+        passed = abs(now_ms - self._at_ms)  # a clock that was set back
         return self._rate * math.exp2(-passed / HALF_LIFE_MS)
 
     def p95_ms(self, tokens_in: int, whole: bool = True) -> float | None:

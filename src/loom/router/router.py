@@ -69,6 +69,7 @@ class Router:
         self.decisions = Decisions()
         self._parties = Parties(clock or SystemClock(), tell, budgets, cache, guard, learner, signals)
         self._backends: dict[str, Backend] = {}
+        self._era = 0
         self._counsel = Counsel(self._backends, chance or Chance())
         for model in models:
             self.add(model)
@@ -82,8 +83,7 @@ class Router:
             self._parties.guard.know(backend.secrets)
         if self._parties.learner is not None:
             self._parties.learner.meet(backend.facts(self._parties.clock.now_ms()))
-        if self._parties.cache is not None:
-            self._parties.cache.forget()  # there may be a better answer now
+        self._turn()  # there may be a better answer now
 
     @property
     def policy(self) -> Policy:
@@ -96,6 +96,11 @@ class Router:
     @policy.setter
     def policy(self, policy: Policy) -> None:
         self._policy = policy.check()
+        self._turn()
+
+    def _turn(self) -> None:
+        """Forget the answers given until now, also those that are still on their way."""
+        self._era += 1
         if self._parties.cache is not None:
             self._parties.cache.forget()
 
@@ -121,7 +126,7 @@ class Router:
 
     @property
     def without(self) -> Mapping[str, int]:
-        """How often "learner" or "signals" failed, and a decision was made without."""
+        """How often "learner", "signals" or "cache" failed, or took too long, and it was done without."""
         return dict(self._counsel.without)
 
     @property
@@ -250,17 +255,29 @@ class Router:
             if label != request.label:
                 request = replace(request, label=label)
             await _saved(guard, label)
-        return Call(request, policy, self._parties, began)
+        call = Call(request, policy, self._parties, began)
+        call.era, call.leaves = self._era, self._leaves
+        return call
 
     def _policy_for(self, request: ModelRequest) -> Policy:
         return profile_of(request.profile, self.profiles) if request.profile else self._policy
+
+    def _leaves(self, request: ModelRequest) -> bool:
+        """Whether anything may leave this device by the policy that *request* follows now."""
+        policy = self.profiles.get(request.profile, self._policy) if request.profile else self._policy
+        return policy.remote
 
     async def _remembered(self, call: Call) -> ModelReply | None:
         """The answer that was given before."""
         cache, request = self._parties.cache, call.request
         if cache is None or not request.cache:
             return None
-        found = await cache.find(request)
+        found = None
+        try:
+            async with asyncio.timeout_at(call.patience()):
+                found = await cache.find(request)
+        except TimeoutError:  # what embeds is a model too
+            self._counsel.do_without("cache", call, "it took too long")
         if found is None or (request.stream and request.task != CHAT):
             return None
         now_ms = self._parties.clock.now_ms()
@@ -321,8 +338,14 @@ class Router:
         guard, cache = self._parties.guard, self._parties.cache
         if guard is not None:  # the thread holds the answer now, which is as confidential as the request
             await _saved(guard, guard.label(call.request.thread, call.request.label))
-        if cache is not None and reply is not None and call.request.cache and not call.stood:
-            await cache.keep(call.request, reply)
+        if call.era != self._era or call.stood:
+            return  # of another policy, or for want of a better one
+        if cache is not None and reply is not None and call.request.cache:
+            try:
+                async with asyncio.timeout_at(call.patience()):
+                    await cache.keep(call.request, reply)
+            except TimeoutError:  # the answer is there
+                self._counsel.do_without("cache", call, "it took too long")
 
 
 def _manner(call: Call, order: list[Backend]) -> Manner:

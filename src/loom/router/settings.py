@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path as File
@@ -10,6 +10,7 @@ from typing import Any
 
 from loom.errors import ConfigError
 from loom.privacy.detectors import CORE, EXTRA
+from loom.router._policy_check import check_places, leads_away
 from loom.router._rule_tables import read_rules
 from loom.router.budget import Limit, clocks, read_limits
 from loom.router.facts import EMPTY, empty
@@ -22,6 +23,8 @@ Path = tuple[str, ...]
 At = Callable[[Path], str]
 """Where a key of the file stands, as ``loom.toml:7``."""
 
+MOST_OF_A_CACHE = 10**12
+"""Seconds, entries and bytes that a cache may be told."""
 NUMBER = (int, float)
 SETTINGS: dict[str, type | tuple[type, ...]] = {
     "threshold": NUMBER, "band": NUMBER, "hybrid": str, "escalate": NUMBER, "unknown": NUMBER, "without_cloud": str,
@@ -72,8 +75,8 @@ class Settings:
         return replace(self, folder=folder, file=folder / FILE if kept and not stored else None)
 
 
-def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | None = None) -> Settings:
-    """The settings in *table*; *backends* are the names of the models that rules may use.
+def read_settings(table: Mapping[str, Any], at: At, backends: Collection[str] | None = None) -> Settings:
+    """The settings in *table*; *backends* are the names of the models that rules may use, or their tables by name.
 
     Raises ConfigError with the line and the nearest name; of two that contradict each other it names both lines.
     """
@@ -84,7 +87,8 @@ def read_settings(table: Mapping[str, Any], at: At, backends: Sequence[str] | No
         _check_keys(values, {"profile": str, **SETTINGS}, ("router", "profiles", name), at)
         profiles[name] = _policy(values, ("router", "profiles", name), at, profiles, backends)
     policy = _policy(table, ("router",), at, profiles, backends)
-    profiles = {name: _bound(each, policy, table) for name, each in profiles.items()}
+    models = backends if isinstance(backends, Mapping) else EMPTY
+    profiles = {name: _bound(each, policy, table, models).check() for name, each in profiles.items()}
     profiles[policy.name] = policy  # what the file says of the profile it begins with stays so
     return Settings(
         policy, profiles, _limits(table.get("budgets", {}), at), _cache(table.get("cache", False), at),
@@ -118,7 +122,7 @@ def _policy(
     path: Path,
     at: At,
     profiles: Mapping[str, Policy],
-    backends: Sequence[str] | None,
+    backends: Collection[str] | None,
 ) -> Policy:
     """The profile that *values* begin with, and what they say themselves."""
     base = _profile(values, path, at, profiles)
@@ -139,12 +143,20 @@ def _policy(
             raise ConfigError(
                 f"{lines[key]}: {'.'.join(path)}.{key} is {_shown(said[key])}; {nearest(said[key], words)}"
             )
-    return replace(base, **said, rules=rules, name=name, lines=lines).check(backends)
+    policy = replace(base, **said, rules=rules, name=name, lines=lines)
+    policy.check(None if backends is None else tuple(backends))
+    if isinstance(backends, Mapping):
+        check_places(policy, backends)
+    return policy
 
 
-def _bound(profile: Policy, policy: Policy, table: Mapping[str, Any]) -> Policy:
-    """*profile* within what [router] itself says: naming another profile must not loosen that."""
-    tighter: dict[str, Any] = {"rules": (*policy.rules, *profile.rules)} if "rules" in table else {}
+def _bound(profile: Policy, policy: Policy, table: Mapping[str, Any], models: Mapping[str, object]) -> Policy:
+    """*profile* within what [router] itself says: naming another profile must not loosen that.
+
+    Where nothing leaves nobody follows a rule that asks others than this device: such requests stay here.
+    """
+    rules = [each for each in policy.rules if profile.remote or not leads_away(each, models)]
+    tighter: dict[str, Any] = {"rules": (*rules, *profile.rules)} if "rules" in table else {}
     for name, key in (("max_cost", "max_cost"), ("max_latency", "max_latency_ms")):
         if name in table:
             own = getattr(profile, key)
@@ -193,10 +205,10 @@ def _cache(value: object, at: At) -> Mapping[str, Any] | None:
     _check_keys(value, CACHE, path, at)
     assert isinstance(value, Mapping)
     for key, each in value.items():
-        if not isinstance(each, bool) and not 0 < each < 1 << 40:
-            raise ConfigError(
-                f"{at((*path, key))}: router.cache.{key} must be more than 0, not {_shown(each)}"
-            )
+        most = 1 if key == "threshold" else MOST_OF_A_CACHE
+        if not isinstance(each, bool) and not 0 < each <= most:
+            bound = f"at most {most:,}" if each > most else "more than 0"
+            raise ConfigError(f"{at((*path, key))}: router.cache.{key} must be {bound}, not {_shown(each)}")
     return value
 
 

@@ -18,7 +18,7 @@ TALKS = ("chat", "generate")
 DEEP = 100_000
 """Values within an input that are looked at; numbers are none."""
 UNCOUNTED = 1 << 40
-"""Tokens that an input of more values is taken to have: what nobody has counted no budget pays for."""
+"""Tokens that an input of more values, or a longer answer, is taken to have: no budget pays for that."""
 
 
 class Size(NamedTuple):
@@ -49,6 +49,7 @@ def size_of(request: ModelRequest) -> Size:
         return Size(tokens, 0, 0.0, tokens)
     most = options.get("max_tokens")
     if stated(most):
+        most = min(most, UNCOUNTED)
         return Size(tokens, most, 0.0, tokens + most)
     return Size(tokens, ANSWER, 0.0, tokens + 1)
 

@@ -205,7 +205,7 @@ def _router(project: Project, document: Mapping[str, Any]) -> Settings | None:
     from loom.router.settings import read_settings
 
     lines = dict(project.lines)
-    models = tuple(document.get("models", {}))
+    models = document.get("models", {})
     return read_settings(document["router"], lambda path: f"{project.file}:{line_of(lines, path)}", models)
 
 

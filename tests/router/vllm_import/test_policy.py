@@ -5,13 +5,16 @@ from types import MappingProxyType
 
 import pytest
 
+from loom import Loom
 from loom.errors import ConfigError
 from loom.models import ModelRequest
+from loom.router.profiles import choose
 from loom.router.rules import Asked, first
 from loom.router.size import size_of
 from loom.router.vllm_import import Choice, Imported, read_policies
 from loom.router.vllm_import.policy import ImportedSignals, load_policy, rules_of
 from loom.router.vllm_import.tree import ALWAYS
+from tests.router.backends import FakeModel
 
 HELPDESK = Path(__file__).parent / "helpdesk.yaml"
 WHO = {"hard": ["cloud"], "cross": ["refuse"], "rest": ["tiny", "small"]}
@@ -77,3 +80,15 @@ async def test_a_request_that_meets_no_decision_has_no_signal() -> None:
     signals = ImportedSignals(read_policies(ONE)["default"])
     assert await signals(ModelRequest("chat", "nothing of that")) == {"decision_unknown": 0}
     assert (await signals(ModelRequest("chat", "x")))["decision"] == "d"
+
+
+@pytest.mark.parametrize("elsewhere", ["cloud", "far"])
+def test_decisions_that_send_elsewhere_are_no_reason_not_to_go_private(elsewhere: str) -> None:
+    backends = {name: ["local"] for name in ("complaint", "cross", "rest")}
+    backends |= {"tools": [elsewhere], "hard": [elsewhere]}
+    taken = {"file": str(HELPDESK), "embed": False, "backends": backends}
+    loom = Loom(router={"import": taken}).add_model(FakeModel("far", location="cloud"))
+    for name in loom.router.profiles:
+        assert choose(loom.router, name)
+        names = {rule.name.partition(".")[2] for rule in loom.router.policy.rules}
+        assert ("tools" in names, "rest" in names) == (name != "private", True)
