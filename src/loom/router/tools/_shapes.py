@@ -24,6 +24,7 @@ _MOMENTS: dict[Any, str] = {dt.datetime: "date-time", dt.date: "date", dt.time: 
 _GROUPS: dict[Any, Callable[[Iterable[Any]], Any]] = {
     list: list, set: set, frozenset: frozenset, tuple: tuple, Sequence: list, Iterable: list, Collection: list,
 }  # fmt: skip
+_UNRESOLVED = (NameError, AttributeError, TypeError, SyntaxError)  # what looking up an annotation may raise
 
 
 class Unfit(ValueError):
@@ -179,7 +180,7 @@ def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | No
 def _record(cls: Any, where: str, inner: Callable[..., Form]) -> Form | None:
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
-    except NameError as error:
+    except _UNRESOLVED as error:
         raise ConfigError(
             f"schema: {where}: an annotation of {cls.__name__} cannot be resolved: {error}"
         ) from None
@@ -260,17 +261,52 @@ def _build_moment(cls: Any, value: Any, where: str) -> Any:
 
 
 def converted(function: Callable[..., Any] | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """*arguments*, which are JSON, as the annotations of *function* say: dataclasses, enums, dates, bytes, sets."""
-    try:
-        hints = {} if function is None else typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):
-        hints = {}
+    """*arguments*, which are JSON, as the annotations of *function* say: dataclasses, enums, dates, bytes, sets.
+
+    Raises Unfit for what does not follow them: the schema that comes with a function knows less than they say.
+    """
+    hints = _hints(function)
     return {name: _made(hints.get(name, Any), value, name) for name, value in arguments.items()}
 
 
 def _made(annotation: Any, value: Any, name: str) -> Any:
-    try:
-        form = form_of(annotation, name)
-    except ConfigError:  # of a class that has no JSON form: as it is
+    form = _form(annotation, name)
+    if form is None:
         return value
-    return form.build(value, f"arguments.{name}")
+    where = f"arguments.{name}"
+    wrong = fault(form.schema, value, where)
+    if wrong is not None:
+        raise Unfit(wrong)
+    return form.build(value, where)
+
+
+def parameters(function: Callable[..., Any] | None, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """*schema*, the arguments of *function*, with what its annotations say of their form beyond it: dates, records."""
+    hints = _hints(function)
+    found = {
+        name: _exact(hints.get(name, Any), each, name) for name, each in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": found}
+
+
+def _exact(annotation: Any, schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    form = None if annotation is Any else _form(annotation, name)
+    if form is None:
+        return schema
+    return {**form.schema, "default": schema["default"]} if "default" in schema else form.schema
+
+
+def _form(annotation: Any, name: str) -> Form | None:
+    try:
+        return form_of(annotation, name)
+    except ConfigError:  # of a class that has no JSON form: as it is
+        return None
+
+
+def _hints(function: Callable[..., Any] | None) -> dict[str, Any]:
+    try:
+        hints = {} if function is None else typing.get_type_hints(function, include_extras=True)
+    except _UNRESOLVED:
+        return {}
+    hints.pop("return", None)
+    return hints

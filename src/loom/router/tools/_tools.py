@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from loom.errors import ConfigError, UnknownAction
 from loom.event import Event
 from loom.router.tools._json_schema import fault
+from loom.router.tools._shapes import parameters
 
 MOST_TOOLS = 128
 MOST_CALLS = 16  # of one reply are done
@@ -91,7 +92,7 @@ def offered(
     for each in (newest[name] for name in sorted(chosen)):
         name = free_name(each.name, tools)
         words = each.description[:_DESCRIPTION] or each.name
-        tools[name] = Tool(name, words, each.schema, each.name, each.function)
+        tools[name] = Tool(name, words, parameters(each.function, each.schema), each.name, each.function)
     return tools
 
 
