@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
+import enum
 from typing import Any, TypedDict
 
 import pytest
 
-from loom import action
+from loom import Agent, Context, Event, Retry, action, on
+from loom.models import ModelRequest
+from loom.router.tools import plain
 from loom.testing import new_loom, virtual_time
 from tests.agent.lights import Script, butler, calls, says, use
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    name: str
 
 
 class Guest(TypedDict):
@@ -80,3 +94,44 @@ async def test_a_model_is_told_the_form_of_dates_and_records() -> None:
         "default": None,
     }
     assert tools[0]["parameters"]["required"] == ["visit"]
+
+
+@virtual_time
+async def test_calls_of_asks_that_overlap_keep_their_own_results_when_the_step_runs_again() -> None:
+    """The one that was asked first hears last: when all is known, its call comes first."""
+    done: list[Room] = []
+    got: list[list[str]] = []
+
+    @action("room.warm")
+    async def warm(room: Room, colours: set[Colour]) -> str:
+        done.append(room)
+        return f"{room.name} is {' '.join(sorted(each.value for each in colours))}"
+
+    class Clumsy(Agent, retry=Retry(attempts=3, base=0.01)):
+        @on("ask")
+        async def asked(self, event: Event, ctx: Context) -> None:
+            rooms = (ctx.ask(f"warm the {room}", actions=["room.*"]) for room in ("hall", "attic"))
+            got.append([each["text"] for each in await asyncio.gather(*rooms)])
+            if ctx.attempt < 3:
+                raise ValueError("clumsy")
+
+    async def model(request: ModelRequest) -> Any:
+        messages: Any = request.input
+        room = messages[0]["content"].split()[-1]
+        await asyncio.sleep(0.5 if room == "hall" else 0.3)
+        if len(messages) > 1:
+            return says(messages[-1]["content"])
+        return calls(use("room.warm", room={"name": room}, colours=["red"] if room == "hall" else ["blue"]))
+
+    async with new_loom(warm, Clumsy).add_model(Script(model)) as loom:
+        await loom.publish("ask")
+        await loom.idle()
+    assert got == [["hall is red", "attic is blue"]] * 3
+    assert done == [Room("attic"), Room("hall")]
+
+
+def test_two_calls_are_told_apart_by_what_is_in_their_arguments() -> None:
+    made = [{"room": Room(name), "on": {colour}, "at": [(colour, Room(name))]}
+            for name in ("hall", "attic") for colour in Colour]  # fmt: skip
+    assert plain(made[0]) == {"room": {"name": "hall"}, "on": ["RED"], "at": [["RED", {"name": "hall"}]]}
+    assert len({repr(plain(each)) for each in made}) == 4

@@ -10,7 +10,7 @@ from loom.actions import Approval
 from loom.actions.registry import granted
 from loom.errors import ActionDenied, ActionError
 from loom.event import HOP_LIMIT, Event
-from loom.router.tools import offered, run, wish_of
+from loom.router.tools import offered, plain, run, wish_of
 
 if TYPE_CHECKING:
     from loom.agent.context import Context
@@ -54,9 +54,8 @@ class StepHands:
         """
         ctx = self._ctx
         try:
-            result = await ctx._call(
-                capability, dict(arguments), Approval.ASK if ctx.label.untrusted else None
-            )
+            approval = Approval.ASK if ctx.label.untrusted else None
+            result = await ctx._call(capability, dict(arguments), approval, plain(arguments))
         except ActionError:
             await self._written()
             raise

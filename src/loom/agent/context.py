@@ -233,10 +233,10 @@ class Context(Step):
     # --- inside --------------------------------------------------------------------------------------------------
 
     async def _call(
-        self, capability: str, arguments: dict[str, Any], approval: Approval | None = None
+        self, capability: str, arguments: dict[str, Any], approval: Approval | None = None, said: Any = None
     ) -> Any:
-        """Run an action now; *approval* is asked for in place of the action's own."""
-        what = ("call", capability, arguments)
+        """Run an action now; *approval* is asked for in place of the action's own, *said* are plain *arguments*."""
+        what = ("call", capability, said or arguments)
         mark = fingerprint(what)
         services, durable = self._cell.services, self._cell.durable
         number = self._called(mark if durable is None else durable.ledger.sign(mark))

@@ -280,6 +280,19 @@ def _made(annotation: Any, value: Any, name: str) -> Any:
     return form.build(value, where)
 
 
+def plain(value: Any) -> Any:
+    """What ``converted`` made as plain values again, by which two calls can be told apart."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init}
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value), key=repr)
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def parameters(function: Callable[..., Any] | None, schema: Mapping[str, Any]) -> dict[str, Any]:
     """*schema*, the arguments of *function*, with what its annotations say of their form beyond it: dates, records."""
     hints = _hints(function)
