@@ -201,8 +201,15 @@ def shown(result: object) -> str:
         return "done"
     try:
         return json.dumps(result, ensure_ascii=False, default=_plain)
-    except (ValueError, RecursionError, TypeError):
+    except Exception:  # noqa: BLE001 - what is in it is a stranger's; nested too deeply counts here, too
+        return _described(result)
+
+
+def _described(result: object) -> str:
+    try:
         return f"{result!r:.2000}"
+    except Exception:  # noqa: BLE001 - a stranger's __repr__; the tool has done its work all the same
+        return f"a {type(result).__name__} that has no text"
 
 
 def _plain(value: object) -> object:
