@@ -165,7 +165,7 @@ async def test_an_unknown_tool_is_told_the_nearest_and_counted() -> None:
         ({"room": "hall", "on": "yes"}, 'arguments.on must be true or false, not \\"yes\\"'),
         (
             {"room": "hall", "on": True, "colour": 1},
-            "arguments.colour is not known; it takes room, on, level",
+            'arguments[\\"colour\\"] is not known; it takes room, on, level',
         ),
         ({"room": "hall", "on": True, "level": 1.5}, "arguments.level must be a whole number, not 1.5"),
         ("{nonsense", "the arguments are no JSON"),

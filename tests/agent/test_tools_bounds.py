@@ -171,7 +171,11 @@ def nested() -> Any:
 
 @pytest.mark.parametrize(
     ("result", "told"),
-    [(Mute(), "a Mute that has no text"), ([Mute()], "a list that has no text"), (nested(), "a list that has no text")],
+    [
+        (Mute(), "a Mute that has no text"),
+        ([Mute()], "a list that has no text"),
+        (nested(), "a list that has no text"),
+    ],
     ids=["mute", "mute inside", "nested"],
 )
 @virtual_time

@@ -137,7 +137,7 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
         (
             Item,
             '{"name": "a", "price": 1, "cost": 2}',
-            "answer.cost is not known; it takes name, price, tags",
+            'answer["cost"] is not known; it takes name, price, tags',
         ),
         (Item, '{"name": "a", "price": 1, "tags": ["x", 7]}', "answer.tags[1] must be text, not 7"),
         (Order, '{"items": [{"name": "a"}], "mood": "good"}', "answer.items[0].price is missing"),

@@ -8,6 +8,7 @@ texts and arrays. What it does not know (formats, conditions) it lets pass.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from loom.router.pattern import compiled
 DEEPEST = 64
 LONGEST_MATCHED = 10_000  # characters that a pattern is tried on
 _SAID = 60
+_MADE_UP = re.compile(r'\["(?:[^"\\]|\\.)*"\]')
+_SAYS = re.compile(r"(is refused by \w+|its JSON): .*|, not .*", re.DOTALL)
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -135,9 +138,19 @@ def _object(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> I
         if name in properties:
             yield from _faults(properties[name], each, f"{where}.{name}", root)
         elif others is False:
-            yield f"{where}.{name:.40} is not known; it takes {', '.join(properties) or 'nothing'}"
+            yield f"{named(where, name)} is not known; it takes {', '.join(properties) or 'nothing'}"
         else:
-            yield from _faults(others, each, f"{where}.{name:.40}", root)
+            yield from _faults(others, each, named(where, name), root)
+
+
+def named(where: str, name: str) -> str:
+    """The place of *name* in *where*, when whoever answered made it up; `placed` leaves it out."""
+    return f"{where}[{json.dumps(name[:40], ensure_ascii=False)}]"
+
+
+def placed(problem: str) -> str:
+    """*problem* with its place, and nothing of what was answered: that may be private."""
+    return _SAYS.sub(r"\1", _MADE_UP.sub("[...]", problem))
 
 
 def _array(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:

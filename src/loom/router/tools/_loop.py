@@ -6,13 +6,13 @@ recorded, as in an agent's step, it goes the same way again after a crash and do
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ActionDenied, ActionError, SchemaMismatch, ToolLoop
 from loom.router.tools._answers import head, repair
+from loom.router.tools._json_schema import placed
 from loom.router.tools._outputs import DESCRIPTION, READ, SCHEMA, Outputs
 from loom.router.tools._prompting import Prompting
 from loom.router.tools._shapes import Unfit, converted
@@ -182,11 +182,9 @@ class _Loop:
         try:
             return shape.read(again["text"])
         except Unfit as error:
-            # where, and no value: the answer may be private, and an error is told everywhere
-            where = re.split(", not |(?<=its JSON): ", str(error))[0]
-            raise SchemaMismatch(
-                f"the model's answer does not follow the schema, asked for twice: {where}; the error's `problem` and "
-                "`head` have what it said",
+            raise SchemaMismatch(  # which is told everywhere
+                f"the model's answer does not follow the schema, asked for twice: {placed(str(error))}; the error's "
+                "`problem` and `head` have what it said",
                 problem=str(error),
                 head=head(again["text"]),
             ) from None

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union, get_args, get_origin
 
 from loom.errors import ConfigError
-from loom.router.tools._json_schema import fault, say
+from loom.router.tools._json_schema import fault, named, say
 
 _DEPTH = 12
 _SIMPLE: dict[Any, str] = {
@@ -155,7 +155,7 @@ def _build_group(group: Callable[[Iterable[Any]], Any], part: Form, value: Any, 
 
 
 def _build_mapping(part: Form, value: Any, where: str) -> dict[str, Any]:
-    return {name: part.build(each, f"{where}.{name:.40}") for name, each in value.items()}
+    return {name: part.build(each, named(where, name)) for name, each in value.items()}
 
 
 # --- classes ------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def _build_record(cls: Any, forms: dict[str, Form], value: Any, where: str) -> A
     except Unfit:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's __post_init__: what it refuses is told to the model
-        raise Unfit(f"{where} is refused by {cls.__name__}: {error}") from None
+        raise Unfit(f"{where} is refused by {cls.__name__}: {error!s:.200}") from None
 
 
 def _build_enum(cls: Any, value: Any, where: str) -> Any:
@@ -285,7 +285,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init}
+        return {
+            each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init
+        }
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, set | frozenset):
