@@ -191,6 +191,30 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
         shape_of(Item).read(text)
 
 
+def test_what_begins_at_many_places_is_not_read_to_its_end_from_each() -> None:
+    """A hundred places and a million characters: seconds in which nothing else runs."""
+    good = '{"name": "a", "price": 1}'
+    assert shape_of(Item).read("[1," * 50 + good) == Item("a", 1.0)
+    with pytest.raises(Unfit):
+        shape_of(Item).read("[1," * 50 + "1," * 480_000 + good)
+    assert shape_of(Item).read("```\nno\n```\n" * 50 + f"```\n{good}\n```") == Item("a", 1.0)
+    assert shape_of(Point).read("```\nno\n```\n" * 50_000 + '```\n{"x": 1}\n```') == Point(1)
+
+
+def test_no_more_values_are_looked_at_than_the_loop_has_time_for() -> None:
+    assert len(shape_of(list[int]).read(json.dumps([1] * 90_000))) == 90_000
+    with pytest.raises(Unfit, match="no more are looked at; be shorter"):
+        shape_of(list[int]).read(json.dumps([1] * 110_000))
+
+
+def test_alternatives_that_contain_themselves_end() -> None:
+    """Two ways at each of forty levels."""
+    ways = [{"type": "array", "items": {"$ref": "#/$defs/N"}, "maxItems": n} for n in (1, 2)]
+    schema = {"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": [*ways, {"type": "null"}]}}}
+    assert fault(schema, json.loads("[" * 5 + "null" + "]" * 5)) is None
+    assert fault(schema, json.loads("[" * 40 + "7" + "]" * 40)) is not None
+
+
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [

@@ -14,6 +14,7 @@ from loom.router.tools._json_schema import fault
 from loom.router.tools._shapes import Form, Unfit, form_of
 
 LONGEST = 1_000_000  # characters of an answer that are looked at
+MOST_READ = 3 * LONGEST  # characters that are read in all: what is no JSON may begin at each of these places
 _STARTS = 100  # places at which JSON is sought in a text
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
 _HEAD = 200
@@ -88,11 +89,15 @@ def find_json(text: str, wants: type = object) -> Any:
     """
     if len(text) > LONGEST:
         raise Unfit(f"the answer has {len(text):,} characters, at most {LONGEST:,} are read")
-    problem = ""
+    problem, read = "", 0
     for start, end in _places(text):
+        if read > MOST_READ:
+            break
         try:
             value, stop = _DECODER.raw_decode(text, start)
+            read += stop - start
         except (ValueError, RecursionError) as error:
+            read += getattr(error, "pos", len(text)) - start
             problem = problem or f"the answer is no JSON: {error}"[:_HEAD]
             continue
         if end is not None and (rest := text[stop:end].strip()):
@@ -106,7 +111,7 @@ def _places(text: str) -> Iterator[tuple[int, int | None]]:
     """Where JSON may begin in *text*, and where it must have ended; None: anywhere."""
     if found := re.search(r"\S", text):
         yield found.start(), len(text)
-    for fence in _FENCE.finditer(text):
+    for fence in islice(_FENCE.finditer(text), _STARTS):
         if inside := re.compile(r"\S").search(text, fence.start(1), fence.end(1)):
             yield inside.start(), fence.end(1)
     for bracket in islice(re.finditer(r"[{\[]", text), _STARTS):

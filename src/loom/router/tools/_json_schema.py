@@ -16,6 +16,7 @@ from loom.errors import ConfigError
 from loom.router.pattern import compiled
 
 DEEPEST = 64
+MOST = 100_000  # values that are looked at, each time that an alternative looks at one
 LONGEST_MATCHED = 10_000  # characters that a pattern is tried on
 _SAID = 60
 _MADE_UP = re.compile(r'\["(?:[^"\\]|\\.)*"\]')
@@ -40,13 +41,14 @@ def fault(schema: Any, value: Any, where: str = "answer") -> str | None:
 
 
 class _Root:
-    """The whole schema, in which references are looked up, and how deep one has gone."""
+    """The whole schema, in which references are looked up, how deep one has gone, and how much one has seen."""
 
-    __slots__ = ("depth", "schema")
+    __slots__ = ("depth", "schema", "seen")
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
         self.depth = 0
+        self.seen = 0
 
     def find(self, reference: str) -> Any:
         """What ``#/$defs/name`` stands for; a reference to anywhere else stands for anything."""
@@ -64,6 +66,10 @@ def _faults(schema: Any, value: Any, where: str, root: _Root) -> Iterator[str]:
         return
     if root.depth > DEEPEST:
         yield f"{where} is nested too deeply"
+        return
+    root.seen += 1
+    if root.seen > MOST:
+        yield f"{where} comes after {MOST:,} others, and no more are looked at; be shorter"
         return
     root.depth += 1
     try:
