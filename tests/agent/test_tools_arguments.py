@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import enum
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import pytest
 
@@ -135,3 +135,18 @@ def test_two_calls_are_told_apart_by_what_is_in_their_arguments() -> None:
             for name in ("hall", "attic") for colour in Colour]  # fmt: skip
     assert plain(made[0]) == {"room": {"name": "hall"}, "on": ["RED"], "at": [["RED", {"name": "hall"}]]}
     assert len({repr(plain(each)) for each in made}) == 4
+
+
+@virtual_time
+async def test_names_and_choices_are_of_the_type_that_is_annotated() -> None:
+    got: list[Any] = []
+
+    @action("room.paint")
+    async def paint(walls: dict[int, Colour], shades: dict[Colour, int], best: Literal[Colour.RED]) -> None:
+        got.append((walls, shades, best))
+
+    model = Script(calls(use("room.paint", walls={"1": "blue"}, shades={"red": 3}, best="red")), says("done"))
+    async with new_loom(paint, butler(actions=["room.*"])).add_model(model) as loom:
+        await loom.publish("ask")
+        await loom.idle()
+    assert got == [({1: Colour.BLUE}, {Colour.RED: 3}, Colour.RED)]

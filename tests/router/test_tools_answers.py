@@ -61,6 +61,20 @@ class Careful:
             raise ValueError("nobody is younger than nothing")
 
 
+class Corner(enum.Enum):
+    LEFT = (0, 1)
+
+
+@dataclasses.dataclass
+class Misspelt:
+    due: dt.daet  # type: ignore[name-defined]  # the misspelling is what is tried
+
+
+@dataclasses.dataclass
+class Unfinished:
+    due: "int |"  # type: ignore[syntax]  # noqa: F722 - what is no expression is what is tried
+
+
 @dataclasses.dataclass
 class Node:
     next: Optional[Node]  # noqa: UP045 - a name that is not yet known
@@ -110,6 +124,12 @@ def test_a_dataclass_is_a_schema_and_comes_back_as_an_object() -> None:
         (Any, '{"a": [1]}', {"a": [1]}),
         (bytes, '{"value": "aGk="}', b"hi"),
         (dict, '{"a": 1}', {"a": 1}),
+        (dict[int, str], '{"1": "a", "-2": "b"}', {1: "a", -2: "b"}),
+        (dict[Mood, int], '{"good": 1}', {Mood.GOOD: 1}),
+        (dict[dt.date, bool], '{"2026-11-23": true}', {dt.date(2026, 11, 23): True}),
+        (dict[str | int, int], '{"1": 2}', {"1": 2}),
+        (Literal[Mood.GOOD, "other"], '{"value": "good"}', Mood.GOOD),
+        (Literal[1, 2], "1.0", 1),
         ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 1}', {"n": 1}),
         ({"enum": ["a", "b"]}, '{"value": "b"}', "b"),
         ({"$ref": "#/$defs/N", "$defs": {"N": {"type": "integer"}}}, '{"value": 4}', 4),
@@ -148,6 +168,8 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
             "answer.due must be a date as ISO 8601 has it",
         ),
         (Careful, '{"age": -1}', "answer is refused by Careful: nobody is younger than nothing"),
+        (dict[int, str], '{"one": "a"}', 'a name in answer must be a whole number, not "one"'),
+        (dict[Mood, int], '{"odd": 1}', 'answer["odd"] is not known; it takes good, bad'),
         (list[int], '{"value": [1, "2"]}', 'answer[1] must be a whole number, not "2"'),
         (tuple[int, str], "[1]", "at least 2 items, not 1"),
         (bytes, '{"value": "%%"}', "answer must be base64"),
@@ -223,6 +245,10 @@ def test_alternatives_that_contain_themselves_end() -> None:
         (print, "no JSON form"),
         (complex, "no JSON form"),
         (list[complex], "no JSON form"),
+        (Misspelt, "an annotation of Misspelt cannot be resolved"),
+        (Unfinished, "an annotation of Unfinished cannot be resolved"),
+        (Corner, r"has \(0, 1\), which has no JSON form"),
+        (Literal[b"x"], "has b'x', which has no JSON form"),
         ({"type": object()}, "no JSON schema"),
         ({"type": 7}, "no JSON schema"),
     ],

@@ -100,14 +100,15 @@ def _is(name: str, value: Any) -> bool:
 
 
 def _choices(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
-    if isinstance(schema.get("enum"), list) and not any(_same(value, each) for each in schema["enum"]):
+    if isinstance(schema.get("enum"), list) and not any(same(value, each) for each in schema["enum"]):
         known = ", ".join(say(each) for each in schema["enum"][:20])
         yield f"{where} must be one of {known}, not {say(value)}"
-    if "const" in schema and not _same(value, schema["const"]):
+    if "const" in schema and not same(value, schema["const"]):
         yield f"{where} must be {say(schema['const'])}, not {say(value)}"
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are one: 1 is 1.0, and not true."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 

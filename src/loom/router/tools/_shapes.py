@@ -7,6 +7,7 @@ import binascii
 import dataclasses
 import datetime as dt
 import enum
+import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union, get_args, get_origin
 
 from loom.errors import ConfigError
-from loom.router.tools._json_schema import fault, named, say
+from loom.router.tools._json_schema import fault, named, same, say
 
 _DEPTH = 12
 _SIMPLE: dict[Any, str] = {
@@ -103,15 +104,16 @@ def _generic(annotation: Any, inner: Callable[..., Form]) -> Form | None:
     if origin in (Union, types.UnionType):
         return _union([inner(each) for each in args])
     if origin is Literal:
-        return Form({"enum": list(args)}, _as_it_is)
+        return _choice(
+            args, [each.value if isinstance(each, enum.Enum) else each for each in args], annotation
+        )
     if origin is tuple and args and args[-1] is not Ellipsis:
         return _row([inner(each) for each in args])
     if origin in _GROUPS and args:
         part = inner(args[0])
         return Form({"type": "array", "items": part.schema}, partial(_build_group, _GROUPS[origin], part))
     if origin in (dict, Mapping) and args:
-        part = inner(args[1])
-        return Form({"type": "object", "additionalProperties": part.schema}, partial(_build_mapping, part))
+        return _mapping(inner(args[0]), inner(args[1]))
     return None
 
 
@@ -154,8 +156,37 @@ def _build_group(group: Callable[[Iterable[Any]], Any], part: Form, value: Any, 
         raise Unfit(f"{where} is a set, and holds what no set can hold") from None
 
 
-def _build_mapping(part: Form, value: Any, where: str) -> dict[str, Any]:
-    return {name: part.build(each, named(where, name)) for name, each in value.items()}
+def _mapping(key: Form, part: Form) -> Form:
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": part.schema}
+    if names := key.schema.get("enum"):
+        texts = [each if isinstance(each, str) else json.dumps(each) for each in names]
+        schema = {
+            "type": "object",
+            "properties": dict.fromkeys(texts, part.schema),
+            "additionalProperties": False,
+        }
+    return Form(schema, partial(_build_mapping, key, part))
+
+
+def _build_mapping(key: Form, part: Form, value: Any, where: str) -> dict[Any, Any]:
+    return {
+        _build_key(key, name, where): part.build(each, named(where, name)) for name, each in value.items()
+    }
+
+
+def _build_key(key: Form, name: str, where: str) -> Any:
+    """A name is text in JSON: it stands for itself, or for the number that it spells."""
+    place = f"a name in {where}"
+    wrong = fault(key.schema, name, place)
+    if wrong is None:
+        return key.build(name, place)
+    try:
+        spelt = json.loads(name)
+    except (ValueError, RecursionError):
+        raise Unfit(wrong) from None
+    if fault(key.schema, spelt, place) is not None:
+        raise Unfit(wrong)
+    return key.build(spelt, place)
 
 
 # --- classes ------------------------------------------------------------------------------------------------------
@@ -169,7 +200,7 @@ def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | No
     if not isinstance(annotation, type):
         return None
     if issubclass(annotation, enum.Enum):
-        return Form({"enum": [each.value for each in annotation]}, partial(_build_enum, annotation))
+        return _choice(list(annotation), [each.value for each in annotation], annotation)
     if annotation is bytes:
         return Form({"type": "string", "contentEncoding": "base64"}, _build_bytes)
     if annotation in _MOMENTS:
@@ -239,11 +270,18 @@ def _build_record(cls: Any, forms: dict[str, Form], value: Any, where: str) -> A
         raise Unfit(f"{where} is refused by {cls.__name__}: {error!s:.200}") from None
 
 
-def _build_enum(cls: Any, value: Any, where: str) -> Any:
-    try:
-        return cls(value)
-    except ValueError:
-        raise Unfit(f"{where} must be one of {', '.join(say(each.value) for each in cls)}") from None
+def _choice(members: Sequence[Any], values: list[Any], annotation: Any) -> Form:
+    """One of *members*, each known by its value."""
+    odd = next((each for each in values if not isinstance(each, str | int | float | None)), None)
+    if odd is not None:
+        raise ConfigError(
+            f"schema: {annotation!r:.80} has {odd!r:.40}, which has no JSON form; choose by text or numbers"
+        )
+    return Form({"enum": values}, partial(_build_choice, members, values))
+
+
+def _build_choice(members: Sequence[Any], values: list[Any], value: Any, where: str) -> Any:
+    return next(member for member, each in zip(members, values, strict=True) if same(each, value))
 
 
 def _build_bytes(value: Any, where: str) -> bytes:
@@ -289,7 +327,7 @@ def plain(value: Any) -> Any:
             each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init
         }
     if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
+        return {plain(name): plain(each) for name, each in value.items()}
     if isinstance(value, set | frozenset):
         return sorted(map(plain, value), key=repr)
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
