@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loom.errors import SchemaMismatch
+from loom.errors import ConfigError, SchemaMismatch
 from loom.testing import new_loom, virtual_time
 from tests.agent.lights import House, Script, ask, butler, calls, says, use
 
@@ -133,3 +133,24 @@ async def test_a_json_schema_gives_plain_values_from_a_named_chat_too() -> None:
         await loom.publish("count")
         await loom.idle()
     assert got == [{"n": 4}, 5]
+
+
+@virtual_time
+async def test_a_type_for_the_answer_of_another_task_is_refused_and_a_json_schema_goes_along() -> None:
+    from loom import Context, Event, on
+
+    got: list[Any] = []
+
+    @on("count")
+    async def count(event: Event, ctx: Context) -> None:
+        with pytest.raises(ConfigError, match="answers of a type"):
+            await ctx.ask("How warm is it?", "in Ulm", schema=Weather)
+        got.append(await ctx.ask("guess", "in Ulm", schema={"type": "integer"}))
+
+    model = Script(says("7"))
+    model.tasks = frozenset(["chat", "guess"])
+    async with new_loom(count).add_model(model) as loom:
+        await loom.publish("count")
+        await loom.idle()
+    assert [each["text"] for each in got] == ["7"]
+    assert [each.task for each in model.asked] == ["guess"]

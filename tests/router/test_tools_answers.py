@@ -132,6 +132,7 @@ def test_a_dataclass_is_a_schema_and_comes_back_as_an_object() -> None:
         (Literal[1, 2], "1.0", 1),
         ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 1}', {"n": 1}),
         ({"enum": ["a", "b"]}, '{"value": "b"}', "b"),
+        ({"$ref": "#/definitions/N", "definitions": {"N": {"type": ["integer", "null"]}}}, '{"value": 4}', 4),
         ({"$ref": "#/$defs/N", "$defs": {"N": {"type": "integer"}}}, '{"value": 4}', 4),
     ],
 )
@@ -142,6 +143,12 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
     assert found == value
     assert type(found) is type(value)
     json.dumps(shape.schema)
+
+
+def test_what_a_schema_refers_to_goes_along() -> None:
+    parts = {"N": {"type": "integer"}}
+    assert shape_of({"$ref": "#/definitions/N", "definitions": parts}).schema["definitions"] == parts
+    assert shape_of({"$ref": "#/$defs/N", "$defs": parts}).schema["$defs"] == parts
 
 
 @pytest.mark.parametrize(
@@ -250,7 +257,15 @@ def test_alternatives_that_contain_themselves_end() -> None:
         (Corner, r"has \(0, 1\), which has no JSON form"),
         (Literal[b"x"], "has b'x', which has no JSON form"),
         ({"type": object()}, "no JSON schema"),
-        ({"type": 7}, "no JSON schema"),
+        ({"type": 7}, "no JSON schema: it.type is 7"),
+        ({"type": "object", "properties": ["a"]}, r"it.properties is \["),
+        ({"type": "object", "required": "a"}, r'it.required is "a"'),
+        (
+            {"properties": {"a": {"items": {"type": "strin"}}}},
+            r'it.properties.a.items.type is "strin"; there are',
+        ),
+        ({"anyOf": [{"type": "array", "prefixItems": 3}]}, r"it.anyOf\[0\].prefixItems is 3"),
+        ({"$defs": {"N": "text"}}, r'it.\$defs.N is "text"'),
     ],
 )
 def test_what_has_no_json_form_is_a_config_error(wanted: Any, why: str) -> None:

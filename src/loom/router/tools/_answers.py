@@ -10,7 +10,7 @@ from sys import float_info
 from typing import Any, NamedTuple, NoReturn
 
 from loom.errors import ConfigError
-from loom.router.tools._json_schema import fault
+from loom.router.tools._json_schema import fault, unsound
 from loom.router.tools._shapes import Form, Unfit, form_of
 
 LONGEST = 1_000_000  # characters of an answer that are looked at
@@ -60,8 +60,8 @@ def shape_of(wanted: Any) -> Shape:
         "required": [VALUE],
         "additionalProperties": False,
     }
-    if isinstance(wanted, Mapping) and "$defs" in schema:
-        wrapper["$defs"] = schema["$defs"]
+    if isinstance(wanted, Mapping):
+        wrapper.update({name: schema[name] for name in ("$defs", "definitions") if name in schema})
     return Shape(wrapper, True, build)
 
 
@@ -70,15 +70,14 @@ def _as_it_is(value: Any, where: str) -> Any:
 
 
 def _checked(schema: Mapping[str, Any]) -> dict[str, Any]:
+    made: Any = None
     try:
         made = json.loads(json.dumps(schema))
+        wrong = unsound(made)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"schema= is no JSON schema: {error}; give a dict of plain values, or a class"
-        ) from None
-    kind = made.get("type")
-    if kind is not None and not isinstance(kind, str | list):
-        raise ConfigError(f"schema= is no JSON schema: its type is {kind!r}")
+        wrong = str(error)
+    if wrong is not None:
+        raise ConfigError(f"schema= is no JSON schema: {wrong}; give a dict of plain values, or a class")
     return dict(made)
 
 

@@ -40,6 +40,36 @@ def fault(schema: Any, value: Any, where: str = "answer") -> str | None:
     return next(_faults(schema, value, where, _Root(schema)), None)
 
 
+_SHAPES: dict[str, type | tuple[type, ...]] = {
+    "properties": dict, "$defs": dict, "definitions": dict, "required": list, "enum": list, "anyOf": list,
+    "oneOf": list, "allOf": list, "prefixItems": list, "items": (dict, bool, list), "pattern": str, "$ref": str,
+    "additionalProperties": (dict, bool),
+}  # fmt: skip
+
+
+def unsound(schema: Any, where: str = "it") -> str | None:
+    """The first thing that makes *schema* no JSON schema, with its place; None when it is one."""
+    if not isinstance(schema, dict):
+        return None if isinstance(schema, bool) else f"{where} is {say(schema)}"
+    for name, shape in _SHAPES.items():
+        if name in schema and not isinstance(schema[name], shape):
+            return f"{where}.{name} is {say(schema[name])}"
+    kinds = schema.get("type", [])
+    if odd := [each for each in (kinds if isinstance(kinds, list) else [kinds]) if each not in _ARTICLES]:
+        return f"{where}.type is {say(odd[0])}; there are {', '.join(_ARTICLES)}"
+    return next(filter(None, (unsound(part, f"{where}.{name}") for name, part in _inside(schema))), None)
+
+
+def _inside(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in ("properties", "$defs", "definitions"):
+        yield from ((f"{name}.{each:.40}", part) for each, part in schema.get(name, {}).items())
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        yield from ((f"{name}[{number}]", part) for number, part in enumerate(schema.get(name, ())))
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield name, schema[name]
+
+
 class _Root:
     """The whole schema, in which references are looked up, how deep one has gone, and how much one has seen."""
 
