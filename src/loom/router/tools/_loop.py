@@ -29,6 +29,7 @@ from loom.router.tools._tools import (
     told,
     unknown,
 )
+from loom.router.tools._window import clipped
 
 if TYPE_CHECKING:
     from loom.router.tools._hands import Hands
@@ -38,6 +39,8 @@ REPEATS = 3
 """The same call with the same arguments ends the loop when it comes for this time; it is not done then."""
 MISTAKES = 3
 """Calls that cannot be done (unknown, wrong, denied before) that a model is told of; one more ends the loop."""
+LONGEST_WRONG = 2_000
+"""Characters of an answer that does not do, as it stands in the conversation when it is to be put right."""
 UNKNOWN = "outcome unknown"
 """In the words of a denial: it may have been done before a crash, and nobody said that it may be done again."""
 
@@ -173,7 +176,8 @@ class _Loop:
         try:
             return shape.read(reply["text"])
         except Unfit as error:
-            self._prompting.say({"role": "assistant", "content": reply["text"] or "(nothing)"})
+            wrong = {"role": "assistant", "content": reply["text"] or "(nothing)"}
+            self._prompting.say(clipped(wrong, LONGEST_WRONG))
             self._prompting.say(
                 {"role": "user", "content": repair(str(error), reply.get("stopped") == "length")}
             )
