@@ -109,6 +109,12 @@ async def test_a_pattern_that_names_nothing_is_an_error_with_the_nearest_name() 
         ({"actions": ["light.*"], "context_tokens": 10}, "context_tokens"),
         ({"actions": ["light.*"], "tools": []}, "not both"),
         ({"actions": ["light.*"], "input": "x", "task": "embed"}, "actions are for 'chat'"),
+        ({"schema": int, "input": "x", "task": "How many?"}, r"ask\('How many\?', ...\): answers of a type"),
+        ({"actions": ["light.*"], "timeout": "5"}, "timeout='5': it must be a number of seconds"),
+        ({"actions": ["light.*"], "timeout": -1}, "timeout=-1"),
+        ({"actions": ["light.*"], "timeout": float("nan")}, "timeout=nan"),
+        ({"task": [{"role": "assistant", "tool_calls": 5}]}, "tool_calls are a list"),
+        ({"task": [{"role": "assistant", "tool_calls": ["a"]}]}, "tool_calls are a list"),
         ({"schema": object()}, "no JSON form"),
         ({"schema": {"type": 7}}, "no JSON schema"),
     ],
@@ -117,9 +123,10 @@ def test_what_makes_no_sense_is_refused_before_a_model_is_asked(options: dict[st
     from loom.router.tools import wish_of
 
     rest = dict(options)
+    timeout = rest.pop("timeout", None)
     task, input = rest.pop("task", "make it bright"), rest.pop("input", None)
     with pytest.raises(ConfigError, match=why):
-        wish_of(task, input, None, rest)
+        wish_of(task, input, timeout, rest)
 
 
 @virtual_time
@@ -165,7 +172,7 @@ async def test_an_unknown_tool_is_told_the_nearest_and_counted() -> None:
         ({"room": "hall", "on": "yes"}, 'arguments.on must be true or false, not \\"yes\\"'),
         (
             {"room": "hall", "on": True, "colour": 1},
-            "arguments.colour is not known; it takes room, on, level",
+            'arguments[\\"colour\\"] is not known; it takes room, on, level',
         ),
         ({"room": "hall", "on": True, "level": 1.5}, "arguments.level must be a whole number, not 1.5"),
         ("{nonsense", "the arguments are no JSON"),

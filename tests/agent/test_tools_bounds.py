@@ -152,6 +152,45 @@ async def test_a_piece_that_is_longer_as_json_is_still_a_piece() -> None:
     assert json.loads(model.last())["text"] == '"' * 1_000
 
 
+class Mute:
+    """Of a stranger: nobody can look at it."""
+
+    value = property(lambda self: 1 / 0)
+    name = "mute"
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def nested() -> Any:
+    found: list[Any] = []
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (Mute(), "a Mute that has no text"),
+        ([Mute()], "a list that has no text"),
+        (nested(), "a list that has no text"),
+    ],
+    ids=["mute", "mute inside", "nested"],
+)
+@virtual_time
+async def test_a_result_that_cannot_be_told_was_done_all_the_same(result: Any, told: str) -> None:
+    @action("odd.get")
+    async def get() -> Any:
+        return result
+
+    model = Script(calls(use("odd.get")), says("done"))
+    async with new_loom(get, butler(actions=["odd.*"])).add_model(model) as loom:
+        answer = await ask(loom)
+    assert model.last() == told
+    assert answer["steps"][0]["outcome"] == "done"
+
+
 class Colour(enum.Enum):
     RED = "red"
 

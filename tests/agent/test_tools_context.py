@@ -159,3 +159,23 @@ async def test_tools_that_leave_no_room_are_an_error() -> None:
     async with loom:
         with pytest.raises(NoRoom, match="raise context_tokens"):
             await ask(loom, "x" * 10_000)
+
+
+@pytest.mark.parametrize(("wrong", "room"), [("no JSON " * 10_000, 2_000), ("no JSON " * 100, 300)])
+@virtual_time
+async def test_what_was_asked_stays_when_an_answer_is_to_be_put_right(wrong: str, room: int) -> None:
+    """The last words of the user are its question, not what we say of the answer."""
+
+    def answer(request: Any) -> Any:
+        if "Summarise" in request.input[0]["content"]:
+            return says("a summary")
+        return says("7" if "cannot be used" in request.input[-1]["content"] else wrong)
+
+    model = Script(answer)
+    async with new_loom(butler(context_tokens=room, schema=int)).add_model(model) as loom:
+        assert await ask(loom, LONG) == 7
+    messages = sent(model)
+    assert total(messages) <= room
+    assert LONG[-1] in messages
+    assert all(len(each["content"]) <= 2_000 for each in messages)
+    assert (room == 300) is not any(each["content"].startswith("no JSON") for each in messages)

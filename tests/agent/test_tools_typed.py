@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from typing import Any
 
 import pytest
 
-from loom.errors import SchemaMismatch
+from loom.errors import ConfigError, SchemaMismatch
 from loom.testing import new_loom, virtual_time
 from tests.agent.lights import House, Script, ask, butler, calls, says, use
 
@@ -16,6 +17,14 @@ from tests.agent.lights import House, Script, ask, butler, calls, says, use
 class Weather:
     city: str
     degrees: float
+
+
+@dataclasses.dataclass
+class Strict:
+    city: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(f"{self.city} is no city" + "!" * 10_000)
 
 
 GOOD = '{"city": "Ulm", "degrees": 7}'
@@ -61,16 +70,36 @@ async def test_what_does_not_fit_twice_is_an_error_with_its_place_and_its_beginn
 
 @virtual_time
 @pytest.mark.parametrize(
-    "answer", ['{"city": "Bonn", "degrees": "Zaphod42"}', '{"city": 4} Zaphod42', "Zaphod42"]
+    ("schema", "answer"),
+    [
+        (Weather, '{"city": "Bonn", "degrees": "Zaphod42"}'),
+        (Weather, '{"city": 4} Zaphod42'),
+        (Weather, "Zaphod42"),
+        (Weather, '{"city": "Bonn", "degrees": 1, "Zaphod42": 1}'),
+        (Strict, '{"city": "Zaphod42"}'),
+        (dict[str, int], '{"Zaphod42": "1"}'),
+        (dict[str, dict[str, int]], '{"a": {"the \\"Zaphod42\\"]": {"Zaphod42": "1"}}}'),
+        (dict[str, datetime.date], '{"Zaphod42": "soon"}'),
+    ],
 )
 async def test_an_error_is_told_everywhere_and_what_was_answered_is_not(
-    answer: str, caplog: pytest.LogCaptureFixture
+    schema: Any, answer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with new_loom(butler(schema=Weather)).add_model(Script(says(answer))) as loom:
+    async with new_loom(butler(schema=schema)).add_model(Script(says(answer))) as loom:
         with pytest.raises(SchemaMismatch) as mismatch:
             await ask(loom)
     assert "Zaphod42" not in f"{mismatch.value} {caplog.text}"
     assert "Zaphod42" in mismatch.value.head
+
+
+@virtual_time
+async def test_what_a_class_says_of_an_answer_is_told_in_bounded_words() -> None:
+    model = Script(says('{"city": "Ulm"}'))
+    async with new_loom(butler(schema=Strict)).add_model(model) as loom:
+        with pytest.raises(SchemaMismatch) as mismatch:
+            await ask(loom)
+    assert "answer is refused by Strict: Ulm is no city!!!" in model.last()
+    assert max(map(len, (model.last(), mismatch.value.problem))) < 500
 
 
 @virtual_time
@@ -104,3 +133,24 @@ async def test_a_json_schema_gives_plain_values_from_a_named_chat_too() -> None:
         await loom.publish("count")
         await loom.idle()
     assert got == [{"n": 4}, 5]
+
+
+@virtual_time
+async def test_a_type_for_the_answer_of_another_task_is_refused_and_a_json_schema_goes_along() -> None:
+    from loom import Context, Event, on
+
+    got: list[Any] = []
+
+    @on("count")
+    async def count(event: Event, ctx: Context) -> None:
+        with pytest.raises(ConfigError, match="answers of a type"):
+            await ctx.ask("How warm is it?", "in Ulm", schema=Weather)
+        got.append(await ctx.ask("guess", "in Ulm", schema={"type": "integer"}))
+
+    model = Script(says("7"))
+    model.tasks = frozenset(["chat", "guess"])
+    async with new_loom(count).add_model(model) as loom:
+        await loom.publish("count")
+        await loom.idle()
+    assert [each["text"] for each in got] == ["7"]
+    assert [each.task for each in model.asked] == ["guess"]

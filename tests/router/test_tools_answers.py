@@ -61,6 +61,20 @@ class Careful:
             raise ValueError("nobody is younger than nothing")
 
 
+class Corner(enum.Enum):
+    LEFT = (0, 1)
+
+
+@dataclasses.dataclass
+class Misspelt:
+    due: dt.daet  # type: ignore[name-defined]  # the misspelling is what is tried
+
+
+@dataclasses.dataclass
+class Unfinished:
+    due: "int |"  # type: ignore[syntax]  # noqa: F722 - what is no expression is what is tried
+
+
 @dataclasses.dataclass
 class Node:
     next: Optional[Node]  # noqa: UP045 - a name that is not yet known
@@ -110,8 +124,15 @@ def test_a_dataclass_is_a_schema_and_comes_back_as_an_object() -> None:
         (Any, '{"a": [1]}', {"a": [1]}),
         (bytes, '{"value": "aGk="}', b"hi"),
         (dict, '{"a": 1}', {"a": 1}),
+        (dict[int, str], '{"1": "a", "-2": "b"}', {1: "a", -2: "b"}),
+        (dict[Mood, int], '{"good": 1}', {Mood.GOOD: 1}),
+        (dict[dt.date, bool], '{"2026-11-23": true}', {dt.date(2026, 11, 23): True}),
+        (dict[str | int, int], '{"1": 2}', {"1": 2}),
+        (Literal[Mood.GOOD, "other"], '{"value": "good"}', Mood.GOOD),
+        (Literal[1, 2], "1.0", 1),
         ({"type": "object", "properties": {"n": {"type": "integer"}}}, '{"n": 1}', {"n": 1}),
         ({"enum": ["a", "b"]}, '{"value": "b"}', "b"),
+        ({"$ref": "#/definitions/N", "definitions": {"N": {"type": ["integer", "null"]}}}, '{"value": 4}', 4),
         ({"$ref": "#/$defs/N", "$defs": {"N": {"type": "integer"}}}, '{"value": 4}', 4),
     ],
 )
@@ -122,6 +143,12 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
     assert found == value
     assert type(found) is type(value)
     json.dumps(shape.schema)
+
+
+def test_what_a_schema_refers_to_goes_along() -> None:
+    parts = {"N": {"type": "integer"}}
+    assert shape_of({"$ref": "#/definitions/N", "definitions": parts}).schema["definitions"] == parts
+    assert shape_of({"$ref": "#/$defs/N", "$defs": parts}).schema["$defs"] == parts
 
 
 @pytest.mark.parametrize(
@@ -137,7 +164,7 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
         (
             Item,
             '{"name": "a", "price": 1, "cost": 2}',
-            "answer.cost is not known; it takes name, price, tags",
+            'answer["cost"] is not known; it takes name, price, tags',
         ),
         (Item, '{"name": "a", "price": 1, "tags": ["x", 7]}', "answer.tags[1] must be text, not 7"),
         (Order, '{"items": [{"name": "a"}], "mood": "good"}', "answer.items[0].price is missing"),
@@ -148,6 +175,8 @@ def test_everything_with_a_json_form_comes_back(wanted: Any, text: str, value: A
             "answer.due must be a date as ISO 8601 has it",
         ),
         (Careful, '{"age": -1}', "answer is refused by Careful: nobody is younger than nothing"),
+        (dict[int, str], '{"one": "a"}', 'a name in answer must be a whole number, not "one"'),
+        (dict[Mood, int], '{"odd": 1}', 'answer["odd"] is not known; it takes good, bad'),
         (list[int], '{"value": [1, "2"]}', 'answer[1] must be a whole number, not "2"'),
         (tuple[int, str], "[1]", "at least 2 items, not 1"),
         (bytes, '{"value": "%%"}', "answer must be base64"),
@@ -191,6 +220,30 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
         shape_of(Item).read(text)
 
 
+def test_what_begins_at_many_places_is_not_read_to_its_end_from_each() -> None:
+    """A hundred places and a million characters: seconds in which nothing else runs."""
+    good = '{"name": "a", "price": 1}'
+    assert shape_of(Item).read("[1," * 50 + good) == Item("a", 1.0)
+    with pytest.raises(Unfit):
+        shape_of(Item).read("[1," * 50 + "1," * 480_000 + good)
+    assert shape_of(Item).read("```\nno\n```\n" * 50 + f"```\n{good}\n```") == Item("a", 1.0)
+    assert shape_of(Point).read("```\nno\n```\n" * 50_000 + '```\n{"x": 1}\n```') == Point(1)
+
+
+def test_no_more_values_are_looked_at_than_the_loop_has_time_for() -> None:
+    assert len(shape_of(list[int]).read(json.dumps([1] * 90_000))) == 90_000
+    with pytest.raises(Unfit, match="no more are looked at; be shorter"):
+        shape_of(list[int]).read(json.dumps([1] * 110_000))
+
+
+def test_alternatives_that_contain_themselves_end() -> None:
+    """Two ways at each of forty levels."""
+    ways = [{"type": "array", "items": {"$ref": "#/$defs/N"}, "maxItems": n} for n in (1, 2)]
+    schema = {"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": [*ways, {"type": "null"}]}}}
+    assert fault(schema, json.loads("[" * 5 + "null" + "]" * 5)) is None
+    assert fault(schema, json.loads("[" * 40 + "7" + "]" * 40)) is not None
+
+
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
@@ -199,8 +252,20 @@ def test_hostile_text_is_refused_quickly(text: str) -> None:
         (print, "no JSON form"),
         (complex, "no JSON form"),
         (list[complex], "no JSON form"),
+        (Misspelt, "an annotation of Misspelt cannot be resolved"),
+        (Unfinished, "an annotation of Unfinished cannot be resolved"),
+        (Corner, r"has \(0, 1\), which has no JSON form"),
+        (Literal[b"x"], "has b'x', which has no JSON form"),
         ({"type": object()}, "no JSON schema"),
-        ({"type": 7}, "no JSON schema"),
+        ({"type": 7}, "no JSON schema: it.type is 7"),
+        ({"type": "object", "properties": ["a"]}, r"it.properties is \["),
+        ({"type": "object", "required": "a"}, r'it.required is "a"'),
+        (
+            {"properties": {"a": {"items": {"type": "strin"}}}},
+            r'it.properties.a.items.type is "strin"; there are',
+        ),
+        ({"anyOf": [{"type": "array", "prefixItems": 3}]}, r"it.anyOf\[0\].prefixItems is 3"),
+        ({"$defs": {"N": "text"}}, r'it.\$defs.N is "text"'),
     ],
 )
 def test_what_has_no_json_form_is_a_config_error(wanted: Any, why: str) -> None:

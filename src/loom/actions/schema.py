@@ -88,7 +88,7 @@ def _generic(
     if origin in (Union, types.UnionType):
         return {"anyOf": [inner(a) for a in args]}
     if origin is Literal:
-        return {"enum": list(args)}
+        return {"enum": [a.value if isinstance(a, enum.Enum) else a for a in args]}
     if origin is tuple and args[-1] is not Ellipsis:
         parts = [inner(a) for a in args]
         return {"type": "array", "prefixItems": parts, "minItems": len(args), "maxItems": len(args)}

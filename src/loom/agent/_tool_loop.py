@@ -1,4 +1,4 @@
-"""A step that lets a model use tools: each request and each call is one of its recorded operations."""
+"""A step that lets a model use tools: each request and each call is recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from loom.actions import Approval
 from loom.actions.registry import granted
 from loom.errors import ActionDenied, ActionError
 from loom.event import HOP_LIMIT, Event
-from loom.router.tools import offered, run, wish_of
+from loom.router.tools import offered, plain, run, wish_of
 
 if TYPE_CHECKING:
     from loom.agent.context import Context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def ask(ctx: Context, task: Any, input: Any, timeout: float | None, options: Mapping[str, Any]) -> Any:
     """The answer to the wish in these arguments of ``ctx.ask``; raises like ``loom.router.tools.run``.
 
-    Raises ActionDenied too when the agent is granted none of the actions it names, UnknownAction when there are none.
+    ActionDenied when none of its actions is granted, UnknownAction when none is there.
     """
     wish = wish_of(task, input, timeout, options)
     tools = {}
@@ -49,14 +49,12 @@ class StepHands:
     async def do(self, capability: str, arguments: Mapping[str, Any]) -> Any:
         """The result of an action; events in it bring their labels into the step.
 
-        In a step whose label is untrusted, what the model wants may be what a stranger has written: somebody is asked
-        then, unless the runtime's own policy says of this action that it may run.
+        In an untrusted step the wish may be a stranger's: somebody is asked, unless the runtime's policy allows it.
         """
         ctx = self._ctx
         try:
-            result = await ctx._call(
-                capability, dict(arguments), Approval.ASK if ctx.label.untrusted else None
-            )
+            approval = Approval.ASK if ctx.label.untrusted else None
+            result = await ctx._call(capability, dict(arguments), approval, plain(arguments))
         except ActionError:
             await self._written()
             raise
@@ -66,7 +64,7 @@ class StepHands:
         return result
 
     async def _written(self) -> None:
-        """A model takes long: what became of the call is on disk first, so that a crash leaves no doubt of it."""
+        """A model takes long: what became of the call is on disk first, and a crash leaves no doubt."""
         durable = self._ctx._cell.durable
         if durable is not None and self._ctx.door.lane.rank:
             await durable.ledger.written()
@@ -78,7 +76,7 @@ class StepHands:
     def asking(self, window: Mapping[str, Any]) -> None:
         """Announced on ``loom.agent.NAME.context``: figures only, no text."""
         ctx = self._ctx
-        if ctx._event.hop < HOP_LIMIT:  # whoever listens and asks a model must not do so for ever
+        if ctx._event.hop < HOP_LIMIT:  # who hears it may ask a model again
             ctx._cell.services.announce(ctx.agent, "context", dict(window), ctx._event)
 
     def seconds(self) -> float:

@@ -155,8 +155,8 @@ class Context(Step):
 
         A prompt (``await ctx.ask("Make it warm", actions=["light.*"], max_steps=5)``) goes to a chat model, which may
         use the granted actions that *actions* names; with *schema* (a dataclass, ``list[...]``, a JSON schema) the
-        answer is of that type. Raises ToolLoop, SchemaMismatch; see docs/how-to/tools.md. Requests inherit the label
-        and the QoS of the event being handled.
+        answer is of that type. Raises ToolLoop, SchemaMismatch; see docs/how-to/tools.md. Requests inherit the
+        label and the QoS of the event.
         """
         if _wishes(task, input, options):
             from loom.agent import _tool_loop  # late: most agents use no tools
@@ -233,10 +233,10 @@ class Context(Step):
     # --- inside --------------------------------------------------------------------------------------------------
 
     async def _call(
-        self, capability: str, arguments: dict[str, Any], approval: Approval | None = None
+        self, capability: str, arguments: dict[str, Any], approval: Approval | None = None, said: Any = None
     ) -> Any:
-        """Run an action now; *approval* is asked for in place of the action's own."""
-        what = ("call", capability, arguments)
+        """Run an action now; *approval* is asked for in place of the action's own, *said* are plain *arguments*."""
+        what = ("call", capability, said or arguments)
         mark = fingerprint(what)
         services, durable = self._cell.services, self._cell.durable
         number = self._called(mark if durable is None else durable.ledger.sign(mark))
@@ -302,7 +302,8 @@ def _wishes(task: object, input: object, options: dict[str, Any]) -> bool:
     more = bool(options) and not _WISHES.isdisjoint(options)
     if input is None:
         return more or not isinstance(task, str) or any(each.isspace() for each in task)
-    return more and (task == "chat" or "actions" in options)
+    typed = not isinstance(options.get("schema"), dict | None)
+    return more and (task == "chat" or "actions" in options or typed)
 
 
 __all__ = ["Context", "Effects", "QoS"]

@@ -10,10 +10,11 @@ from sys import float_info
 from typing import Any, NamedTuple, NoReturn
 
 from loom.errors import ConfigError
-from loom.router.tools._json_schema import fault
+from loom.router.tools._json_schema import fault, unsound
 from loom.router.tools._shapes import Form, Unfit, form_of
 
 LONGEST = 1_000_000  # characters of an answer that are looked at
+MOST_READ = 3 * LONGEST  # characters that are read in all: what is no JSON may begin at each of these places
 _STARTS = 100  # places at which JSON is sought in a text
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
 _HEAD = 200
@@ -59,8 +60,8 @@ def shape_of(wanted: Any) -> Shape:
         "required": [VALUE],
         "additionalProperties": False,
     }
-    if isinstance(wanted, Mapping) and "$defs" in schema:
-        wrapper["$defs"] = schema["$defs"]
+    if isinstance(wanted, Mapping):
+        wrapper.update({name: schema[name] for name in ("$defs", "definitions") if name in schema})
     return Shape(wrapper, True, build)
 
 
@@ -69,15 +70,14 @@ def _as_it_is(value: Any, where: str) -> Any:
 
 
 def _checked(schema: Mapping[str, Any]) -> dict[str, Any]:
+    made: Any = None
     try:
         made = json.loads(json.dumps(schema))
+        wrong = unsound(made)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"schema= is no JSON schema: {error}; give a dict of plain values, or a class"
-        ) from None
-    kind = made.get("type")
-    if kind is not None and not isinstance(kind, str | list):
-        raise ConfigError(f"schema= is no JSON schema: its type is {kind!r}")
+        wrong = str(error)
+    if wrong is not None:
+        raise ConfigError(f"schema= is no JSON schema: {wrong}; give a dict of plain values, or a class")
     return dict(made)
 
 
@@ -88,11 +88,15 @@ def find_json(text: str, wants: type = object) -> Any:
     """
     if len(text) > LONGEST:
         raise Unfit(f"the answer has {len(text):,} characters, at most {LONGEST:,} are read")
-    problem = ""
+    problem, read = "", 0
     for start, end in _places(text):
+        if read > MOST_READ:
+            break
         try:
             value, stop = _DECODER.raw_decode(text, start)
+            read += stop - start
         except (ValueError, RecursionError) as error:
+            read += getattr(error, "pos", len(text)) - start
             problem = problem or f"the answer is no JSON: {error}"[:_HEAD]
             continue
         if end is not None and (rest := text[stop:end].strip()):
@@ -106,7 +110,7 @@ def _places(text: str) -> Iterator[tuple[int, int | None]]:
     """Where JSON may begin in *text*, and where it must have ended; None: anywhere."""
     if found := re.search(r"\S", text):
         yield found.start(), len(text)
-    for fence in _FENCE.finditer(text):
+    for fence in islice(_FENCE.finditer(text), _STARTS):
         if inside := re.compile(r"\S").search(text, fence.start(1), fence.end(1)):
             yield inside.start(), fence.end(1)
     for bracket in islice(re.finditer(r"[{\[]", text), _STARTS):

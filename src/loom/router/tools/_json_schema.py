@@ -8,6 +8,7 @@ texts and arrays. What it does not know (formats, conditions) it lets pass.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,8 +16,11 @@ from loom.errors import ConfigError
 from loom.router.pattern import compiled
 
 DEEPEST = 64
+MOST = 100_000  # values that are looked at, each time that an alternative looks at one
 LONGEST_MATCHED = 10_000  # characters that a pattern is tried on
 _SAID = 60
+_MADE_UP = re.compile(r'\["(?:[^"\\]|\\.)*"\]')
+_SAYS = re.compile(r"(is refused by \w+|its JSON): .*|, not .*", re.DOTALL)
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -36,14 +40,45 @@ def fault(schema: Any, value: Any, where: str = "answer") -> str | None:
     return next(_faults(schema, value, where, _Root(schema)), None)
 
 
-class _Root:
-    """The whole schema, in which references are looked up, and how deep one has gone."""
+_SHAPES: dict[str, type | tuple[type, ...]] = {
+    "properties": dict, "$defs": dict, "definitions": dict, "required": list, "enum": list, "anyOf": list,
+    "oneOf": list, "allOf": list, "prefixItems": list, "items": (dict, bool, list), "pattern": str, "$ref": str,
+    "additionalProperties": (dict, bool),
+}  # fmt: skip
 
-    __slots__ = ("depth", "schema")
+
+def unsound(schema: Any, where: str = "it") -> str | None:
+    """The first thing that makes *schema* no JSON schema, with its place; None when it is one."""
+    if not isinstance(schema, dict):
+        return None if isinstance(schema, bool) else f"{where} is {say(schema)}"
+    for name, shape in _SHAPES.items():
+        if name in schema and not isinstance(schema[name], shape):
+            return f"{where}.{name} is {say(schema[name])}"
+    kinds = schema.get("type", [])
+    if odd := [each for each in (kinds if isinstance(kinds, list) else [kinds]) if each not in _ARTICLES]:
+        return f"{where}.type is {say(odd[0])}; there are {', '.join(_ARTICLES)}"
+    return next(filter(None, (unsound(part, f"{where}.{name}") for name, part in _inside(schema))), None)
+
+
+def _inside(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in ("properties", "$defs", "definitions"):
+        yield from ((f"{name}.{each:.40}", part) for each, part in schema.get(name, {}).items())
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        yield from ((f"{name}[{number}]", part) for number, part in enumerate(schema.get(name, ())))
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield name, schema[name]
+
+
+class _Root:
+    """The whole schema, in which references are looked up, how deep one has gone, and how much one has seen."""
+
+    __slots__ = ("depth", "schema", "seen")
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
         self.depth = 0
+        self.seen = 0
 
     def find(self, reference: str) -> Any:
         """What ``#/$defs/name`` stands for; a reference to anywhere else stands for anything."""
@@ -61,6 +96,10 @@ def _faults(schema: Any, value: Any, where: str, root: _Root) -> Iterator[str]:
         return
     if root.depth > DEEPEST:
         yield f"{where} is nested too deeply"
+        return
+    root.seen += 1
+    if root.seen > MOST:
+        yield f"{where} comes after {MOST:,} others, and no more are looked at; be shorter"
         return
     root.depth += 1
     try:
@@ -91,14 +130,15 @@ def _is(name: str, value: Any) -> bool:
 
 
 def _choices(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:
-    if isinstance(schema.get("enum"), list) and not any(_same(value, each) for each in schema["enum"]):
+    if isinstance(schema.get("enum"), list) and not any(same(value, each) for each in schema["enum"]):
         known = ", ".join(say(each) for each in schema["enum"][:20])
         yield f"{where} must be one of {known}, not {say(value)}"
-    if "const" in schema and not _same(value, schema["const"]):
+    if "const" in schema and not same(value, schema["const"]):
         yield f"{where} must be {say(schema['const'])}, not {say(value)}"
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are one: 1 is 1.0, and not true."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -135,9 +175,19 @@ def _object(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> I
         if name in properties:
             yield from _faults(properties[name], each, f"{where}.{name}", root)
         elif others is False:
-            yield f"{where}.{name:.40} is not known; it takes {', '.join(properties) or 'nothing'}"
+            yield f"{named(where, name)} is not known; it takes {', '.join(properties) or 'nothing'}"
         else:
-            yield from _faults(others, each, f"{where}.{name:.40}", root)
+            yield from _faults(others, each, named(where, name), root)
+
+
+def named(where: str, name: str) -> str:
+    """The place of *name* in *where*, when whoever answered made it up; `placed` leaves it out."""
+    return f"{where}[{json.dumps(name[:40], ensure_ascii=False)}]"
+
+
+def placed(problem: str) -> str:
+    """*problem* with its place, and nothing of what was answered: that may be private."""
+    return _SAYS.sub(r"\1", _MADE_UP.sub("[...]", problem))
 
 
 def _array(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> Iterator[str]:

@@ -6,13 +6,13 @@ recorded, as in an agent's step, it goes the same way again after a crash and do
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ActionDenied, ActionError, SchemaMismatch, ToolLoop
 from loom.router.tools._answers import head, repair
+from loom.router.tools._json_schema import placed
 from loom.router.tools._outputs import DESCRIPTION, READ, SCHEMA, Outputs
 from loom.router.tools._prompting import Prompting
 from loom.router.tools._shapes import Unfit, converted
@@ -29,6 +29,7 @@ from loom.router.tools._tools import (
     told,
     unknown,
 )
+from loom.router.tools._window import clipped
 
 if TYPE_CHECKING:
     from loom.router.tools._hands import Hands
@@ -38,6 +39,8 @@ REPEATS = 3
 """The same call with the same arguments ends the loop when it comes for this time; it is not done then."""
 MISTAKES = 3
 """Calls that cannot be done (unknown, wrong, denied before) that a model is told of; one more ends the loop."""
+LONGEST_WRONG = 2_000
+"""Characters of an answer that does not do, as it stands in the conversation when it is to be put right."""
 UNKNOWN = "outcome unknown"
 """In the words of a denial: it may have been done before a crash, and nobody said that it may be done again."""
 
@@ -173,7 +176,8 @@ class _Loop:
         try:
             return shape.read(reply["text"])
         except Unfit as error:
-            self._prompting.say({"role": "assistant", "content": reply["text"] or "(nothing)"})
+            wrong = {"role": "assistant", "content": reply["text"] or "(nothing)"}
+            self._prompting.say(clipped(wrong, LONGEST_WRONG))
             self._prompting.say(
                 {"role": "user", "content": repair(str(error), reply.get("stopped") == "length")}
             )
@@ -182,11 +186,9 @@ class _Loop:
         try:
             return shape.read(again["text"])
         except Unfit as error:
-            # where, and no value: the answer may be private, and an error is told everywhere
-            where = re.split(", not |(?<=its JSON): ", str(error))[0]
-            raise SchemaMismatch(
-                f"the model's answer does not follow the schema, asked for twice: {where}; the error's `problem` and "
-                "`head` have what it said",
+            raise SchemaMismatch(  # which is told everywhere
+                f"the model's answer does not follow the schema, asked for twice: {placed(str(error))}; the error's "
+                "`problem` and `head` have what it said",
                 problem=str(error),
                 head=head(again["text"]),
             ) from None

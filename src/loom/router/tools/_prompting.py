@@ -51,7 +51,7 @@ class Prompting:
     async def ask(self, tools: Sequence[Mapping[str, Any]], choice: str | None = None) -> dict[str, Any]:
         """The model's reply, with a ``text``; raises what asking raises, NoRoom, ModelFailed for what is no reply.
 
-        *choice* is the request's ``tool_choice``.
+        *choice* is the request's ``tool_choice``; with one the last message is ours, about an answer.
         """
         options = dict(self._wish.options)
         if tools:
@@ -60,7 +60,7 @@ class Prompting:
         if self._wish.shape is not None:
             options["schema"] = self._wish.shape.schema
         for attempt in range(1, ATTEMPTS + 1):
-            used = await self._make_room(options)
+            used = await self._make_room(options, 0 if choice is None else 1)
             try:
                 reply = _reply(await self._request(list(self._messages), options))
             except (ContextExceeded, RouteRefused) as error:
@@ -91,11 +91,11 @@ class Prompting:
 
     # --- room -----------------------------------------------------------------------------------------------------
 
-    async def _make_room(self, options: Mapping[str, Any]) -> int:
+    async def _make_room(self, options: Mapping[str, Any], ours: int) -> int:
         """Cut the conversation to the budget if need be; returns the tokens that it takes then."""
         fixed = sum(tokens_of(json.dumps(options[name])) for name in ("tools", "schema") if name in options)
         note = self._room // 8
-        window = fit(self._messages, self._room, fixed, note)
+        window = fit(self._messages, self._room, fixed, note, ours)
         summary = ""
         if window.dropped:
             summary = await self._summary(window, note) if self._wish.compact else ""

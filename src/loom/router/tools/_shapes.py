@@ -7,6 +7,7 @@ import binascii
 import dataclasses
 import datetime as dt
 import enum
+import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Required, Union, get_args, get_origin
 
 from loom.errors import ConfigError
-from loom.router.tools._json_schema import fault, say
+from loom.router.tools._json_schema import fault, named, same, say
 
 _DEPTH = 12
 _SIMPLE: dict[Any, str] = {
@@ -24,6 +25,7 @@ _MOMENTS: dict[Any, str] = {dt.datetime: "date-time", dt.date: "date", dt.time: 
 _GROUPS: dict[Any, Callable[[Iterable[Any]], Any]] = {
     list: list, set: set, frozenset: frozenset, tuple: tuple, Sequence: list, Iterable: list, Collection: list,
 }  # fmt: skip
+_UNRESOLVED = (NameError, AttributeError, TypeError, SyntaxError)  # what looking up an annotation may raise
 
 
 class Unfit(ValueError):
@@ -102,15 +104,16 @@ def _generic(annotation: Any, inner: Callable[..., Form]) -> Form | None:
     if origin in (Union, types.UnionType):
         return _union([inner(each) for each in args])
     if origin is Literal:
-        return Form({"enum": list(args)}, _as_it_is)
+        return _choice(
+            args, [each.value if isinstance(each, enum.Enum) else each for each in args], annotation
+        )
     if origin is tuple and args and args[-1] is not Ellipsis:
         return _row([inner(each) for each in args])
     if origin in _GROUPS and args:
         part = inner(args[0])
         return Form({"type": "array", "items": part.schema}, partial(_build_group, _GROUPS[origin], part))
     if origin in (dict, Mapping) and args:
-        part = inner(args[1])
-        return Form({"type": "object", "additionalProperties": part.schema}, partial(_build_mapping, part))
+        return _mapping(inner(args[0]), inner(args[1]))
     return None
 
 
@@ -153,8 +156,37 @@ def _build_group(group: Callable[[Iterable[Any]], Any], part: Form, value: Any, 
         raise Unfit(f"{where} is a set, and holds what no set can hold") from None
 
 
-def _build_mapping(part: Form, value: Any, where: str) -> dict[str, Any]:
-    return {name: part.build(each, f"{where}.{name:.40}") for name, each in value.items()}
+def _mapping(key: Form, part: Form) -> Form:
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": part.schema}
+    if names := key.schema.get("enum"):
+        texts = [each if isinstance(each, str) else json.dumps(each) for each in names]
+        schema = {
+            "type": "object",
+            "properties": dict.fromkeys(texts, part.schema),
+            "additionalProperties": False,
+        }
+    return Form(schema, partial(_build_mapping, key, part))
+
+
+def _build_mapping(key: Form, part: Form, value: Any, where: str) -> dict[Any, Any]:
+    return {
+        _build_key(key, name, where): part.build(each, named(where, name)) for name, each in value.items()
+    }
+
+
+def _build_key(key: Form, name: str, where: str) -> Any:
+    """A name is text in JSON: it stands for itself, or for the number that it spells."""
+    place = f"a name in {where}"
+    wrong = fault(key.schema, name, place)
+    if wrong is None:
+        return key.build(name, place)
+    try:
+        spelt = json.loads(name)
+    except (ValueError, RecursionError):
+        raise Unfit(wrong) from None
+    if fault(key.schema, spelt, place) is not None:
+        raise Unfit(wrong)
+    return key.build(spelt, place)
 
 
 # --- classes ------------------------------------------------------------------------------------------------------
@@ -168,7 +200,7 @@ def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | No
     if not isinstance(annotation, type):
         return None
     if issubclass(annotation, enum.Enum):
-        return Form({"enum": [each.value for each in annotation]}, partial(_build_enum, annotation))
+        return _choice(list(annotation), [each.value for each in annotation], annotation)
     if annotation is bytes:
         return Form({"type": "string", "contentEncoding": "base64"}, _build_bytes)
     if annotation in _MOMENTS:
@@ -179,7 +211,7 @@ def _class(annotation: Any, where: str, inner: Callable[..., Form]) -> Form | No
 def _record(cls: Any, where: str, inner: Callable[..., Form]) -> Form | None:
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
-    except NameError as error:
+    except _UNRESOLVED as error:
         raise ConfigError(
             f"schema: {where}: an annotation of {cls.__name__} cannot be resolved: {error}"
         ) from None
@@ -235,14 +267,21 @@ def _build_record(cls: Any, forms: dict[str, Form], value: Any, where: str) -> A
     except Unfit:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's __post_init__: what it refuses is told to the model
-        raise Unfit(f"{where} is refused by {cls.__name__}: {error}") from None
+        raise Unfit(f"{where} is refused by {cls.__name__}: {error!s:.200}") from None
 
 
-def _build_enum(cls: Any, value: Any, where: str) -> Any:
-    try:
-        return cls(value)
-    except ValueError:
-        raise Unfit(f"{where} must be one of {', '.join(say(each.value) for each in cls)}") from None
+def _choice(members: Sequence[Any], values: list[Any], annotation: Any) -> Form:
+    """One of *members*, each known by its value."""
+    odd = next((each for each in values if not isinstance(each, str | int | float | None)), None)
+    if odd is not None:
+        raise ConfigError(
+            f"schema: {annotation!r:.80} has {odd!r:.40}, which has no JSON form; choose by text or numbers"
+        )
+    return Form({"enum": values}, partial(_build_choice, members, values))
+
+
+def _build_choice(members: Sequence[Any], values: list[Any], value: Any, where: str) -> Any:
+    return next(member for member, each in zip(members, values, strict=True) if same(each, value))
 
 
 def _build_bytes(value: Any, where: str) -> bytes:
@@ -260,17 +299,67 @@ def _build_moment(cls: Any, value: Any, where: str) -> Any:
 
 
 def converted(function: Callable[..., Any] | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """*arguments*, which are JSON, as the annotations of *function* say: dataclasses, enums, dates, bytes, sets."""
-    try:
-        hints = {} if function is None else typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):
-        hints = {}
+    """*arguments*, which are JSON, as the annotations of *function* say: dataclasses, enums, dates, bytes, sets.
+
+    Raises Unfit for what does not follow them: the schema that comes with a function knows less than they say.
+    """
+    hints = _hints(function)
     return {name: _made(hints.get(name, Any), value, name) for name, value in arguments.items()}
 
 
 def _made(annotation: Any, value: Any, name: str) -> Any:
-    try:
-        form = form_of(annotation, name)
-    except ConfigError:  # of a class that has no JSON form: as it is
+    form = _form(annotation, name)
+    if form is None:
         return value
-    return form.build(value, f"arguments.{name}")
+    where = f"arguments.{name}"
+    wrong = fault(form.schema, value, where)
+    if wrong is not None:
+        raise Unfit(wrong)
+    return form.build(value, where)
+
+
+def plain(value: Any) -> Any:
+    """What ``converted`` made as plain values again, by which two calls can be told apart."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init
+        }
+    if isinstance(value, Mapping):
+        return {plain(name): plain(each) for name, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value), key=repr)
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def parameters(function: Callable[..., Any] | None, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """*schema*, the arguments of *function*, with what its annotations say of their form beyond it: dates, records."""
+    hints = _hints(function)
+    found = {
+        name: _exact(hints.get(name, Any), each, name) for name, each in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": found}
+
+
+def _exact(annotation: Any, schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    form = None if annotation is Any else _form(annotation, name)
+    if form is None:
+        return schema
+    return {**form.schema, "default": schema["default"]} if "default" in schema else form.schema
+
+
+def _form(annotation: Any, name: str) -> Form | None:
+    try:
+        return form_of(annotation, name)
+    except ConfigError:  # of a class that has no JSON form: as it is
+        return None
+
+
+def _hints(function: Callable[..., Any] | None) -> dict[str, Any]:
+    try:
+        hints = {} if function is None else typing.get_type_hints(function, include_extras=True)
+    except _UNRESOLVED:
+        return {}
+    hints.pop("return", None)
+    return hints

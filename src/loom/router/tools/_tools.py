@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from loom.errors import ConfigError, UnknownAction
 from loom.event import Event
 from loom.router.tools._json_schema import fault
+from loom.router.tools._shapes import parameters
 
 MOST_TOOLS = 128
 MOST_CALLS = 16  # of one reply are done
@@ -91,7 +92,7 @@ def offered(
     for each in (newest[name] for name in sorted(chosen)):
         name = free_name(each.name, tools)
         words = each.description[:_DESCRIPTION] or each.name
-        tools[name] = Tool(name, words, each.schema, each.name, each.function)
+        tools[name] = Tool(name, words, parameters(each.function, each.schema), each.name, each.function)
     return tools
 
 
@@ -200,8 +201,15 @@ def shown(result: object) -> str:
         return "done"
     try:
         return json.dumps(result, ensure_ascii=False, default=_plain)
-    except (ValueError, RecursionError, TypeError):
+    except Exception:  # noqa: BLE001 - what is in it is a stranger's; nested too deeply counts here, too
+        return _described(result)
+
+
+def _described(result: object) -> str:
+    try:
         return f"{result!r:.2000}"
+    except Exception:  # noqa: BLE001 - a stranger's __repr__; the tool has done its work all the same
+        return f"a {type(result).__name__} that has no text"
 
 
 def _plain(value: object) -> object:

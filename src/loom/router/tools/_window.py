@@ -56,14 +56,15 @@ def total(messages: Sequence[Message]) -> int:
     return sum(map(tokens, messages))
 
 
-def fit(messages: Sequence[Message], room: int, fixed: int = 0, note: int = 0) -> Window:
+def fit(messages: Sequence[Message], room: int, fixed: int = 0, note: int = 0, ours: int = 0) -> Window:
     """The part of *messages* that takes at most *room* tokens, of which *fixed* are the tools'.
 
     When something is left out, *note* tokens are kept free for what is said of it, and the rest is cut to `KEEPS` of
-    the room. Raises NoRoom when not even the shortened system and last user message fit.
+    the room. The last *ours* messages are not the user's own words. Raises NoRoom when not even the shortened system
+    and last user message fit.
     """
     used = fixed + total(messages)
-    system, units, pinned = _split(messages)
+    system, units, pinned = _split(messages, ours)
     if used <= room:
         return Window(system, tuple(messages[len(system) :]), (), 0, used, room)
     space = int(room * KEEPS) - fixed - note
@@ -75,12 +76,13 @@ def fit(messages: Sequence[Message], room: int, fixed: int = 0, note: int = 0) -
     return Window(system, turns, dropped, cut + more, used, room)
 
 
-def _split(messages: Sequence[Message]) -> tuple[Messages, list[Messages], int]:
+def _split(messages: Sequence[Message], ours: int) -> tuple[Messages, list[Messages], int]:
     """The system messages at the beginning, the units of the rest, and the number of the unit that always stays."""
     start = next((n for n, each in enumerate(messages) if each["role"] != "system"), len(messages))
     units = list(_units(messages[start:]))
     users = [number for number, unit in enumerate(units) if unit[0]["role"] == "user"]
-    return tuple(messages[:start]), units, users[-1] if users else max(len(units) - 1, 0)
+    mine = users[: len(users) - ours] or users
+    return tuple(messages[:start]), units, mine[-1] if mine else max(len(units) - 1, 0)
 
 
 def _units(messages: Sequence[Message]) -> Iterator[Messages]:
@@ -135,14 +137,15 @@ def _shortened(messages: Messages, space: int) -> Messages:
     few, many = 0, min(longest, max(space, 0) * LONGEST_TOKEN)
     while few < many:
         half = (few + many + 1) // 2
-        if total([_cut(each, half) for each in messages]) <= space:
+        if total([clipped(each, half) for each in messages]) <= space:
             few = half
         else:
             many = half - 1
-    return tuple(_cut(each, few) for each in messages)
+    return tuple(clipped(each, few) for each in messages)
 
 
-def _cut(message: Message, most: int) -> Message:
+def clipped(message: Message, most: int) -> Message:
+    """*message* with at most *most* characters, without its middle."""
     text = _text(message)
     if len(text) <= most:
         return message

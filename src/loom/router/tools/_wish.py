@@ -40,7 +40,8 @@ def wish_of(task: Any, input: Any, timeout: float | None, options: Mapping[str, 
     room = rest.pop("context_tokens", CONTEXT_TOKENS)
     if input is not None and task != CHAT:
         raise ConfigError(
-            f"ask({task!r}, ..., actions=...): actions are for {CHAT!r}; leave the task out, or say it"
+            f"ask({task!r:.80}, ...): answers of a type and actions are for {CHAT!r}; give the prompt alone, or "
+            f"ask({CHAT!r}, ...)"
         )
     if actions is not None and "tools" in rest:
         raise ConfigError("ask() takes actions=, or tools= of your own that you answer yourself; not both")
@@ -55,7 +56,7 @@ def wish_of(task: Any, input: Any, timeout: float | None, options: Mapping[str, 
         _whole("max_steps", steps, 1, MOST_STEPS),
         _whole("context_tokens", room, LEAST_TOKENS, 100_000_000),
         bool(compact),
-        timeout,
+        _seconds(timeout),
         rest,
     )
 
@@ -81,7 +82,20 @@ def _messages(input: Any) -> tuple[Mapping[str, Any], ...]:
             raise ConfigError(
                 f'a message is {{"role": {" | ".join(ROLES)}, "content": ...}}, not {each!r:.80}'
             )
+        calls = each.get("tool_calls") or []
+        if not isinstance(calls, list | tuple) or not all(isinstance(call, Mapping) for call in calls):
+            raise ConfigError(
+                f'a message\'s tool_calls are a list of {{"id", "name", "arguments"}}, not {calls!r:.80}'
+            )
     return tuple(dict(each) for each in input)
+
+
+def _seconds(timeout: Any) -> float | None:
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0
+    ):
+        raise ConfigError(f"timeout={timeout!r:.40}: it must be a number of seconds, 0 or more")
+    return timeout
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
