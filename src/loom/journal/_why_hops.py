@@ -89,7 +89,8 @@ _ABOUT_THE_EVENT = ("topic", "time_ms", "source", "cause", "trail", "label")
 
 def note_hop(note: Note) -> Hop:
     """What was noted about an event."""
-    facts = {k: v for k, v in note.facts.items() if k not in _ABOUT_THE_EVENT}
+    about = () if note.kind == "decision" else _ABOUT_THE_EVENT
+    facts = {k: v for k, v in note.facts.items() if k not in about}
     names = ("queue", "subscription", "capability", "backend", "agent")
     what = next((str(facts[name]) for name in names if name in facts), "")
     return Hop(note.kind, note.about, note.at_ms, what, str(facts.get("agent", "")), facts=facts)
