@@ -30,6 +30,23 @@ def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(found["left_out"]) == {"keyword:ranked", "user_feedback:wrong_answer"}
 
 
+def test_what_a_stranger_wrote_moves_no_cursor_and_hides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        'routing: {decisions: [{name: "a\\e[2J", description: "\\e]0;x\\x07\\uD800", '
+        "rules: {type: telepathy, name: t}}]}"
+    )
+    assert main(["models", "import", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert all(each.isprintable() for each in out.splitlines())
+    assert "telepathy:t" in out
+    assert tomllib.loads(out[out.index("# in loom.toml") :])["router"]["import"]["backends"] == {
+        "a\x1b[2J": ["local"]
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

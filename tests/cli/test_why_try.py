@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from loom import Agent, Context, Event, on
+from loom import Agent, Context, Event, Label, on
+from loom.errors import RouteRefused
 from loom.models import ModelReply, ModelRequest
 from loom.router.budget import Budgets, Payer, Spend, read_limits
 from loom.runtime._router_store import StoredKeep
@@ -64,7 +66,8 @@ class Here:
 class Asker(Agent):
     @on("ask")
     async def ask(self, event: Event, ctx: Context) -> None:
-        await ctx.ask("chat", event.payload)
+        with contextlib.suppress(RouteRefused):
+            await ctx.ask("chat", "hello", **(event.payload if isinstance(event.payload, dict) else {}))
 
 
 def project(folder: Path, router: str = "", more: str = "") -> Path:
@@ -162,7 +165,9 @@ def test_a_past_decision_is_explained_and_the_event_behind_it(tmp_path: Path) ->
             runtime.add_model(Here())
             await runtime.publish("ask", "hello", id="asked")
             await runtime.idle()
-            ids.append(next(iter(runtime.router.decisions)).id)
+            await runtime.publish("ask", {"route": "cloud"}, id="refused", label=Label.parse("private"))
+            await runtime.idle()
+            ids.extend(each.id for each in runtime.router.decisions)
 
     run(decide())
     env = {**os.environ, "COLUMNS": "90"}
@@ -170,9 +175,15 @@ def test_a_past_decision_is_explained_and_the_event_behind_it(tmp_path: Path) ->
     assert "1 here     local" in told
     assert "chat, public: answered here" in told
     assert "the router decided: local, here" in told
+    assert "chat, public: answered here" in told
+    assert "chat, private: refused" in loom("why", ids[1], "--data", str(tmp_path), env=env).stdout
     assert "ask" in told
     behind = loom("why", "asked", "--data", str(tmp_path), env=env).stdout
     assert f"(decision {ids[0]})" in " ".join(behind.replace("│", "").split())
+    behind = loom("why", "refused", "--data", str(tmp_path), env=env).stdout
+    assert "chat was refused: no backend 'cloud'; none is elsewhere" in " ".join(
+        behind.replace("│", "").split()
+    )
     gone = loom("why", "000000000000-0000000000000000-0000000000", "--data", str(tmp_path), env=env)
     assert gone.returncode == 1
     assert "no longer kept" in gone.stdout

@@ -15,8 +15,30 @@ def test_a_repeat_of_a_repeat_is_refused(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["money\\s+back", "(?i)^(please|now)\\b.{0,48}x", "(?:(?:please|then)\\s+)*go", "a{2,9}b+"]
-)
+    "pattern",
+    [
+        "(a|a)*b", "(a|aa)+$", "(?:a|b|ab)*c", "(?:(?:a|b)|[ab])*c", "(?:\\w\\w|[0-9_]b)*!", "(?i:(ab|Ab)*)c",
+        "(a|a){0,100}b", "(a{0,100})*b", "(a{1,128}){1,128}b", "(?:a?){0,100}b", "(.*a){20}", "a?" * 40 + "a" * 40,
+        "(a)?(?(1)(a+)+b|x)", "(?>(a+)+b)", "(?=(a+)+b)", "(?:(a+)+b)?+c", "(a)(?:\\1|a)*b",
+        "a*a*a*a*a*b", ".*.*.*.*x", "foo.*bar.*baz", "(\\s*word\\s*){1,30}x", "([\u0430-\u044f]x|\u0431x)*!",
+    ],
+)  # fmt: skip
+def test_what_matches_in_too_many_ways_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="keep it busy for ever"):
+        compiled(pattern, "x")
+
+
+def test_a_pattern_that_takes_long_to_look_through_is_refused() -> None:
+    ranges = "".join(f"{chr(0x4E00 + 3 * n)}-{chr(0x4E01 + 3 * n)}" for n in range(6_000))
+    with pytest.raises(ConfigError, match="too large"):
+        compiled(f"[{ranges}]+x", "x")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["money\\s+back", "(?i)^(please|now)\\b.{0,48}x", "(?:(?:please|then)\\s+)*go", "a{2,9}b+", "foo.*bar",
+     "(?:(?:das|der|dein|deine)\\s+)*haus", "^[^,]+(,[^,]+)*$", '"(?:[^"\\\\]|\\\\.)*"', "^[a-z0-9]+(?:-[a-z0-9]+)*$",
+     "^(?=.*[a-z])(?=.*\\d).{8,}$", "\\b[A-Z0-9._%+-]+@[A-Z0-9.-]+\\.[A-Z]{2,}\\b", "(?:a|b)*c", "[[a]b", "(?!)x"],
+)  # fmt: skip
 def test_a_usual_pattern_is_taken(pattern: str) -> None:
     assert compiled(pattern, "x").pattern == pattern
 

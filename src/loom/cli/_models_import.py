@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loom.cli._output import counted, field, say
+from loom.cli._why_lines import clean
 from loom.errors import ConfigError
 from loom.router.vllm_import import Choice, Imported
 from loom.router.vllm_import.policy import load_policy
@@ -45,16 +46,20 @@ def report(imported: Imported, width: int) -> list[str]:
         "",
     ]
     for choice in imported.choices:
-        lines += field(choice.name, choice.about or "no description", width, 14)
+        lines += _told(choice.name, choice.about or "no description", width)
         nobody = "nobody: it refuses" if choice.refuses else "whoever you name below"
-        lines += field("  asks", ", ".join(choice.models) or nobody, width, 14)
+        lines += _told("  asks", ", ".join(choice.models) or nobody, width)
         if unknown := unknown_of(imported, choice):
-            lines += field("  unknown", ", ".join(unknown), width, 14)
+            lines += _told("  unknown", ", ".join(unknown), width)
     known = len(imported.signals) - len(imported.left_out)
     lines += ["", f"{known} of {counted(len(imported.signals), 'signal')} are found out here"]
     for name, why in imported.left_out.items():
-        lines += field("  not", f"{name}: {why}", width, 14)
+        lines += _told("  not", f"{name}: {why}", width)
     return lines
+
+
+def _told(label: str, text: str, width: int) -> list[str]:
+    return field(clean(label), clean(text), width, 14)
 
 
 def unknown_of(imported: Imported, choice: Choice) -> list[str]:
@@ -62,8 +67,12 @@ def unknown_of(imported: Imported, choice: Choice) -> list[str]:
     asked = set(leaves(choice.tree))
     for leaf in list(asked):
         band = imported.bands.get(leaf.name) if leaf.kind == "projection" else None
-        asked |= {each for each, _, _ in band.inputs} if band else set()
-    return sorted({f"{leaf.kind}:{leaf.name}" for leaf in asked} & imported.left_out.keys())
+        asked |= {part.leaf for part in band.inputs} if band else set()
+    known = {f"{kind}:{name}" for kind, name in imported.signals} - imported.left_out.keys()
+    known |= {f"projection:{name}" for name in imported.bands}
+    return sorted(
+        {name for leaf in asked if (name := f"{leaf.kind}:{leaf.signal}") not in known or leaf.bounded}
+    )
 
 
 def lines_for(imported: Imported, file: Path) -> list[str]:

@@ -189,7 +189,8 @@ def _noted(hop: Hop, stamp: Callable[[float], str]) -> str:
         return f"{facts['capability']} of {facts['agent'] or 'a caller'} denied: {facts['reason']}"
     if hop.kind == "decided":
         told = f" (decision {facts['decision']})" if facts.get("decision") else ""
-        return f"{facts['task']} went to {facts['backend']}: {facts['reason']}{told}"
+        went = _NOBODY.get(str(facts["backend"]), f"went to {facts['backend']}")
+        return f"{facts['task']} {went}: {facts['reason']}{told}"
     if hop.kind == "decision":
         return f"the router decided: {facts.get('route')}, {', '.join(facts.get('order', ())) or 'nobody'}"
     if hop.kind == "acted":
@@ -199,6 +200,8 @@ def _noted(hop: Hop, stamp: Callable[[float], str]) -> str:
     rest = ", ".join(f"{k} {v}" for k, v in facts.items() if k != "agent")
     return f"{hop.by or hop.what} {hop.kind}" + (f" ({rest})" if rest else "")
 
+
+_NOBODY = {"drop": "was refused", "defer": "was deferred"}
 
 _WORDS: dict[str, Callable[[Hop, Callable[[float], str]], str]] = {
     "event": _event, "step": _step, "timer": _timer, "act": _act,

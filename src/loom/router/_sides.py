@@ -179,6 +179,8 @@ def no_task(task: str, known: set[str]) -> str:
 
 
 def _near(word: str, names: Sequence[str]) -> str:
+    if word in ("local", "cloud"):
+        return f"none is {'on this device' if word == 'local' else 'elsewhere'} (added: {', '.join(names) or 'none'})"
     near = get_close_matches(word, ["local", "cloud", *names], 1)
     if near:
         return f"did you mean {near[0]!r}?"

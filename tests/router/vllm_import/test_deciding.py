@@ -130,6 +130,84 @@ async def test_the_texts_of_the_policy_are_embedded_once(helpdesk: Imported) -> 
     assert asked_for == [4, 1, 1, 1]
 
 
+HARD = {"name": "d", "hard": {"candidates": ["prove"]}, "easy": {"candidates": ["copy"]}}
+
+
+def asks(kind: str, name: str, **signals: Any) -> dict[str, Any]:
+    rules = {"type": kind, "name": name}
+    return {"signals": signals, "decisions": [{"name": "met", "rules": rules}]}
+
+
+def sums(*inputs: Mapping[str, Any], **bounds: float) -> dict[str, Any]:
+    outputs = [{"name": "p", **bounds}]
+    return {
+        "scores": [{"name": "s", "inputs": list(inputs)}],
+        "mappings": [{"name": "m", "source": "s", "outputs": outputs}],
+    }
+
+
+def met(routing: dict[str, Any], text: str) -> bool:
+    policy = read_policies({"routing": routing})["default"]
+    return meet(policy, asked(chat(text)), {}).choice is not None
+
+
+@pytest.mark.parametrize(
+    ("predicate", "holds"),
+    [
+        ({"gt": 2}, False),
+        ({"gte": 2}, True),
+        ({"lt": 2}, False),
+        ({"lte": 2}, True),
+        ({"gt": 1, "lt": 3}, True),
+    ],
+)
+def test_a_bound_is_in_or_out_as_it_is_written(predicate: dict[str, float], holds: bool) -> None:
+    feature = {"type": "count", "source": {"type": "regex", "pattern": "x"}}
+    counted = {"name": "xs", "feature": feature, "predicate": predicate}
+    assert met(asks("structure", "xs", structure=[counted]), "x and x") is holds
+    added = {"type": "structure", "name": "xs", "match": 2}
+    whole = asks("projection", "p", structure=[{**counted, "predicate": {"gte": 2}}])
+    assert met({**whole, "projections": sums(added, **predicate)}, "x and x") is holds
+
+
+@pytest.mark.parametrize(
+    ("added", "holds"),
+    [
+        ({"match": 3}, True),
+        ({"match": 0.5}, False),
+        ({"weight": 4, "match": 0.5}, True),
+        ({"miss": 5}, False),
+    ],
+)
+def test_a_sum_adds_what_is_said_for_a_signal_that_holds_or_does_not(
+    added: dict[str, float], holds: bool
+) -> None:
+    routing = asks("projection", "p", keywords=[{"name": "k", "keywords": ["x"]}])
+    band = sums({"type": "keyword", "name": "k", **added}, gte=2)
+    assert met({**routing, "projections": band}, "x") is holds
+    assert met({**routing, "projections": band}, "y") is ("miss" in added)
+
+
+def test_what_hangs_on_a_figure_that_nobody_knows_is_unknown() -> None:
+    """A likeness asked for its value, the confidence of a classifier, how dense something is: not a guess."""
+    feature = {"type": "density", "source": {"type": "regex", "pattern": "x"}}
+    signals = {
+        "structure": [{"name": "s", "feature": feature}],
+        "keywords": [{"name": "k", "keywords": ["x"]}],
+    }
+    conditions = [
+        {"type": "structure", "name": "s"},
+        {"type": "Keyword ", "name": "k", "predicate": {"gt": 5}},
+        {"type": "projection", "name": "p"},
+        {"type": "domain", "name": "law"},
+    ]
+    inputs = {"type": "keyword", "name": "k", "value_source": "confidence"}
+    for condition in conditions:
+        routing = {"signals": signals, "decisions": [{"name": "a", "rules": condition}]}
+        policy = read_policies({"routing": {**routing, "projections": sums(inputs, gt=0.5)}})["default"]
+        assert len(meet(policy, asked(chat("x")), {}).unknown) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -143,11 +221,29 @@ async def test_the_texts_of_the_policy_are_embedded_once(helpdesk: Imported) -> 
         ({"signals": {"keywords": [{"name": "a", "keywords": ["("]}]}}, "no pattern"),
         ({"signals": {"context": [{"name": "a", "min_tokens": "many"}]}}, "no number of tokens"),
         ({"projections": {"mappings": [{"source": "x", "outputs": [{"name": "y"}]}]}}, "no score called 'x'"),
+        ({"decisions": [{"name": "", "priority": 1}]}, "a decision without a name"),
+        ({"decisions": [{"name": "a", "priority": 10**400}]}, "priority is a number"),
+        ({"decisions": [{"name": "a", "priority": float("inf")}]}, "priority is a number"),
+        ({"signals": {"context": [{"name": "a", "min_tokens": "1.2.3"}]}}, "'1.2.3' is no number of tokens"),
+        ({"signals": {"context": [{"name": "a", "min_tokens": "."}]}}, "no number of tokens"),
+        ({"signals": {"domains": [{"name": ""}]}}, "domains: a signal without a name"),
+        ({"signals": {"reasks": [{"name": "a", "lookback_turns": float("inf")}]}}, "lookback_turns is a number"),
+        ({"signals": {"keywords": [{"name": "a"}, {"name": "a"}]}}, "keywords: two signals are called 'a'"),
+        (asks("keyword", "moneys", keywords=[{"name": "money"}]), "called 'moneys'; did you mean 'money'"),
+        (asks("complexity", "d:hrad", complexity=[HARD]), "'d:hrad'; did you mean 'd:hard'"),
+        (asks("complexity", "d", complexity=[HARD]), "there is no complexity called 'd'"),
+        ({"projections": sums({"type": "keyword", "name": "k"}, gt=1)}, "p: there is no keyword called 'k'"),
     ],
 )  # fmt: skip
 def test_a_policy_that_cannot_be_read_says_where(change: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         read_policies({"routing": {"decisions": [{"name": "rest"}], **change}})
+
+
+def test_two_recipes_of_one_name_are_told() -> None:
+    recipe = {"name": "fast", "routing": {"decisions": [{"name": "rest"}]}}
+    with pytest.raises(ConfigError, match="two recipes are called 'fast'"):
+        read_policies({"recipes": [recipe, recipe]})
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"routing": {}}, {"recipes": [{"name": "a"}]}])

@@ -26,6 +26,7 @@ def test_plain_values_are_read(tmp_path: Path) -> None:
         (b"{" * 2000, "no YAML"),
         (b"a: 2020-13-45", "no YAML"),
         (b"\x00", "no YAML"),
+        (b"a: 1\nb: {c: 2,\n  c: 3}", "line 2 and line 3 both say 'c'"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_place(tmp_path: Path, text: bytes, why: str) -> None:

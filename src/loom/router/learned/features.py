@@ -38,6 +38,10 @@ SHORT = 16
 """Characters of an option that is little more than a number."""
 TERM = 12
 """Letters of a word that is more likely a term than a word."""
+FEW = 20
+"""Words as usual that stand beside those of a text: one long word of three says little, five of a hundred much."""
+TERMS, PERSONS, COMMAS = 0.022, 0.025, 0.033
+"""Shares of words as usual."""
 
 _WORD = re.compile("[a-z\u00b5-\uffff]+")
 _OPTION = re.compile(r"\n[ \t]{0,4}\(?[a-j1-9][.):][ \t]+([^\n]*)")
@@ -48,7 +52,10 @@ _END = re.compile(r"[.!?](?=\s|$)")
 
 
 class Features(NamedTuple):
-    """Counts are log(1 + n), shares 0..1; *options* are lettered or numbered lines to choose from."""
+    """Counts are log(1 + n), shares 0..1; *options* are lettered or numbered lines to choose from.
+
+    Of few words *terms*, *persons* and *commas* are near what is usual.
+    """
 
     length: float = 0.0
     sentences: float = 0.0
@@ -113,9 +120,9 @@ def features_of(text: str, history: int = 0) -> Features:
         combinations=log1p(combinations),
         facts=0.0 if numbers >= GIVEN and not options else log1p(facts),
         calculations=log1p(calculations),
-        persons=persons / many,
-        terms=len([each for each in words if len(each) >= TERM]) / many,
-        commas=text.count(",") / many,
+        persons=_share(persons, many, PERSONS),
+        terms=_share(len([each for each in words if len(each) >= TERM]), many, TERMS),
+        commas=_share(text.count(","), many, COMMAS),
         symbols=log1p(len(_SYMBOL.findall(text))),
         code=log1p(sum(map(text.count, CODE))),
         numbers=log1p(numbers),
@@ -126,6 +133,10 @@ def features_of(text: str, history: int = 0) -> Features:
         foreign=0.0 if text.isascii() else len(text.encode(errors="surrogatepass")) / len(text) - 1,
         history=log1p(history),
     )
+
+
+def _share(count: int, many: int, usual: float) -> float:
+    return (count + FEW * usual) / (many + FEW)
 
 
 def _alike(options: Sequence[str]) -> float:

@@ -50,6 +50,7 @@ def _count(node: Any, known: dict[int, int], depth: int) -> int:
     if id(node) in known:
         return known[id(node)]
     total = 1
+    _check_keys(node)
     if isinstance(node.value, list):
         for each in node.value:
             parts = each if isinstance(each, tuple) else (each,)
@@ -58,3 +59,18 @@ def _count(node: Any, known: dict[int, int], depth: int) -> int:
                 raise ValueError(f"it stands for more than {MOST:,} values")
     known[id(node)] = total
     return total
+
+
+def _check_keys(node: Any) -> None:
+    """Raise ValueError with both lines for a key that a table has twice: YAML itself lets the last one win."""
+    pairs = node.value if node.id == "mapping" else ()
+    lines: dict[str, int] = {}
+    for key, _ in pairs:
+        if key.id != "scalar" or key.tag.endswith(":merge"):
+            continue
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise ValueError(
+                f"line {lines[key.value]} and line {line} both say {key.value!r:.60}; take one of them out"
+            )
+        lines[key.value] = line

@@ -8,7 +8,7 @@ from math import sqrt
 
 from loom.models import ModelRequest
 from loom.router.vllm_import.asked import Asked, asked
-from loom.router.vllm_import.reading import Band, Choice, Imported
+from loom.router.vllm_import.reading import Band, Choice, Imported, Part
 from loom.router.vllm_import.signals import Like, Likeness
 from loom.router.vllm_import.tree import Leaf, holds
 
@@ -73,6 +73,8 @@ def meet(imported: Imported, seen: Asked, likeness: Likeness) -> Met:
 
 def truth_of(imported: Imported, leaf: Leaf, seen: Asked, likeness: Likeness) -> bool | None:
     """Whether one signal holds, None where nobody knows."""
+    if leaf.bounded:
+        return None
     if leaf.kind == "projection":
         band = imported.bands.get(leaf.name)
         return None if band is None else _within(imported, band, seen, likeness)
@@ -81,25 +83,28 @@ def truth_of(imported: Imported, leaf: Leaf, seen: Asked, likeness: Likeness) ->
 
 
 def _within(imported: Imported, band: Band, seen: Asked, likeness: Likeness) -> bool | None:
-    """Whether the sum is in the band, whatever the inputs that nobody knows come to; they lie between 0 and 1."""
-    low = high = 0.0
-    for leaf, weight, raw in band.inputs:
-        value = _value(imported, leaf, seen, likeness, raw)
-        least, most = (0.0, 1.0) if value is None else (value, value) if raw else (float(value > 0),) * 2
-        low += min(weight * least, weight * most)
-        high += max(weight * least, weight * most)
+    """Whether the sum is in the band, whatever the inputs that nobody knows come to."""
+    sums = [_added(imported, part, seen, likeness) for part in band.inputs]
+    low, high = (sum(each) for each in zip(*sums, strict=True)) if sums else (0.0, 0.0)
     answers = {_inside(band, low), _inside(band, high)}
     return answers.pop() if len(answers) == 1 else None
 
 
+def _added(imported: Imported, part: Part, seen: Asked, likeness: Likeness) -> tuple[float, float]:
+    """The least and the most that *part* comes to; a raw value that nobody knows lies between 0 and 1."""
+    value = None if part.leaf.bounded else _value(imported, part.leaf, seen, likeness, part.raw)
+    if value is None:
+        return min(part.match, part.miss), max(part.match, part.miss)
+    added = part.match * value if part.raw else part.match if value > 0 else part.miss
+    return added, added
+
+
 def _inside(band: Band, number: float) -> bool:
-    return (number > band.low if band.strict else number >= band.low) and number <= band.high
+    return band.low <= number <= band.high
 
 
 def _value(imported: Imported, leaf: Leaf, seen: Asked, likeness: Likeness, raw: bool) -> float | None:
-    signal = imported.signals.get(
-        (leaf.kind, f"{leaf.name}:{leaf.label}" if leaf.kind == "complexity" else leaf.name)
-    )
+    signal = imported.signals.get((leaf.kind, leaf.signal))
     if signal is None:
         return None
     return signal.raw(likeness) if raw and isinstance(signal, Like) else signal.value(seen, likeness)

@@ -7,8 +7,10 @@ the same in each of `recipes`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from math import inf, isfinite, nextafter
 from typing import Any
 
 from loom.errors import ConfigError
@@ -25,7 +27,7 @@ from loom.router.vllm_import.signals import (
     Subject,
     Unknown,
 )
-from loom.router.vllm_import.tree import ALWAYS, Leaf, Tree, leaves, read_tree
+from loom.router.vllm_import.tree import ALWAYS, Leaf, Tree, leaves, read_leaf, read_tree
 
 MOST = 10_000
 """Signals, decisions and texts that one file may hold, each."""
@@ -34,6 +36,8 @@ KINDS = {
     "conversation": "conversation", "complexity": "complexity", "context": "context", "reasks": "reask",
     "language": "language", "fact_check": "fact_check", "user_feedbacks": "user_feedback", "jailbreak": "jailbreak",
     "safety": "safety", "classifiers": "classifier", "modality": "modality", "preferences": "preference",
+    "role_bindings": "authz", "hallucination": "hallucination", "kb": "kb", "events": "event", "metadata": "metadata",
+    "input_modality": "input_modality",
 }  # fmt: skip
 """What a list of signals is called, and a condition on one of them."""
 NEEDED = {
@@ -46,13 +50,22 @@ NEEDED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """A projection's name for a weighted sum of signals, within *low* and *high*; *strict*: *low* itself is not in."""
+class Part:
+    """What one signal adds to a sum: *match* where it holds, else *miss*; *raw*: its value, so many times."""
 
-    inputs: tuple[tuple[Leaf, float, bool], ...]
-    low: float = float("-inf")
-    high: float = float("inf")
-    strict: bool = False
+    leaf: Leaf
+    match: float
+    miss: float = 0.0
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A projection's name for a weighted sum of signals, within *low* and *high*."""
+
+    inputs: tuple[Part, ...]
+    low: float = -inf
+    high: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,8 @@ def read_policies(document: Any) -> dict[str, Imported]:
         for each in recipes[:MOST]:
             if isinstance(each, Mapping) and isinstance(each.get("routing"), Mapping):
                 name = str(each.get("name") or f"recipe-{len(found) + 1}")
+                if name in found:
+                    raise ConfigError(f"two recipes are called {name!r:.60}; give one of them another name")
                 found[name] = _policy(name, each["routing"])
     if isinstance(document.get("routing"), Mapping) and document["routing"].get("decisions"):
         found["default"] = _policy("default", document["routing"])
@@ -108,7 +123,10 @@ def _policy(name: str, routing: Mapping[str, Any]) -> Imported:
     names = [choice.name for choice in choices]
     if twice := {each for each in names if names.count(each) > 1}:
         raise ConfigError(f"{name}: two decisions are called {min(twice)!r}")
-    _check_names(name, choices, signals, bands)
+    for choice in choices:
+        _check_names(f"{name}.{choice.name}", leaves(choice.tree), signals, bands)
+    for band, made in bands.items():
+        _check_names(f"{name}.{band}", (part.leaf for part in made.inputs), signals, bands)
     left_out = {
         f"{kind}:{key}": each.why for (kind, key), each in signals.items() if isinstance(each, Unknown)
     }
@@ -117,8 +135,8 @@ def _policy(name: str, routing: Mapping[str, Any]) -> Imported:
 
 
 def _choice(where: str, found: Any) -> Choice:
-    if not isinstance(found, Mapping) or not isinstance(found.get("name"), str):
-        raise ConfigError(f"{where}: a decision without a name")
+    if not isinstance(found, Mapping) or not isinstance(found.get("name"), str) or not found["name"]:
+        raise ConfigError(f"{where}: a decision without a name, which is a text")
     name, rules = found["name"], found.get("rules")
     named = tuple(str(each.get("model", "")) for each in _list(found, "modelRefs", f"{where}.{name}"))
     plugins = [each.get("type") for each in _list(found, "plugins", f"{where}.{name}")]
@@ -134,13 +152,17 @@ def _choice(where: str, found: Any) -> Choice:
 
 
 def _check_names(
-    where: str, choices: list[Choice], signals: Mapping[tuple[str, str], Signal], bands: Mapping[str, Band]
+    where: str, asked: Iterable[Leaf], signals: Mapping[tuple[str, str], Signal], bands: Mapping[str, Band]
 ) -> None:
-    for choice in choices:
-        for leaf in leaves(choice.tree):
-            known = leaf.name in bands if leaf.kind == "projection" else (leaf.kind, leaf.name) in signals
-            if not known and (leaf.kind in KINDS.values() or leaf.kind == "projection"):
-                raise ConfigError(f"{where}.{choice.name}: there is no {leaf.kind} called {leaf.name!r}")
+    for leaf in asked:
+        names = list(bands) if leaf.kind == "projection" else [n for kind, n in signals if kind == leaf.kind]
+        if leaf.kind == "domain" and not names:
+            continue  # a file that describes no subject may name any
+        name = leaf.signal
+        if name not in names and (leaf.kind in KINDS.values() or leaf.kind == "projection"):
+            near = get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{where}: there is no {leaf.kind} called {name!r}{hint}")
 
 
 def _signals(where: str, found: Mapping[str, Any]) -> dict[tuple[str, str], Signal]:
@@ -150,11 +172,15 @@ def _signals(where: str, found: Mapping[str, Any]) -> dict[tuple[str, str], Sign
         for each in _list(found, "domains", where)
         if each.get("name")
     }
+    seen: set[tuple[Any, str]] = set()
     for kind in found:
         for each in _list(found, kind, where):
             name = each.get("name") if isinstance(each, Mapping) else None
-            if not isinstance(name, str):
-                raise ConfigError(f"{where}.{kind}: a signal without a name")
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"{where}.{kind}: a signal without a name, which is a text")
+            if (kind, name) in seen:
+                raise ConfigError(f"{where}.{kind}: two signals are called {name!r}")
+            seen.add((kind, name))
             if len(made) >= MOST:
                 raise ConfigError(f"{where}: more than {MOST:,} signals")
             _add(made, KINDS.get(str(kind), str(kind)), each, f"{where}.{kind}.{name}", subjects)
@@ -175,7 +201,6 @@ def _add(
     elif kind == "complexity":
         for label in ("hard", "medium", "easy"):
             made[kind, f"{name}:{label}"] = _complexity(found, label, where)
-        made[kind, name] = made[kind, f"{name}:hard"]
     else:
         reader = READERS.get(kind)
         why = f"it needs {NEEDED.get(kind, 'what Loom does not have')}"
@@ -197,6 +222,7 @@ def _keywords(found: Mapping[str, Any], where: str) -> Signal:
 
 def _counted(found: Mapping[str, Any], where: str) -> Signal:
     feature = found.get("feature") or {}
+    how = feature.get("type", "count") if isinstance(feature, Mapping) else ""
     source = feature.get("source") or {} if isinstance(feature, Mapping) else {}
     what = str(source.get("type", "")) if isinstance(source, Mapping) else ""
     known = (
@@ -207,6 +233,8 @@ def _counted(found: Mapping[str, Any], where: str) -> Signal:
         "tool_choice_required",
         "tool_choice_none",
     )
+    if how not in ("count", "exists"):
+        return Unknown(f"it is about a {str(how)[:40]!r} of a request")
     if what not in (*known, "flow_tool_state"):
         return Unknown(f"nothing in a request says {what[:40]!r}")
     pattern = compiled(str(source.get("pattern", "")), where) if what == "regex" else None
@@ -264,28 +292,33 @@ def _bands(where: str, found: Mapping[str, Any]) -> dict[str, Band]:
             inputs = sums.get(str(mapping.get("source")))
             if inputs is None:
                 raise ConfigError(f"{where}: there is no score called {str(mapping.get('source'))[:60]!r}")
-            low, high = _bounds(output, where, float("-inf"))
-            made[str(output.get("name"))] = Band(inputs, low, high, "gt" in output)
+            name = str(output.get("name"))
+            if name in made:
+                raise ConfigError(f"{where}: two outputs of projections are called {name!r}")
+            made[name] = Band(inputs, *_bounds(output, where, -inf))
     return made
 
 
-def _inputs(score: Any, where: str) -> tuple[tuple[Leaf, float, bool], ...]:
-    def one(each: Any) -> tuple[Leaf, float, bool]:
-        name = str(each.get("name"))
-        return (
-            Leaf(str(each.get("type")), name),
-            _number(each, "weight", 1.0, where),
-            each.get("value_source") == "raw",
-        )
+def _inputs(score: Any, where: str) -> tuple[Part, ...]:
+    return tuple(_part(each, where) for each in _list(score, "inputs", where))
 
-    return tuple(one(each) for each in _list(score, "inputs", where))
+
+def _part(found: Mapping[str, Any], where: str) -> Part:
+    source, weight = found.get("value_source") or "binary", _number(found, "weight", 1.0, where)
+    leaf = read_leaf({"type": str(found.get("type")), "name": str(found.get("name"))}, where)
+    if source == "binary":
+        match, miss = (_number(found, key, usual, where) for key, usual in (("match", 1.0), ("miss", 0.0)))
+        return Part(leaf, weight * match, weight * miss)
+    if source != "raw":
+        leaf = replace(leaf, bounded=True)  # how sure its own classifier is: nobody knows
+    return Part(leaf, weight, raw=source == "raw")
 
 
 def _bounds(found: Any, where: str, least: float = 1.0) -> tuple[float, float]:
     if not isinstance(found, Mapping):
-        return least, float("inf")
-    low = _number(found, "gte", _number(found, "gt", float("-inf"), where), where)
-    high = _number(found, "lte", _number(found, "lt", float("inf"), where), where)
+        return least, inf
+    low = max(_number(found, "gte", -inf, where), nextafter(_number(found, "gt", -inf, where), inf))
+    high = min(_number(found, "lte", inf, where), nextafter(_number(found, "lt", inf, where), -inf))
     return low, high
 
 
@@ -324,19 +357,23 @@ def _texts(found: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
 
 
 def _number(found: Mapping[str, Any], name: str, default: float, where: str) -> float:
-    value = found.get(name, default)
+    value = found.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    try:
+        number = float("nan") if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not isfinite(number):
         raise ConfigError(f"{where}: {name} is a number, not {str(value)[:40]!r}")
-    return float(value)
+    return number
 
 
 def _tokens(value: Any, default: float) -> float:
     """A number of tokens, as ``32000`` or ``32K``."""
     if value is None:
         return default
-    match = re.fullmatch(r"\s*([0-9.]{1,12})\s*([kKmM]?)\s*", str(value))
+    match = re.fullmatch(r"\s*([0-9]{1,12}(?:\.[0-9]{0,12})?)\s*([kKmM]?)\s*", str(value))
     if match is None:
         raise ConfigError(f"{str(value)[:40]!r} is no number of tokens; write 32000 or 32K")
     return float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()]

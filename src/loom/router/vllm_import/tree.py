@@ -14,11 +14,20 @@ OPERATORS = ("AND", "OR", "NOT")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One signal, by *kind* and *name*; *label* of a classifier, ``hard`` or ``easy`` of a complexity."""
+    """One signal, by *kind* and *name*; *label* of a classifier, ``hard`` or ``easy`` of a complexity.
+
+    *bounded*: it is about a figure of the signal, not about whether it holds.
+    """
 
     kind: str
     name: str
     label: str = ""
+    bounded: bool = False
+
+    @property
+    def signal(self) -> str:
+        """The name by which the signal is found among those of its kind."""
+        return f"{self.name}:{self.label}" if self.kind == "complexity" and self.label else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ def read_tree(found: Any, where: str, depth: int = 0) -> Tree:
     if not isinstance(found, Mapping):
         raise ConfigError(f"{where}: a condition is a table, not {type(found).__name__}")
     if "operator" not in found:
-        return ALWAYS if not found.keys() - {"on_unknown"} else _leaf(found, where)
+        return ALWAYS if not found.keys() - {"on_unknown"} else read_leaf(found, where)
     operator = str(found["operator"]).upper()
     parts = found.get("conditions") or []
     if operator not in OPERATORS:
@@ -50,12 +59,14 @@ def read_tree(found: Any, where: str, depth: int = 0) -> Tree:
     return Node(operator, tuple(read_tree(each, where, depth + 1) for each in parts))
 
 
-def _leaf(found: Mapping[str, Any], where: str) -> Leaf:
+def read_leaf(found: Mapping[str, Any], where: str) -> Leaf:
+    """The signal in *found*; raises ConfigError that names *where*."""
     kind, name = found.get("type"), found.get("name")
     if not isinstance(kind, str) or not isinstance(name, str):
         raise ConfigError(f"{where}: a condition names a type and a name, or an operator")
+    kind = kind.strip().lower()
     name, _, label = name.partition(":") if kind == "complexity" else (name, "", "")
-    return Leaf(kind, name, label or str(found.get("label") or ""))
+    return Leaf(kind, name, label or str(found.get("label") or ""), found.get("predicate") is not None)
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:
