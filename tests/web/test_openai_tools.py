@@ -55,6 +55,28 @@ async def test_a_tool_is_called_and_its_result_goes_back(serve: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("written", ["{not json", "[1]", "", '{"a": NaN}', "[" * 10_000])
+async def test_a_call_with_arguments_that_are_none_goes_back_with_its_result(
+    serve: Any, written: str
+) -> None:
+    backend = Capable("chat", ["ok", "ok"])
+    call: Any = {"id": "c1", "type": "function", "function": {"name": "light", "arguments": written}}
+    said: Any = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "no"},
+    ]
+    items: Any = [
+        {"role": "user", "content": "Hi"},
+        {"type": "function_call", "call_id": "c1", "name": "light", "arguments": written},
+        {"type": "function_call_output", "call_id": "c1", "output": "no"},
+    ]
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        await client.chat.completions.create(model="auto", messages=[*HI, *said])
+        await client.responses.create(model="auto", input=items)
+    for request in backend.requests:
+        assert request.input[1]["tool_calls"] == [{"id": "c1", "name": "light", "arguments": {}}]  # type: ignore[index]
+
+
 async def test_an_answer_that_was_a_refusal_goes_back(serve: Any) -> None:
     backend = Capable("chat", ["ok"])
     refused: Any = {"role": "assistant", "content": None, "refusal": "I will not"}

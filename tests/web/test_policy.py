@@ -67,6 +67,17 @@ async def test_a_thread_that_was_private_stays_so(serve: Any) -> None:
     assert len(far.requests) == 1
 
 
+@pytest.mark.parametrize(("model", "where"), [("cloud", "elsewhere"), ("local", "here")])
+async def test_a_side_on_which_nobody_can_do_it_is_404(serve: Any, model: str, where: str) -> None:
+    near, far = Capable("chat" if model == "local" else "embed", says, name="near"), cloud()
+    far.tasks = frozenset({"embed" if model == "local" else "chat"})
+    path, body = "/v1/embeddings", {"model": model, "input": "Hi"}
+    async with serve(near, far) as gateway, Raw(gateway) as raw:
+        status, _, answer = await raw.post(path, body)
+    assert (status, answer["error"]["code"]) == (404, "no_backend")
+    assert f"no backend {where} can do 'embed'" in answer["error"]["message"]
+
+
 async def test_a_cost_that_is_capped_is_402(serve: Any) -> None:
     async with serve(cloud()) as gateway, Raw(gateway) as raw:
         status, _, body = await raw.post(CHAT, HI, "x-loom-max-cost: 0.1")

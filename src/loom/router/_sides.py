@@ -153,11 +153,18 @@ def _all_told(weighed: Sequence[Weighed]) -> str:
     return f"no backend may take it: {'; '.join(told[:4])}{more}" if told else "nobody is good enough"
 
 
+SIDES = {"local": "here", "cloud": "elsewhere"}
+
+
 def _unknown(bounds: Bounds, weighed: Sequence[Weighed]) -> Choice | None:
     """What is asked for and does not exist: a backend, or anybody for the task."""
     request = bounds.request
     names = [each.facts.name for each in weighed]
     if request.route not in EVERYWHERE and not any(goes(request.route, each.facts) for each in weighed):
+        if request.route in SIDES:
+            return Choice(
+                Route.DROP, (), "task", f"no backend {SIDES[request.route]} can do {request.task!r}"
+            )
         return Choice(Route.DROP, (), "route", f"no backend {request.route!r}; {_near(request.route, names)}")
     if any(request.task in each.facts.tasks for each in weighed):
         return None

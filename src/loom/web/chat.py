@@ -9,7 +9,7 @@ from typing import Any
 from loom.web.body import read_json
 from loom.web.call import CHAT, Call, Figures, Told, arguments_text
 from loom.web.fields import Fields
-from loom.web.refusal import Refusal, bad
+from loom.web.refusal import Refusal
 from loom.web.replying import json_text
 
 MOST_MESSAGES = 4_000
@@ -213,18 +213,16 @@ def _call(entry: Fields) -> dict[str, Any]:
     function = entry.object("function")
     if function is None:
         raise entry.wrong("function", "is missing")
-    arguments = read_arguments(function, function.text("arguments", "{}"))
+    arguments = read_arguments(function.text("arguments", "{}"))
     return {"id": entry.text("id", most=200), "name": function.text("name", most=128), "arguments": arguments}
 
 
-def read_arguments(where: Fields, text: str) -> dict[str, Any]:
-    """The arguments of an earlier tool call, from their JSON text."""
-    if not text.strip():
-        return {}
+def read_arguments(text: str) -> dict[str, Any]:
+    """The arguments of an earlier tool call, from their JSON text; none where the model wrote what is no object."""
     try:
         return read_json(text.encode("utf-8", "replace"))
-    except Refusal as refusal:
-        raise bad(f"{where.path}arguments: {refusal}", f"{where.path}arguments") from None
+    except Refusal:  # the result that follows tells the model so
+        return {}
 
 
 def completion(output: object, told: Told) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _take(messages: list[dict[str, Any]], item: Fields) -> None:
     elif kind == "function_call":
         if not messages or messages[-1]["role"] != "assistant":
             messages.append({"role": "assistant", "content": ""})
-        arguments = read_arguments(item, item.text("arguments", "{}"))
+        arguments = read_arguments(item.text("arguments", "{}"))
         call = {
             "id": item.text("call_id", most=200),
             "name": item.text("name", most=128),
