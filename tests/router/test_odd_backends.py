@@ -85,6 +85,20 @@ async def test_a_bound_that_is_too_large_for_a_number_is_named(name: str, value:
     assert leftovers(router) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("route", 5), ("profile", 5), ("qos", "fast"), ("qos", None), ("qos", [])]
+)
+@virtual_time
+async def test_a_wish_that_is_none_is_named_wherever_it_stands(name: str, value: Any) -> None:
+    router = new_router(cloud())
+    with pytest.raises(ConfigError, match=name):
+        await router.ask(asked(**{name: value}))
+    if name != "qos":
+        with pytest.raises(ConfigError, match=name):
+            await router.ask(asked(options={name: value}))
+    assert leftovers(router) == []
+
+
 @pytest.mark.parametrize("most", [10**16, 10**400])
 @virtual_time
 async def test_an_answer_without_end_is_paid_by_no_budget_and_asked_for_without_one(most: int) -> None:

@@ -57,11 +57,14 @@ class ModelRequest:
             value = getattr(self, name)
             if not isinstance(value, kind) and not (value is None and name == "thread"):
                 raise ConfigError(f"{name}={value!r:.60}: it must be {words}")
+        if self.qos not in _CLASSES:
+            raise ConfigError(f"qos={self.qos!r:.60}: it must be one of {', '.join(_CLASSES)}")
         mine = {name: self.options[name] for name in ROUTING if self.options.get(name) is not None}
         if not mine and not any(name in self.options for name in ROUTING):
             return self
         rest = {name: value for name, value in self.options.items() if name not in ROUTING}
-        return replace(self, options=rest, **mine)  # type: ignore[arg-type]  # checked by the policy
+        made = replace(self, options=rest, **mine)  # type: ignore[arg-type]  # checked by the next line, and the policy
+        return made.sorted_out()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class ModelReply:
     model: str = ""
 
 
+_CLASSES = tuple(QoS)
 _KINDS: Mapping[str, tuple[type, str]] = {
     "label": (Label, "a Label, such as Label.parse('private')"),
     "options": (Mapping, "a mapping of names to values"),
