@@ -150,3 +150,20 @@ async def test_names_and_choices_are_of_the_type_that_is_annotated() -> None:
         await loom.publish("ask")
         await loom.idle()
     assert got == [({1: Colour.BLUE}, {Colour.RED: 3}, Colour.RED)]
+
+
+@virtual_time
+async def test_dates_are_told_as_they_are_taken() -> None:
+    @action("day.next")
+    async def following(day: dt.date) -> dict[str, Any]:
+        return {
+            "day": day + dt.timedelta(1),
+            "at": dt.time(9),
+            "made": [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)],
+        }
+
+    model = Script(calls(use("day.next", day="2026-11-23")), says("done"))
+    async with new_loom(following, butler(actions=["day.*"])).add_model(model) as loom:
+        await loom.publish("ask")
+        await loom.idle()
+    assert model.last() == '{"day": "2026-11-24", "at": "09:00:00", "made": ["2026-01-01T00:00:00+00:00"]}'

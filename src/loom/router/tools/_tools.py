@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import fnmatch
 import json
 import re
@@ -221,6 +222,8 @@ def _plain(value: object) -> object:
         return sorted(value, key=repr)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
+    if isinstance(value, dt.date | dt.time):  # as it would give one itself
+        return value.isoformat()
     if hasattr(value, "value") and hasattr(value, "name"):  # an enum
         return value.value
     return f"{value!r:.200}"
