@@ -47,6 +47,7 @@ def test_what_a_model_takes_itself_is_handed_to_it_in_its_own_words() -> None:
         ({"price": "1 EUR"}, "price = '1 EUR': use 0"),
         ({"price": {"inn": 1}}, "price has no 'inn'; did you mean 'in'?"),
         ({"price": {"in": -1}}, "price must be a number"),
+        ({"price": {"in": 2, "million_in": 1}}, "price says 'million_in' and the same by another name"),
         ({"price": {"in": float("nan")}}, "price must be a number"),
         ({"price": True}, "price = True"),
         ({"quality": 1.2}, "quality must be a number from 0 to 1, not 1.2"),

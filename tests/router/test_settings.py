@@ -57,6 +57,13 @@ def test_what_is_called_private_lets_nothing_leave() -> None:
     assert said.startswith("loom.toml:3: remote = true contradicts loom.toml:2: profile 'private'")
 
 
+def test_what_a_profile_brings_is_not_told_as_if_the_line_said_it() -> None:
+    said = wrong('[router]\nprofile = "private"\nwithout_cloud = "defer"\n')
+    assert said.startswith(
+        "loom.toml:2: remote = false (of its profile) contradicts loom.toml:3: without_cloud = 'defer'"
+    )
+
+
 def test_a_project_may_have_profiles_of_its_own() -> None:
     found = read('[router]\nprofile = "night"\n[router.profiles.night]\nprofile = "cheap"\nmax_cost = 0.0\n')
     assert found.policy.name == "night"

@@ -56,7 +56,8 @@ def at(policy: Policy, setting: str) -> str:
     if setting == "max_latency_ms" and line and isinstance(value, int | float):
         setting, value = "max_latency", value / 1000  # as the file has it
     shown = str(value).lower() if isinstance(value, bool) else f"{value!r:.60}"
-    return f"{line}: {setting} = {shown}" if line else f"{setting} = {shown}"
+    whose = " (of its profile)" if line and line == policy.lines.get("name") else ""
+    return f"{line}: {setting} = {shown}{whose}" if line else f"{setting} = {shown}"
 
 
 def _values(policy: Policy) -> Iterator[str]:

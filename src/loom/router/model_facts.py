@@ -94,6 +94,8 @@ def _price(value: Any, wrong: Wrong) -> Price:
             near = get_close_matches(key, PRICES, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(PRICES)}"
             raise wrong("price", f"price has no {key!r}; {hint}")
+        if name in found:
+            raise wrong("price", f"price says {key!r} and the same by another name; take one of them out")
         found[name] = _number("price", amount, 0, 1e9, wrong)
     return Price(**found)
 

@@ -92,3 +92,16 @@ def test_what_other_inputs_taught_is_refused(size: int) -> None:
 
 def test_a_state_that_is_too_large_is_refused() -> None:
     assert "are no learnt state" in Beliefs(SIZE).decode(b"\0" * (LARGEST + 1), quality)
+
+
+@pytest.mark.parametrize("value", [1e9, -1e9, 3e38])
+def test_more_than_the_rewards_can_have_made_is_not_believed(value: float) -> None:
+    """A state with a good check sum that nothing learnt later could move."""
+    beliefs = Beliefs(SIZE)
+    row = beliefs.of(("b", "chat"), 0.7)
+    row.learn([1.0] * SIZE, 0.0)
+    data, pull = row.remembered()
+    assert row.recall([abs(value) if n == 0 else 0.0 for n in range(len(data))], [value, *pull[1:]], 1)
+    again = Beliefs(SIZE)
+    assert "nothing that can be learnt" in again.decode(beliefs.encoded(), quality)
+    assert len(again) == 0

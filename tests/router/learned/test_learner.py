@@ -253,3 +253,19 @@ def test_backends_without_end_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         made.seen(decided(str(number)), answered(asked(), f"b{number}"))
     assert len(made._priors) == 4
     assert len(made.statistics()["learnt"]) <= 24  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"explore": float("nan")},
+        {"explore": -1},
+        {"explore": float("inf")},
+        {"fade": 1.5},
+        {"own": -1},
+        {"silent": 2},
+    ],
+)
+def test_settings_that_nobody_can_follow_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Settings(**wrong)

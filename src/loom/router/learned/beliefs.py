@@ -10,7 +10,7 @@ from struct import Struct, error
 from zlib import crc32
 
 from loom.router.learned.difficulty import prior
-from loom.router.learned.posterior import Posterior
+from loom.router.learned.posterior import NOISE, Posterior
 
 MOST = 24
 """Beliefs that are held; the one that was used longest ago goes first."""
@@ -18,6 +18,9 @@ LARGEST = 64 * 1024
 """Bytes of all of them, as a Keep takes them."""
 LONGEST = 128
 """Bytes of the name of a backend, or of a task, whose belief outlives a restart."""
+
+MOST_PULL = 3.0
+"""How much one reward may move what is remembered, in units of 1 / NOISE: inputs and rewards are at most 1."""
 
 _HEAD = Struct("<4sBBHI")
 _ROW = Struct("<BBI")
@@ -94,7 +97,10 @@ class Beliefs:
             except (error, ValueError) as problem:
                 return f"it is damaged: {problem}"
             row = fresh.of(key, qualities(key))
-            if not row.recall(values[: -self.size], values[-self.size :], count):
+            most = MOST_PULL * count / NOISE
+            if any(abs(each) > most for each in values) or not row.recall(
+                values[: -self.size], values[-self.size :], count
+            ):
                 return f"what it says of {key[0]!r} is nothing that can be learnt"
         self._rows = fresh._rows
         return ""

@@ -7,7 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import NamedTuple
 
 from loom.clock import Chance
@@ -55,6 +55,15 @@ class Settings:
     fade: float = 0.9995
     own: float = 0.25
     silent: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for what no learner can follow."""
+        for name, most in (("explore", inf), ("fade", 1.0), ("own", 1.0), ("silent", 1.0)):
+            value = getattr(self, name)
+            if not (0 <= value <= most and isfinite(value)):
+                raise ConfigError(
+                    f"{name} = {value!r}: it is a number from 0" + (" to 1" if most == 1 else "")
+                )
 
 
 class _Asked(NamedTuple):
