@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from math import log2
 
+from loom.privacy._armour import armoured
 from loom.privacy.finding import Finding
 from loom.privacy.view import small
 
@@ -38,9 +39,6 @@ _FORMS = (
 )  # fmt: skip
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_FORMS)})")
 _URL = re.compile(r"(?<=://)[^\s/@:]{0,128}+:([^\s/@]{1,256}+)@")
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}+-----")
-_END = re.compile(r"-----END [A-Z0-9 ]{1,40}+-----")
-_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\-]{0,65536}+")
 _CALLED = (
     r"pass(?:word|code|phrase|wd)s?|pwd|pw|(?<=[_-])pass|passwort|kennwort|zugangscode|geheimzahl|mot de passe|"
     r"contrase[ñn]a|clave|senha|wachtwoord|has[łl]o|parola|şifre|heslo|jelsz[óo]|κωδικ[όο][ςσ]|mật khẩu|"
@@ -235,26 +233,9 @@ class Keys:
         yield from (
             Finding(*match.span(match.lastindex or 0), "SECRET") for match in _FLAG.finditer(small(text))
         )
-        yield from _armoured(text)
+        yield from armoured(text)
         yield from _told(text)
         yield from _random(text)
-
-
-def _armoured(text: str) -> Iterator[Finding]:
-    """PEM blocks; one without an end goes as far as its characters do."""
-    at, end = 0, _END.search(text)
-    while begin := _BEGIN.search(text, at):
-        while end is not None and end.start() < begin.end():
-            end = _END.search(text, end.end())
-        body = _BODY.match(text, begin.end())
-        at = (
-            end.end()
-            if end is not None and end.end() - begin.end() < 65_536
-            else body.end()
-            if body
-            else begin.end()
-        )
-        yield Finding(begin.start(), at, "KEY")
 
 
 _PASS = re.compile(
