@@ -48,8 +48,8 @@ _CALLED = (
     r"seed phrase|mnemonic|(?:verification|security|access|one[- ]time) code|"
     r"signature|sig(?=\s?=)|session[_\- ]?id|cookie"
 )
-_FOREIGN = (
-    r"парол[ьяеі]|पासवर्ड|סיסמה|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
+_FOREIGN = (  # no space stands around them
+    r"парол[ьяеі]|पासवर्ड|סיסמה|密码|密碼|パスワード|비밀번호|كلمة المرور|رمز عبور|گذرواژه|รหัสผ่าน"
 )
 _WHOSE = r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)(?:\s[^\s:=\"']{1,30}+){1,4}?\)?)?"
 _IS = (
@@ -60,6 +60,7 @@ _TELLING = re.compile(
     rf"(?:(?<![^\W_])(?:{_CALLED})(?![^\W_])|{_FOREIGN}){_WHOSE}[\"'`*_)\]]{{0,3}}\s{{0,3}}({_IS})[\s:]{{0,3}}",
 )
 _QUOTED = re.compile(
+    r"\"((?:[^\"\\\n]|\\.){1,256}+)\"|'((?:[^'\\\n]|\\.){1,256}+)'|"  # with quotes in them, as JSON and code have them
     r"\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|`([^`\n]{1,256}+)`|“([^”\n]{1,256}+)”|"
     r"„([^“”\n]{1,256}+)[“”]|«([^»\n]{1,256}+)»"
 )
@@ -209,8 +210,8 @@ _FLAG = re.compile(
     r"|\b(?:pin|cvv2?|cvc2?|otp)[ \t#]{1,3}(\d{3,8})\b"
     r"|(?<!\S)(?:-u|--user)[ =]{1,2}[\"']?[^\s:\"']{1,64}+:([^\s\"']{1,256}+)"
     r"|\bidentified by [\"']([^\s\"']{1,256}+)"
-    rf"|(?:\b(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})[ \t]{{1,3}}(?=[^\s\d]{{0,64}}\d)"
-    r"(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
+    rf"|(?:(?<![^\W_])(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})"
+    r"[ \t]{1,3}(?=[^\s\d]{0,64}\d)(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
     r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",
 )
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_=.\-])[A-Za-z0-9+/_=.\-]{16,512}+")
@@ -286,9 +287,11 @@ def _bare(match: re.Match[str]) -> Iterator[Finding]:
 def _random(text: str) -> Iterator[Finding]:
     """Long strings that look drawn by lot beside a telling word."""
     for match in _LONG.finditer(text):
-        around = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
-        if looks_random(match[0]) and any(_NEAR.search(part) for part in around):
-            yield Finding(match.start(), match.start() + len(match[0].rstrip(".-")), "KEY")
+        name, _, value = match[0].partition("=")
+        start = match.end() - len(value) if value and _NEAR.search(name) else match.start()
+        around = text[max(0, start - 48) : start], text[match.end() : match.end() + 24]
+        if looks_random(text[start : match.end()]) and any(_NEAR.search(part) for part in around):
+            yield Finding(start, match.start() + len(match[0].rstrip(".-")), "KEY")
 
 
 def looks_random(text: str) -> bool:
