@@ -12,6 +12,7 @@ from loom.errors import (
     BackendTimeout,
     BudgetExceeded,
     ModelError,
+    ModelFailed,
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelReply, ModelRequest
@@ -184,4 +185,21 @@ async def test_many_at_once_never_spend_more_than_there_is() -> None:
     )
     assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
     assert 0 < len(far.requests) * 0.52 <= 10.0
+    assert leftovers(router) == []
+
+
+@virtual_time
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_that_is_wrong_itself_costs_nothing_and_is_no_fault_of_the_backend(
+    stream: bool,
+) -> None:
+    wrong = [[ModelFailed("chat has no option 'metadata'")]] * 20
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=[*wrong, "hello"]), budgets=budgets)
+    for _ in wrong:
+        with pytest.raises(ModelFailed, match="no option"):
+            await (anext(router.stream(asked())) if stream else router.ask(asked()))
+    assert spent(budgets, 100) == 0
+    assert router.statistics()["cloud"]["cost"] == 0
+    assert (await router.ask(asked())).backend == "cloud"
     assert leftovers(router) == []

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded
+from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, ModelFailed
 from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
 from loom.router._finish import finish
@@ -99,6 +99,8 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         blamed = blame(error, self._meter.sent, self.lost)
+        if type(error) is ModelFailed and not self.backend.here and self._first_ms is None and not self.lost:
+            blamed = Blame(blamed.outcome, unbilled=True)  # nothing was sent: the request itself is wrong
         self._judge(blamed, error)
         if self._slot:
             self._slot = False
