@@ -15,7 +15,7 @@ from loom.privacy.detectors import make_detectors
 from loom.privacy.finding import KINDS, Detector
 from loom.privacy.labels import THREADS, Keep, ThreadLabels
 from loom.privacy.literals import SHORTEST
-from loom.privacy.nested import Leaf, mapped, readable, reading, texts
+from loom.privacy.nested import Leaf, mapped, readable, reading, said, texts
 from loom.privacy.placeholders import LETTERS, LONGEST, NONCE, USUAL, Limits, Placeholders, Scalar
 from loom.privacy.redaction import Conversation, Redaction
 from loom.privacy.restoring import Restoring
@@ -187,6 +187,7 @@ class Guard:
             for text in texts([input, options]):
                 if (yield from self._redaction.knowing(text)):
                     return True
+            return (yield from self._redaction.knowing("".join(said(input))))
         return False
 
     def _leaving(self, request: Any) -> Steps[Outbound]:
@@ -197,8 +198,9 @@ class Guard:
         conversation = self._conversation(request)
         sent, options = yield from self._hidden(request.input, request.options, conversation)
         shown = texts([sent, options])
-        if (yield from self._redaction.meeting(shown, conversation)):
-            raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
+        for texts_in_order in (shown, said(sent)):
+            if (yield from self._redaction.meeting(texts_in_order, conversation)):
+                raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
         audit = Audit(sent, options, (yield from _kinds(shown, conversation.placeholders)))
         self._counts.update(audit.kinds)
         changed = replace(request, input=sent, options=options)

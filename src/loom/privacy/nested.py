@@ -105,3 +105,15 @@ def texts(tree: object) -> list[str]:
         elif isinstance(value, list | tuple):
             todo += value[::-1]
     return found
+
+
+def said(tree: object) -> list[str]:
+    """What the messages of *tree* say, in order, as a reader puts it together: nothing between one and the next."""
+    found: list[str] = []
+    for message in tree if isinstance(tree, list | tuple) else ():
+        content = message.get("content") if isinstance(message, Mapping) else None
+        for part in content if isinstance(content, list | tuple) else (content,):
+            text = part.get("text") if isinstance(part, Mapping) else part
+            if isinstance(text, str):
+                found.append(text)
+    return found
