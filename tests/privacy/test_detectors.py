@@ -5,6 +5,8 @@ import pytest
 
 from loom.privacy import make_detectors
 from loom.privacy._numbers import luhn, mod97
+from loom.privacy.redaction import Redaction
+from tests.privacy.talks import conversation
 
 FOUND = {
     "mail": [
@@ -27,6 +29,7 @@ FOUND = {
         "NRAK-0123456789ABCDEFGHIJKLMNOPQ", "ATATT3xFfGF0123456789abcdef", "eyJhbGciOiJkaXIifQ..abcdefgh.abcdefgh.abcdefgh", "?sv=2&sig=abc%3D", "$2b$12$abcdefghijklmnopqrstuv", "curl -u bob:pear9",
         "IDENTIFIED BY 'pear'", "machine x password Sommer2024!", "Passwort? Sommer2024", "şifre: elma", "heslo je: jablko", "jelszó: alma", "κωδικός: μήλο", "סיסמה: תפוח", "mật khẩu: tao", "пароль кот123abc", "password - Sommer24", "mysql --password hunter2", "DB_PASS=hunter2", "PW: abc12", "cvv 123", "Bearer abc12345",
         "your verification code is 482913", "SK0123456789abcdef0123456789abcdef", "0x" + "1f" * 32, "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+        "FERNET_KEY=cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", "ENV DB_PASSWORD Tiger77x", "รหัสผ่าน: Tiger77x", "رمز عبور: Tiger77x",
     ],
     "address": [
         "12 Baker Street", "1600 Pennsylvania Ave NW", "221B Baker Street, London NW1 6XE", "350 Fifth Avenue, New York, NY 10118", "Hauptstraße 5, 10115 Berlin", "Unter den Linden Allee 77", "Am Markt Platz 3",
@@ -43,6 +46,7 @@ LEFT = {
     "keys": [
         "the password is required", "a token is a unit of text", "The secret is out", "passwords must be long", "password: required", "sk-learn", "task-force-one-two", "pass the salt",
         "keyboard", "a non-token class here", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",
+        "commit=3f786850e387550fdab836ed7e6dc881de23001b", "ENV MAX_TOKENS 4096",
     ],
     "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts"],
     "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector"],
@@ -71,3 +75,17 @@ def test_check_digits_are_those_of_the_standards() -> None:
     assert not any(luhn(f"7992739871{digit}") for digit in "012456789")
     assert mod97("GB82WEST12345698765432")
     assert not mod97("GB82WEST12345698765423")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"password": "ti\\"ger77x"}',
+        r"password = 'it\'s ger77x'",
+        r'{"body": "{\"password\": \"ti\\\"ger77x\"}"}',
+        'password: "C:\\ger77x\\"',
+    ],
+)
+def test_a_quoted_password_with_a_quote_in_it_is_hidden_to_its_end(text: str) -> None:
+    assert "ger77x" in text
+    assert "ger77x" not in Redaction(make_detectors()).redact(text, conversation())

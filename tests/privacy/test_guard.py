@@ -211,6 +211,10 @@ def test_known_secrets_never_leave_and_are_told_of() -> None:
     assert leaked(KEY, str(outbound.request)) is None
     with pytest.raises(NotRedacted, match="where two texts meet"):
         guard.outbound(ask(["Kr0nen", "berg"]))
+    messages = [{"role": "user", "content": "Kr0nen"}, {"role": "user", "content": [{"text": "berg it is"}]}]
+    assert guard.holds_secret(messages, {})
+    with pytest.raises(NotRedacted, match="where two texts meet"):
+        guard.outbound(ask(messages))
     for short in ("", "abc", "   abc   ", 1):
         with pytest.raises(ConfigError, match="4 characters"):
             Guard(secrets=[short])  # type: ignore[list-item]

@@ -29,10 +29,12 @@ exact = st.sampled_from(
         "&lt; email 1 bcdfg &gt;",
         "\\u003cEMAIL_1_BCDFG\\u003E",
         "\\<EMAIL\\_1\\_BCDFG\\>",
+        "%3CEMAIL_1_BCDFG%3E",
+        "<EMAIL_1_BCDFG%3",
     ]
 )
 pieces = st.lists(
-    exact | lookalikes | st.text(max_size=5) | st.sampled_from(list("<>&\\_ \nEeM1")), max_size=8
+    exact | lookalikes | st.text(max_size=5) | st.sampled_from(list("<>&%3\\_ \nEeM1")), max_size=8
 ).map("".join)
 
 
@@ -42,6 +44,7 @@ pieces = st.lists(
 @example("EMAIL_1_BCDFG ", [13, 14], False)
 @example("&lt;EMAIL_1_BCDFG&gt;", list(range(22)), False)
 @example("x<EMAIL_1_BCDFGH>", list(range(18)), False)
+@example("%3CEMAIL_1_BCDFG%3e", list(range(22)), False)
 def test_any_chunking_restores_what_the_whole_restores(text: str, cuts: list[int], as_json: bool) -> None:
     stream = Restoring(names(), as_json)
     got = "".join([*(stream.feed(chunk) for chunk in chunks(text, cuts)), stream.flush()])
@@ -78,6 +81,8 @@ def test_what_a_model_bent_is_put_back_where_it_is_unambiguous() -> None:
         "\\<EMAIL\\_1\\_BCDFG\\>",
         "<EMAIL_01_BCDFG>",
         "\\u003cEMAIL_1_BCDFG\\u003e",
+        "%3CEMAIL_1_BCDFG%3E",
+        "%3cEMAIL_1_BCDFG%3e",
     ):
         assert known.restore(f"to {bent}.") == "to bob@example.com.", bent
     for other in (

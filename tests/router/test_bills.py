@@ -13,6 +13,7 @@ from loom.errors import (
     BackendTimeout,
     BudgetExceeded,
     ModelError,
+    ModelFailed,
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelReply, ModelRequest
@@ -205,3 +206,20 @@ async def test_a_stream_with_tools_that_is_left_counts_as_reserved_for_nobody_sa
     full = [each async for each in router.stream(asked(options={"max_tokens": 100, **options}))]
     assert full[-1]["done"]
     assert left - (budgets.remaining(Payer(), 0).tokens or 0) <= 20  # it said what it took
+
+
+@virtual_time
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_that_is_wrong_itself_costs_nothing_and_is_no_fault_of_the_backend(
+    stream: bool,
+) -> None:
+    wrong = [[ModelFailed("chat has no option 'metadata'")]] * 20
+    budgets = Budgets([Limit("all", money=100.0)])
+    router = new_router(cloud(script=[*wrong, "hello"]), budgets=budgets)
+    for _ in wrong:
+        with pytest.raises(ModelFailed, match="no option"):
+            await (anext(router.stream(asked())) if stream else router.ask(asked()))
+    assert spent(budgets, 100) == 0
+    assert router.statistics()["cloud"]["cost"] == 0
+    assert (await router.ask(asked())).backend == "cloud"
+    assert leftovers(router) == []

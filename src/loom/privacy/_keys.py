@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from math import log2
 
+from loom.privacy._armour import armoured
 from loom.privacy.finding import Finding
 from loom.privacy.view import small
 
@@ -38,9 +39,6 @@ _FORMS = (
 )  # fmt: skip
 _PREFIXED = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_FORMS)})")
 _URL = re.compile(r"(?<=://)[^\s/@:]{0,128}+:([^\s/@]{1,256}+)@")
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}+-----")
-_END = re.compile(r"-----END [A-Z0-9 ]{1,40}+-----")
-_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\-]{0,65536}+")
 _CALLED = (
     r"pass(?:word|code|phrase|wd)s?|pwd|pw|(?<=[_-])pass|passwort|kennwort|zugangscode|geheimzahl|mot de passe|"
     r"contrase[ñn]a|clave|senha|wachtwoord|has[łl]o|parola|şifre|heslo|jelsz[óo]|κωδικ[όο][ςσ]|mật khẩu|"
@@ -50,8 +48,8 @@ _CALLED = (
     r"seed phrase|mnemonic|(?:verification|security|access|one[- ]time) code|"
     r"signature|sig(?=\s?=)|session[_\- ]?id|cookie"
 )
-_FOREIGN = (
-    r"парол[ьяеі]|पासवर्ड|סיסמה|密码|密碼|パスワード|비밀번호|كلمة المرور"  # no space stands around them
+_FOREIGN = (  # no space stands around them
+    r"парол[ьяеі]|पासवर्ड|סיסמה|密码|密碼|パスワード|비밀번호|كلمة المرور|رمز عبور|گذرواژه|รหัสผ่าน"
 )
 _WHOSE = r"(?:\s\(?(?:for|of|on|in|at|from|von|f[üu]r|zu|vom|de|del|du|para|pour|per)(?:\s[^\s:=\"']{1,30}+){1,4}?\)?)?"
 _IS = (
@@ -62,6 +60,7 @@ _TELLING = re.compile(
     rf"(?:(?<![^\W_])(?:{_CALLED})(?![^\W_])|{_FOREIGN}){_WHOSE}[\"'`*_)\]]{{0,3}}\s{{0,3}}({_IS})[\s:]{{0,3}}",
 )
 _QUOTED = re.compile(
+    r"\"((?:[^\"\\\n]|\\.){1,256}+)\"|'((?:[^'\\\n]|\\.){1,256}+)'|"  # with quotes in them, as JSON and code have them
     r"\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|`([^`\n]{1,256}+)`|“([^”\n]{1,256}+)”|"
     r"„([^“”\n]{1,256}+)[“”]|«([^»\n]{1,256}+)»"
 )
@@ -211,8 +210,8 @@ _FLAG = re.compile(
     r"|\b(?:pin|cvv2?|cvc2?|otp)[ \t#]{1,3}(\d{3,8})\b"
     r"|(?<!\S)(?:-u|--user)[ =]{1,2}[\"']?[^\s:\"']{1,64}+:([^\s\"']{1,256}+)"
     r"|\bidentified by [\"']([^\s\"']{1,256}+)"
-    rf"|(?:\b(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})[ \t]{{1,3}}(?=[^\s\d]{{0,64}}\d)"
-    r"(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
+    rf"|(?:(?<![^\W_])(?:password|passwort|passwd|pwd|kennwort|secret|token)|{_FOREIGN})"
+    r"[ \t]{1,3}(?=[^\s\d]{0,64}\d)(?=[^\sA-Za-z]{0,64}[A-Za-z])([^\s\"'<>,;]{6,256}+)"
     r"|\bbearer[ \t]{1,3}(?=[A-Za-z._~+/=\-]{0,64}\d)([\w.~+/=\-]{8,512}+)",
 )
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_=.\-])[A-Za-z0-9+/_=.\-]{16,512}+")
@@ -235,26 +234,9 @@ class Keys:
         yield from (
             Finding(*match.span(match.lastindex or 0), "SECRET") for match in _FLAG.finditer(small(text))
         )
-        yield from _armoured(text)
+        yield from armoured(text)
         yield from _told(text)
         yield from _random(text)
-
-
-def _armoured(text: str) -> Iterator[Finding]:
-    """PEM blocks; one without an end goes as far as its characters do."""
-    at, end = 0, _END.search(text)
-    while begin := _BEGIN.search(text, at):
-        while end is not None and end.start() < begin.end():
-            end = _END.search(text, end.end())
-        body = _BODY.match(text, begin.end())
-        at = (
-            end.end()
-            if end is not None and end.end() - begin.end() < 65_536
-            else body.end()
-            if body
-            else begin.end()
-        )
-        yield Finding(begin.start(), at, "KEY")
 
 
 _PASS = re.compile(
@@ -305,9 +287,11 @@ def _bare(match: re.Match[str]) -> Iterator[Finding]:
 def _random(text: str) -> Iterator[Finding]:
     """Long strings that look drawn by lot beside a telling word."""
     for match in _LONG.finditer(text):
-        around = text[max(0, match.start() - 48) : match.start()], text[match.end() : match.end() + 24]
-        if looks_random(match[0]) and any(_NEAR.search(part) for part in around):
-            yield Finding(match.start(), match.start() + len(match[0].rstrip(".-")), "KEY")
+        name, _, value = match[0].partition("=")
+        start = match.end() - len(value) if value and _NEAR.search(name) else match.start()
+        around = text[max(0, start - 48) : start], text[match.end() : match.end() + 24]
+        if looks_random(text[start : match.end()]) and any(_NEAR.search(part) for part in around):
+            yield Finding(start, match.start() + len(match[0].rstrip(".-")), "KEY")
 
 
 def looks_random(text: str) -> bool:

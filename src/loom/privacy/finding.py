@@ -42,6 +42,15 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     return result
 
 
+def joined(found: list[Finding], more: list[Finding]) -> None:
+    """Add *more*, which is in order like *found* and may overlap its end, so that it stays disjoint and in order."""
+    late: list[Finding] = []
+    first = min((each.start for each in more), default=0)
+    while more and found and found[-1].end > first:
+        late.append(found.pop())
+    found += merged([*late, *more])
+
+
 def without(findings: Iterable[Finding], holes: Iterable[tuple[int, int]]) -> list[Finding]:
     """What is left of disjoint *findings* in order outside of disjoint *holes* in order."""
     result: list[Finding] = []

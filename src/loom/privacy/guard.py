@@ -15,10 +15,12 @@ from loom.privacy.detectors import make_detectors
 from loom.privacy.finding import KINDS, Detector
 from loom.privacy.labels import THREADS, Keep, ThreadLabels
 from loom.privacy.literals import SHORTEST
-from loom.privacy.nested import mapped, readable, texts
-from loom.privacy.placeholders import LETTERS, NONCE, USUAL, Limits, Placeholders, Scalar
+from loom.privacy.nested import Leaf, mapped, readable, reading, said, texts
+from loom.privacy.placeholders import LETTERS, LONGEST, NONCE, USUAL, Limits, Placeholders, Scalar
 from loom.privacy.redaction import Conversation, Redaction
 from loom.privacy.restoring import Restoring
+from loom.privacy.slices import SLICE
+from loom.privacy.steps import Line, Steps, done
 
 CONVERSATIONS = 256
 """How many threads keep their placeholders; the one that was idle longest begins anew."""
@@ -125,6 +127,7 @@ class Guard:
         self._labels = ThreadLabels(keep, THREADS)
         self._conversations: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._counts: Counter[str] = Counter()
+        self._line = Line()
 
     def know(self, secrets: Iterable[str]) -> None:
         """Let *secrets* never leave either, from now on; raises ConfigError for one that is too short."""
@@ -145,28 +148,28 @@ class Guard:
         """Whether *input* and *options* are texts, or trees of them, of a size that `outbound` takes."""
         return readable(input, options or {})
 
+    async def redactable_in_turns(self, input: object, options: Mapping[str, object]) -> bool:
+        """`redactable` for an event loop: while a long input is looked at, others have their turns."""
+        return await self._line.through(reading(input, options))
+
     def holds_secret(self, input: object, options: Mapping[str, object] | None = None) -> bool:
         """Whether one of the known secrets stands in *input* or *options*, which then leave redacted or not at all."""
-        return self._redaction.has_known and any(map(self._redaction.knows, texts([input, options or {}])))
+        return done(self._holding(input, options or {}))
+
+    async def holds_secret_in_turns(self, input: object, options: Mapping[str, object]) -> bool:
+        """`holds_secret` for an event loop: while a long input is looked at, others have their turns."""
+        return await self._line.through(self._holding(input, options))
 
     def outbound(self, request: Any) -> Outbound:
         """*request* as it may leave: placeholders for all that detectors find in its input and options.
 
         Raises NotRedacted for what is no text, too large, or hides more than a conversation may.
         """
-        if not readable(request.input, request.options):
-            raise NotRedacted(
-                "an input that is no text (or too large, or too deep) cannot be redacted; ask a local backend"
-            )
-        conversation = self._conversation(request)
-        sent, options = self._hidden(request.input, request.options, conversation)
-        shown = texts([sent, options])
-        if self._redaction.spanning(shown, conversation):
-            raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
-        audit = Audit(sent, options, _kinds(shown, conversation.placeholders))
-        self._counts.update(audit.kinds)
-        changed = replace(request, input=sent, options=options)
-        return Outbound(changed, audit, conversation.placeholders, options.get("schema") is not None)
+        return done(self._leaving(request))
+
+    async def outbound_in_turns(self, request: Any) -> Outbound:
+        """`outbound` for an event loop: while a long request is looked at, others have their turns."""
+        return await self._line.through(self._leaving(request))
 
     def statistics(self) -> Mapping[str, object]:
         """Conversations with placeholders, threads with a label above public, and values hidden by kind."""
@@ -179,40 +182,59 @@ class Guard:
     def __repr__(self) -> str:
         return f"<Guard {', '.join(each.name for each in self._redaction.detectors)}>"
 
+    def _holding(self, input: object, options: Mapping[str, object]) -> Steps[bool]:
+        if self._redaction.has_known:
+            for text in texts([input, options]):
+                if (yield from self._redaction.knowing(text)):
+                    return True
+            return (yield from self._redaction.knowing("".join(said(input))))
+        return False
+
+    def _leaving(self, request: Any) -> Steps[Outbound]:
+        if not (yield from reading(request.input, request.options)):
+            raise NotRedacted(
+                "an input that is no text (or too large, or too deep) cannot be redacted; ask a local backend"
+            )
+        conversation = self._conversation(request)
+        sent, options = yield from self._hidden(request.input, request.options, conversation)
+        shown = texts([sent, options])
+        for texts_in_order in (shown, said(sent)):
+            if (yield from self._redaction.meeting(texts_in_order, conversation)):
+                raise NotRedacted("a value that is hidden shows where two texts meet; ask a local backend")
+        audit = Audit(sent, options, (yield from _kinds(shown, conversation.placeholders)))
+        self._counts.update(audit.kinds)
+        changed = replace(request, input=sent, options=options)
+        return Outbound(changed, audit, conversation.placeholders, options.get("schema") is not None)
+
     def _hidden(
         self, input: object, options: Mapping[str, object], conversation: Conversation
-    ) -> tuple[object, dict[str, object]]:
+    ) -> Steps[tuple[object, dict[str, object]]]:
         """Both redacted; again when values were found that may stand in what was looked at before."""
+        hidden = dict(options)
         for number in range(PASSES):
             known, again = len(conversation.placeholders), number > 0
-            input = mapped(input, self._leaf(conversation, "", again))
-            options = {
-                name: self._option(value, name, conversation, again) for name, value in options.items()
-            }
+            input = yield from mapped(input, self._leaf(conversation, "", again))
+            for name, value in hidden.items():
+                if not isinstance(value, int | float):  # a seed or a temperature is the caller's and stays
+                    hidden[name] = yield from mapped(value, self._leaf(conversation, name, again))
             if len(conversation.placeholders) == known:
                 break
-        return input, dict(options)
+        return input, hidden
 
-    def _option(self, value: object, name: str, conversation: Conversation, again: bool) -> object:
-        """Numbers such as a seed or a temperature are the caller's and stay."""
-        return (
-            value if isinstance(value, int | float) else mapped(value, self._leaf(conversation, name, again))
-        )
-
-    def _leaf(self, conversation: Conversation, where: str, again: bool) -> Callable[[Scalar, bool], object]:
-        def leaf(value: Scalar, told: bool) -> object:
+    def _leaf(self, conversation: Conversation, where: str, again: bool) -> Leaf:
+        def leaf(value: Scalar, told: bool) -> Steps[object]:
             if not isinstance(value, str):
-                return self._number(value, conversation)
+                return (yield from self._number(value, conversation))
             hidden = told and where not in ("schema", "tools") and len(value.strip()) >= SHORTEST
             if hidden and not conversation.placeholders.issued(value):
                 return conversation.put(value, "SECRET")
-            return self._redaction.redact(value, conversation, again)
+            return (yield from self._redaction.redacting(value, conversation, again))
 
         return leaf
 
-    def _number(self, value: int | float, conversation: Conversation) -> object:
+    def _number(self, value: int | float, conversation: Conversation) -> Steps[object]:
         text = str(value)
-        if len(text) < _FIGURES or not self._redaction.find(text, conversation):
+        if len(text) < _FIGURES or not (yield from self._redaction.finding(text, conversation)):
             return value
         return conversation.placeholders.put(value, "DATA")
 
@@ -231,8 +253,13 @@ class Guard:
         return Conversation(Placeholders("".join(self._chance(LETTERS) for _ in range(NONCE)), self._limits))
 
 
-def _kinds(shown: Sequence[str], names: Placeholders) -> dict[str, int]:
+def _kinds(shown: Sequence[str], names: Placeholders) -> Steps[dict[str, int]]:
     """How many different values of each kind *shown* hides."""
-    found = {text[start:end] for text in shown for start, end in names.holes(text)}
+    found: set[str] = set()
+    for text in shown:
+        for at in range(0, len(text), SLICE):
+            part = text[at : at + SLICE + LONGEST]
+            found.update(part[start:end] for start, end in names.holes(part))
+            yield len(part)
     counts = Counter(each[1:].partition("_")[0] for each in found)
     return {kind: counts[kind] for kind in KINDS if kind in counts}

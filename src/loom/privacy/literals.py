@@ -10,6 +10,8 @@ from loom.privacy.view import plain
 
 SHORTEST = 4
 """Values of fewer characters are hidden where they were found, and not looked for elsewhere."""
+LONGEST = 65_536
+"""A longer value is found again where no slice of a long text cuts it."""
 _ALONE = 6
 """Shorter values are found only where no letter or digit touches them."""
 _FEW = 200
@@ -20,25 +22,27 @@ _COMPACT = frozenset(["CARD", "IBAN", "PHONE"])
 class Literals:
     """Values to be found again; `find` takes a text as `small` and `View.folded` give it."""
 
-    __slots__ = ("_begun", "_forms", "_known")
+    __slots__ = ("_begun", "_forms", "_known", "longest")
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._forms: dict[str, str] = {}
         self._begun: dict[str, list[str]] = {}
+        self.longest = 0
+        """Characters of the longest form that is sought, LONGEST at most."""
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
     def add(self, value: str, kind: str) -> None:
         """Look for *value* from now on."""
-        text = plain(value).strip()
-        if len(text) < SHORTEST or value in self._known:
+        if value in self._known or len(text := plain(value).strip()) < SHORTEST:
             return
         self._known.add(value)
         for form in _forms(value, text, kind):
             if len(form) >= SHORTEST and form not in self._forms:
                 self._forms[form] = kind
+                self.longest = max(self.longest, min(len(form), LONGEST))
                 self._begun.setdefault(form[:SHORTEST], []).append(form)
 
     def find(self, text: str) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from loom.errors import NotRedacted
-from loom.privacy.opaque import opaque
+from loom.privacy.opaque import looking
+from loom.privacy.steps import Steps, done
 
 DEPTH = 64
 """How deep a tree may be."""
@@ -14,6 +15,7 @@ NODES = 200_000
 """How many values a tree may have."""
 CHARACTERS = 16_000_000
 """How many characters a tree may have."""
+_NODE = 16  # characters that could be looked at while a value is
 
 _TELLING = re.compile(
     r"(?:.*[_\- ])?(?:pass(?:word|code|phrase|wd)?|pwd|secret|token|api[_\- ]?key|apikey|access[_\- ]?key|"
@@ -29,14 +31,20 @@ def telling(key: object) -> bool:
 
 def readable(*trees: object) -> bool:
     """Whether all of *trees* can be redacted: no bytes, arrays, objects or files in base64, within the limits above."""
+    return done(reading(*trees))
+
+
+def reading(*trees: object) -> Steps[bool]:
+    """`readable` in steps."""
     todo = [(tree, 0) for tree in trees]
     nodes = characters = 0
     while todo:
         value, depth = todo.pop()
         nodes += 1
+        yield _NODE
         if isinstance(value, str):
             characters += len(value)
-            if opaque(value):
+            if characters > CHARACTERS or (yield from looking(value)):
                 return False
         elif isinstance(value, Mapping):
             todo += ((part, depth + 1) for pair in value.items() for part in pair)
@@ -44,34 +52,41 @@ def readable(*trees: object) -> bool:
             todo += ((part, depth + 1) for part in value)
         elif value is not None and not isinstance(value, bool | int | float):
             return False
-        if depth > DEPTH or nodes + len(todo) > NODES or characters > CHARACTERS:
+        if depth > DEPTH or nodes + len(todo) > NODES:
             return False
     return True
 
 
-Leaf = Callable[[str | int | float, bool], object]
+Leaf = Callable[[str | int | float, bool], Steps[object]]
 
 
-def mapped(tree: object, leaf: Leaf, told: bool = False) -> object:
+def mapped(tree: object, leaf: Leaf, told: bool = False) -> Steps[object]:
     """*tree* with `leaf(value, told)` for each text and number, keys included; *told*: it stands under a telling key.
 
     Raises NotRedacted for what is no tree of texts, and for keys that become one.
     """
+    yield _NODE
     if isinstance(tree, str):
-        return leaf(str(tree), told)
+        return (yield from leaf(str(tree), told))
     if tree is None or isinstance(tree, bool):
         return tree
     if isinstance(tree, int | float):
-        return leaf(tree, told)
+        return (yield from leaf(tree, told))
     if isinstance(tree, Mapping):
-        result = {mapped(key, leaf): mapped(value, leaf, told or telling(key)) for key, value in tree.items()}
+        result: dict[object, object] = {}
+        for name, value in tree.items():
+            key = yield from mapped(name, leaf)
+            result[key] = yield from mapped(value, leaf, told or telling(name))
         if len(result) == len(tree):
             return result
         raise NotRedacted(
             "two keys of a mapping cannot be told apart once they are redacted; rename one of them"
         )
     if isinstance(tree, list | tuple):
-        return [mapped(value, leaf, told) for value in tree]
+        parts: list[object] = []
+        for part in tree:
+            parts.append((yield from mapped(part, leaf, told)))  # noqa: PERF401 - a comprehension cannot yield
+        return parts
     raise NotRedacted(f"a {type(tree).__name__} cannot be redacted, only texts, numbers, lists and mappings")
 
 
@@ -89,4 +104,16 @@ def texts(tree: object) -> list[str]:
             todo += [part for pair in value.items() for part in pair][::-1]
         elif isinstance(value, list | tuple):
             todo += value[::-1]
+    return found
+
+
+def said(tree: object) -> list[str]:
+    """What the messages of *tree* say, in order, as a reader puts it together: nothing between one and the next."""
+    found: list[str] = []
+    for message in tree if isinstance(tree, list | tuple) else ():
+        content = message.get("content") if isinstance(message, Mapping) else None
+        for part in content if isinstance(content, list | tuple) else (content,):
+            text = part.get("text") if isinstance(part, Mapping) else part
+            if isinstance(text, str):
+                found.append(text)
     return found

@@ -6,23 +6,45 @@ import base64
 import binascii
 import re
 
+from loom.privacy.steps import Steps, done
+
 _DATA = re.compile(r"data:(?!text/)[\w.+\-]{1,64}/[\w.+\-]{1,64}[^,\s]{0,128};base64,", re.IGNORECASE)
 _RUN = re.compile(r"(?:[A-Za-z0-9+/_\-]{512,}+|(?:[A-Za-z0-9+/]{60,100}\r?\n){6,}+)")
 _LOOKED_AT = 1_024
+_SHORTEST = 360  # a shorter text has no run
+_PART = 65_536
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-\r\n")
 _ARMOURED = 60_000  # what stands in armour is found up to there
 
 
 def opaque(text: str) -> bool:
     """Whether *text* holds a file in base64, of which nobody can say what it shows."""
-    if "base64," in text and _DATA.search(text):
-        return True
-    return len(text) >= 360 and any(map(_unread, _RUN.finditer(text)))
+    return done(looking(text))
+
+
+def looking(text: str) -> Steps[bool]:
+    """`opaque` in steps."""
+    wrapped = "base64," in text
+    for at in range(0, len(text) if wrapped or len(text) >= _SHORTEST else 0, _PART):
+        end = at + _PART + _LOOKED_AT
+        if wrapped and _DATA.search(text, at, end):
+            return True
+        if any(_unread(match) for match in _RUN.finditer(text, at, end) if not _goes_on(match, at)):
+            return True
+        yield _PART
+    return False
+
+
+def _goes_on(match: re.Match[str], at: int) -> bool:
+    """Whether a run that is found from *at* began before: it was looked at there."""
+    return 0 < at == match.start() and match.string[at - 1] in _ALPHABET
 
 
 def _unread(match: re.Match[str]) -> bool:
     """Whether a run is a file, and none that a detector finds: a key in its armour."""
     armoured = "-----BEGIN " in match.string[max(0, match.start() - 128) : match.start()]
-    return not (armoured and len(match[0]) < _ARMOURED) and _binary(match[0])
+    whole = _RUN.match(match.string, match.start()) if armoured else None
+    return not (whole and len(whole[0]) < _ARMOURED) and _binary(match[0])
 
 
 def _binary(run: str) -> bool:

@@ -158,20 +158,20 @@ def _parts(match: re.Match[str]) -> tuple[str, str, str]:
 def _form() -> str:
     """Placeholders in any case, with spaces, other brackets or none."""
     core = rf"({'|'.join(KINDS)}){_BREAK}(\d{{1,7}}){_BREAK}({_NONCE}{{{NONCE}}})"
-    opened = rf"(?:<|&lt;|\\u003c|\\<|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\u003e|\\>|›|＞|〉)"
+    opened = rf"(?:<|&lt;|\\u003c|\\<|%3c|‹|＜|〈){_SPACE}{core}{_SPACE}(?:>|&gt;|\\u003e|\\>|%3e|›|＞|〉)"
     return rf"{opened}|(?<![^\W_]){core}(?![^\W_])"
 
 
 def _partial() -> str:
     """What a placeholder may begin with, up to the end of the text."""
-    closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|\\(?:u(?:0(?:0(?:3)?)?)?)?)?"
+    closing = rf"{_SPACE}(?:&(?:g(?:t)?)?|%3?|\\(?:u(?:0(?:0(?:3)?)?)?)?)?"
     nonce = rf"\\?(?:{_NONCE}{{1,{NONCE - 1}}}|{_NONCE}{{{NONCE}}}{closing})?"
     number = rf"\\?[_ \-]{{0,2}}\\?(?:\d{{1,7}}(?:\\?[_ \-]{{0,2}}{nonce})?)?"
     begun = "|".join(sorted({kind[:size] for kind in KINDS for size in range(1, len(kind))}))
-    opening = rf"(?:&lt;|\\u003c|\\<|[<‹＜〈]){_SPACE}"
+    opening = rf"(?:&lt;|\\u003c|\\<|%3c|[<‹＜〈]){_SPACE}"
     return (
         rf"(?:(?:{opening}|(?<![^\W_]))(?:(?:{'|'.join(KINDS)}){number}|{begun})|{opening}"
-        r"|&(?:lt?)?|\\(?:u(?:0(?:03?)?)?)?)\Z"
+        r"|&(?:lt?)?|%3?|\\(?:u(?:0(?:03?)?)?)?)\Z"
     )
 
 

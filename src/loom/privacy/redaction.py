@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from loom.errors import NotRedacted
-from loom.privacy.finding import Detector, Finding, merged, without
+from loom.privacy.finding import Detector, Finding, joined, merged, without
 from loom.privacy.literals import Literals
 from loom.privacy.placeholders import EXACT, Placeholders
+from loom.privacy.slices import Slice, slices
+from loom.privacy.steps import Steps, done
 from loom.privacy.view import MASK, View, small, views
 
 ROUNDS = 8
@@ -21,6 +23,8 @@ _GAPS = {ord(char): None for char in " :-"}
 _JOINED = re.compile("[\u0530-\u1dff\u2e80-\ud7ff\U00020000-\U0003ffff]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What may touch a value and is no part of it: scripts that put no spaces around foreign words, and emphasis."""
 _NESTED = 2
+_VIEW = 4  # a character is undisguised in the time that detectors look at so many
+_PUT = 16  # characters that could be looked at while a placeholder is put in
 
 
 class Conversation:
@@ -59,8 +63,12 @@ class Redaction:
         The same again for what it returns; *again*: it was returned before, and looked at for what was found since.
         `conversation.placeholders.restore` gives *text* back.
         """
+        return done(self.redacting(text, conversation, again))
+
+    def redacting(self, text: str, conversation: Conversation, again: bool = False) -> Steps[str]:
+        """`redact` in steps."""
         for _ in range(ROUNDS):
-            found, again = self.find(text, conversation, again), True
+            found, again = (yield from self.finding(text, conversation, again)), True
             if not found:
                 return text
             at = 0
@@ -68,6 +76,7 @@ class Redaction:
             for start, end, kind in found:
                 pieces += (text[at:start], conversation.put(text[start:end], kind))
                 at = end
+                yield _PUT
             text = "".join([*pieces, text[at:]])
         raise NotRedacted(
             "a text in which hiding one thing shows another cannot be redacted; ask a local backend"
@@ -75,21 +84,37 @@ class Redaction:
 
     def find(self, text: str, conversation: Conversation, again: bool = False) -> list[Finding]:
         """What is to be hidden in *text* yet: disjoint, in order; *again*: detectors saw it all but what changed."""
+        return done(self.finding(text, conversation, again))
+
+    def finding(self, text: str, conversation: Conversation, again: bool = False) -> Steps[list[Finding]]:
+        """`find` in steps: slice by slice."""
+        found: list[Finding] = []
+        for part in slices(text, max(self._known.longest, conversation.literals.longest)):
+            here = yield from self._within(text[part.start : part.end], conversation, again)
+            whole = [each for each in (part.whole(text, one) for one in here) if each is not None]
+            joined(found, _spared(whole, part, text, conversation.placeholders))
+        return found
+
+    def _within(self, text: str, conversation: Conversation, again: bool) -> Steps[list[Finding]]:
         names = conversation.placeholders
-        holes = names.holes(text)
         found = [Finding(*span, "TEXT") for span in names.lookalikes(text)]
         base = _masked(text, names)
+        changed = base.around()
         for number, view in enumerate(views(base)):
-            if again and number == 0:
+            yield _VIEW * len(view.text)
+            if again and (number == 0 or not changed):
                 found += (
                     Finding(*view.span(a, b), kind)
                     for a, b, kind in self._told(small(view.text), conversation)
                 )
-                view.windows = base.around() if len(view.text) == len(base.text) else view.windows
+            if again and not changed:
+                continue
+            if again and number == 0 and len(view.text) == len(base.text):
+                view.windows = changed
             for at, end in view.windows:
-                seen = self._seen(view.text[at:end], conversation)
+                seen = yield from self._seen(view.text[at:end], conversation)
                 found += (Finding(*view.span(at + start, at + stop), kind) for start, stop, kind in seen)
-        return without(merged(found), holes)
+        return without(merged(found), names.holes(text))
 
     @property
     def has_known(self) -> bool:
@@ -98,41 +123,77 @@ class Redaction:
 
     def knows(self, text: str) -> bool:
         """Whether one of the known values stands in *text*, as it is or disguised."""
-        return any(True for view in views(View(text)) for _ in self._known.find(small(view.text)))
+        return done(self.knowing(text))
+
+    def knowing(self, text: str) -> Steps[bool]:
+        """`knows` in steps."""
+        for part in slices(text, self._known.longest):
+            for view in views(View(text[part.start : part.end])):
+                yield _VIEW * len(view.text)
+                if any(True for _ in self._known.find(small(view.text))):
+                    return True
+        return False
 
     def spanning(self, texts: Sequence[str], conversation: Conversation) -> bool:
         """Whether a value shows where redacted *texts* are put one after the other."""
-        whole = small(_masked("".join(texts), conversation.placeholders).folded().text)
-        return any(True for each in (self._known, conversation.literals) for _ in each.find(whole))
+        return done(self.meeting(texts, conversation))
 
-    def _seen(self, text: str, conversation: Conversation) -> Iterator[Finding]:
-        yield from self._told(small(text), conversation)
-        yield from self._detected(text)
-        for start, end, inner in _encoded(text):
-            if self._shows(inner, conversation, _NESTED):
-                yield Finding(start, end, "DATA")
+    def meeting(self, texts: Sequence[str], conversation: Conversation) -> Steps[bool]:
+        """`spanning` in steps."""
+        text, both = "".join(texts), (self._known, conversation.literals)
+        for part in slices(text, max(each.longest for each in both)):
+            whole = small(_masked(text[part.start : part.end], conversation.placeholders).folded().text)
+            yield len(whole)
+            if any(True for each in both for _ in each.find(whole)):
+                return True
+        return False
 
-    def _detected(self, text: str) -> Iterator[Finding]:
-        """What detectors find in *text*, also with its words set apart: Chinese has no space where a number begins."""
-        apart = text if text.isascii() and "_" not in text else _JOINED.sub(" ", text)
-        for each in (text,) if apart == text else (text, apart):
+    def _seen(self, text: str, conversation: Conversation) -> Steps[list[Finding]]:
+        found = list(self._told(small(text), conversation))
+        for each in _apart(text):
             for detector in self.detectors:
-                yield from detector.find(each)
+                found += detector.find(each)
+                yield len(each)
+        for start, end, inner in _encoded(text):
+            if (yield from self._shows(inner, conversation, _NESTED)):
+                found.append(Finding(start, end, "DATA"))
+        return found
 
     def _told(self, low: str, conversation: Conversation) -> Iterator[Finding]:
         yield from self._known.find(low)
         yield from conversation.literals.find(low)
 
-    def _shows(self, text: str, conversation: Conversation, depth: int) -> bool:
+    def _shows(self, text: str, conversation: Conversation, depth: int) -> Steps[bool]:
         for view in views(View(text)):
-            low = small(view.text)
-            if any(True for _ in self._told(low, conversation)):
+            yield _VIEW * len(view.text)
+            if any(True for _ in self._told(small(view.text), conversation)):
                 return True
-            if any(True for _ in self._detected(view.text)):
-                return True
-        return depth > 1 and any(
-            self._shows(inner, conversation, depth - 1) for _, _, inner in _encoded(text)
-        )
+            for each in _apart(view.text):
+                for detector in self.detectors:
+                    if any(True for _ in detector.find(each)):
+                        return True
+                    yield len(each)
+        if depth > 1:
+            for _, _, inner in _encoded(text):
+                if (yield from self._shows(inner, conversation, depth - 1)):
+                    return True
+        return False
+
+
+def _spared(found: list[Finding], part: Slice, text: str, names: Placeholders) -> list[Finding]:
+    """*found* without the placeholders that something took with it which reached out of its slice."""
+    first = min((each.start for each in found), default=part.start)
+    last = max((each.end for each in found), default=part.end)
+    if first >= part.start and last <= part.end:
+        return found
+    holes = ((first + start, first + end) for start, end in names.holes(text[first:last]))
+    return without(merged(found), holes)
+
+
+def _apart(text: str) -> Sequence[str]:
+    """*text*, and with its words set apart where they touch: Chinese has no space where a number begins."""
+    apart = text if text.isascii() and "_" not in text else _JOINED.sub(" ", text)
+    return (text,) if apart == text else (text, apart)
 
 
 def _masked(text: str, names: Placeholders) -> View:

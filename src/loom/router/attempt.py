@@ -9,8 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, NotRedacted, RouteRefused
-from loom.event import Confidentiality
+from loom.errors import BackendFailed, BackendTimeout, BudgetExceeded, ModelFailed
 from loom.models import ModelReply, ModelRequest
 from loom.router._blame import Blame, blame
 from loom.router._finish import finish
@@ -19,6 +18,7 @@ from loom.router.billing import Bound, Meter, bound, told_ms, within
 from loom.router.breaker import Permit
 from loom.router.budget import Spend
 from loom.router.call import GRACE, Call, Tried, named
+from loom.router.leaving import leaving
 from loom.router.parties import Outbound, Reservation
 
 
@@ -48,7 +48,7 @@ class Attempt:
     async def infer(self) -> ModelReply:
         """The answer. Raises what the backend raises, BackendTimeout, BackendBusy, BudgetExceeded, RouteRefused."""
         async with self:
-            reply = self._checked(await self._sent(self._outgoing()))
+            reply = self._checked(await self._sent(await self._outgoing()))
             self._meter.answered(reply)
             self._first_ms = told_ms(reply.first_ms)
             output = reply.output if self._outbound is None else self._outbound.restore(reply.output)
@@ -68,7 +68,7 @@ class Attempt:
     async def stream(self) -> AsyncGenerator[Any, None]:
         """The items of the answer; the first and the last say which backend and decision, the last what it cost."""
         async with self:
-            request = self._outgoing()
+            request = await self._outgoing()
             restoring = _Items(self._outbound)
             self._meter.piecewise = not request.options.get("tools")  # calls come in no pieces that are seen
             async with aclosing(self.backend.model.stream(request)) as items:
@@ -99,6 +99,8 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         blamed = blame(error, self._meter.sent, self.lost)
+        if type(error) is ModelFailed and not self.backend.here and self._first_ms is None and not self.lost:
+            blamed = Blame(blamed.outcome, unbilled=True)  # nothing was sent: the request itself is wrong
         self._judge(blamed, error)
         if self._slot:
             self._slot = False
@@ -177,32 +179,13 @@ class Attempt:
 
     # --- what is sent ----------------------------------------------------------------------------------------------
 
-    def _outgoing(self) -> ModelRequest:
+    async def _outgoing(self) -> ModelRequest:
         """The request as the backend gets it: redacted where it has to be, with the time that is left."""
-        call, backend = self.call, self.backend
-        request, label = call.request, call.request.label
-        guard = call.parties.guard
-        if guard is not None:
-            label = guard.label(request.thread, label)  # the thread may have seen more while this one waited
-        if not backend.here:
-            if not call.leaves(request):  # it was decided, and stood in line, when something might
-                raise RouteRefused(
-                    f"{backend.name!r} is not asked: the policy lets nothing leave this device now"
-                )
-            verdict = call.decision.verdict(backend.name)
-            wanted = (
-                label.confidentiality > Confidentiality.PUBLIC
-                or (verdict is not None and verdict.redact)
-                or (guard is not None and guard.holds_secret(request.input, request.options))
-            )
-            if wanted and guard is not None:
-                self._outbound = guard.outbound(request)
-                request = self._outbound.request
-            elif wanted and label.confidentiality == Confidentiality.PUBLIC:
-                raise NotRedacted(
-                    f"{backend.name!r} gets redacted requests only, and there is no guard to redact them"
-                )
-            backend.may_see(label, self._outbound is not None)
+        request = self.call.request
+        self._outbound = await leaving(self.call, self.backend, self._until)
+        if self._outbound is not None:
+            self._in_time()
+            request = self._outbound.request
         if self._bound is not None:
             request = within(request, self._bound)
         if self._until is not None:
@@ -210,7 +193,7 @@ class Attempt:
         self._tell_audit()
         self._meter.sent = True
         self._sent_at = asyncio.get_running_loop().time()
-        backend.counts["asked"] += 1
+        self.backend.counts["asked"] += 1
         return request
 
     def _tell_audit(self) -> None:

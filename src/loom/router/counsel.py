@@ -16,6 +16,7 @@ from loom.router.budget import Spend
 from loom.router.call import Call, named
 from loom.router.expectation import believed
 from loom.router.facts import EMPTY, Facts
+from loom.router.leaving import redactable
 from loom.router.pick import unknown
 from loom.router.policy import Now, decide
 
@@ -40,7 +41,8 @@ class Counsel:
         request, parties = call.request, call.parties
         now_ms = parties.clock.now_ms()
         able = self.able(call)
-        candidates = self._with_named(able, request.route) if able else self._backends.values()
+        candidates = self._with_named(able, request.route) if able else [*self._backends.values()]
+        can_be_redacted = await _redactable(call, candidates)
         facts: Sequence[Facts] = [each.facts(now_ms, request) for each in candidates]
         if parties.learner is not None and len(able) > 1:
             facts = await self._expected(call, facts)
@@ -49,7 +51,7 @@ class Counsel:
             call.left = parties.budgets.remaining(call.payer, now_ms)
         left = call.seconds()
         now = Now(
-            now_ms, self.new_id(now_ms), _redactable(call, facts), None, None if left is None else left * 1000, signals,
+            now_ms, self.new_id(now_ms), can_be_redacted, None, None if left is None else left * 1000, signals,
             request.profile,
         )  # fmt: skip
         return decide(request, facts, call.left, call.policy, now)
@@ -129,11 +131,11 @@ class Counsel:
         return f"{request.task!r} is answered by nobody: {decision.why}" + (f" ({more})" if more else "")
 
 
-def _redactable(call: Call, facts: Sequence[Facts]) -> bool:
+async def _redactable(call: Call, candidates: Sequence[Backend]) -> bool:
     """Whether the request could be redacted; what stays here is not read through to find out."""
     guard, request = call.parties.guard, call.request
-    away = guard is not None and not all(each.here for each in facts)
-    return away and guard is not None and guard.redactable(request.input, request.options)
+    away = guard is not None and not all(each.here for each in candidates)
+    return away and guard is not None and await redactable(guard, request)
 
 
 def _short(call: Call) -> str:
