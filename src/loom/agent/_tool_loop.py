@@ -74,7 +74,7 @@ class StepHands:
         self._ctx._cell.services.observers.tell("denied", self._ctx.agent, tool, why)
 
     def asking(self, window: Mapping[str, Any]) -> None:
-        """Announced on ``loom.agent.NAME.context``: figures only, no text."""
+        """Announced on ``loom.agent.NAME.context``: figures."""
         ctx = self._ctx
         if ctx._event.hop < HOP_LIMIT:  # who hears it may ask a model again
             ctx._cell.services.announce(ctx.agent, "context", dict(window), ctx._event)

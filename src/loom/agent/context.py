@@ -235,7 +235,7 @@ class Context(Step):
     async def _call(
         self, capability: str, arguments: dict[str, Any], approval: Approval | None = None, said: Any = None
     ) -> Any:
-        """Run an action now; *approval* is asked for in place of the action's own, *said* are plain *arguments*."""
+        """Run an action now; *approval* is asked for instead of its own, *said* are plain *arguments*."""
         what = ("call", capability, said or arguments)
         mark = fingerprint(what)
         services, durable = self._cell.services, self._cell.durable
