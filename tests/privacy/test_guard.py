@@ -103,7 +103,7 @@ def test_an_answer_is_restored_to_its_last_argument() -> None:
 
 
 def test_an_answer_by_a_schema_stays_json() -> None:
-    outbound = Guard().outbound(ask('the password is "a\\"b{c 9"', schema={"type": "object"}))
+    outbound = Guard().outbound(ask('the password is "a\\x{c 9"', schema={"type": "object"}))
     word = next(word for word in outbound.request.input.split('"') if word.startswith("<"))
     assert json.loads(outbound.restore({"text": f'{{"x": "{word}"}}'})["text"])["x"]
 

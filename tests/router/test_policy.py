@@ -245,7 +245,7 @@ def test_the_route_that_is_asked_for_is_taken_or_nothing_is() -> None:
     assert (nobody.route, nobody.rule) == (Route.DROP, "route")
     assert "did you mean 'there'" in nobody.why
     away = decided(here(), route="cloud")
-    assert away.why == "no backend 'cloud'; none is elsewhere (added: here)"
+    assert away.why == "no backend elsewhere can do 'chat' (added: here)"
 
 
 def test_a_task_that_nobody_can_do_is_told_with_the_nearest() -> None:

@@ -85,6 +85,24 @@ async def test_a_cancel_takes_both_down() -> None:
     assert leftovers(router) == []
 
 
+@pytest.mark.parametrize("turns", range(30))
+@virtual_time
+async def test_two_cancels_wherever_they_come_leave_nothing_of_a_stream_behind(turns: int) -> None:
+    _, _, router = pair(["quick"], [[1, "better"]])
+    task = asyncio.create_task(_read(router))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait((task,))
+    assert leftovers(router) == []
+
+
+async def _read(router: Any) -> list[Any]:
+    return [item async for item in router.stream(ASKED)]
+
+
 @virtual_time
 async def test_a_stream_gives_provisional_items_then_refined_ones() -> None:
     _, told, router = pair(["quick words"], [[1, "better words"]])

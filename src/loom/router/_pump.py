@@ -14,19 +14,19 @@ AHEAD = 8
 
 
 class Pump:
-    """The items of *source*, which begins at once and stays in one task, as what uses task groups wants it."""
+    """The items of *source*, which begins at once and stays in one *task*, as what uses task groups wants it."""
 
-    __slots__ = ("_cancelled", "_items", "_task")
+    __slots__ = ("_cancelled", "_items", "task")
 
     def __init__(self, source: AsyncGenerator[Any, None]) -> None:
         self._cancelled: asyncio.CancelledError | None = None
         self._items: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
-        self._task = asyncio.ensure_future(self._read(source))
+        self.task = asyncio.ensure_future(self._read(source))
 
     @property
     def over(self) -> bool:
         """Whether all of it was read."""
-        return self._task.done()
+        return self.task.done()
 
     async def _read(self, source: AsyncGenerator[Any, None]) -> None:
         try:
@@ -48,7 +48,7 @@ class Pump:
 
     async def __anext__(self) -> Any:
         """The next item; raises what the source raised, StopAsyncIteration after the last."""
-        if self._task.done() and self._items.empty():
+        if self.task.done() and self._items.empty():
             raise self._cancelled or StopAsyncIteration
         item, error = await self._items.get()
         if error is not None:
@@ -57,4 +57,4 @@ class Pump:
 
     async def close(self) -> None:
         """Read no more; the source is closed when this returns."""
-        await end([self._task])
+        await end([self.task])

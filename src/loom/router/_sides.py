@@ -162,9 +162,9 @@ def _unknown(bounds: Bounds, weighed: Sequence[Weighed]) -> Choice | None:
     names = [each.facts.name for each in weighed]
     if request.route not in EVERYWHERE and not any(goes(request.route, each.facts) for each in weighed):
         if request.route in SIDES:
-            return Choice(
-                Route.DROP, (), "task", f"no backend {SIDES[request.route]} can do {request.task!r}"
-            )
+            added = f"(added: {', '.join(names) or 'none'})"
+            why = f"no backend {SIDES[request.route]} can do {request.task!r} {added}"
+            return Choice(Route.DROP, (), "task", why)
         return Choice(Route.DROP, (), "route", f"no backend {request.route!r}; {_near(request.route, names)}")
     if any(request.task in each.facts.tasks for each in weighed):
         return None
@@ -186,8 +186,6 @@ def no_task(task: str, known: set[str]) -> str:
 
 
 def _near(word: str, names: Sequence[str]) -> str:
-    if word in ("local", "cloud"):
-        return f"none is {'on this device' if word == 'local' else 'elsewhere'} (added: {', '.join(names) or 'none'})"
     near = get_close_matches(word, ["local", "cloud", *names], 1)
     if near:
         return f"did you mean {near[0]!r}?"

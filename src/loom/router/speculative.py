@@ -72,9 +72,7 @@ async def stream(call: Call, backends: Sequence[Backend]) -> AsyncGenerator[Any,
         async for item in better:
             yield item
     finally:
-        await end((begun,))
-        await draft.close()
-        await better.close()
+        await end((begun, draft.task, better.task))  # at once: a second cancel must not leave one behind
 
 
 class _Drafts:
