@@ -20,7 +20,7 @@ MANY = len(SCALES)
 REMEMBERED = 1_000
 BROKEN = (ModelError, WorkerError, ValueError, TypeError)
 """What a model raises that has failed, and what comes of the answer of a model of another kind."""
-BEGIN, END = 60, 30
+BEGIN, END = 32, 16
 """Characters of a longer text that are embedded: the time that it takes grows with them."""
 
 
