@@ -331,3 +331,9 @@ def test_what_is_written_as_json_is_read_back(order: Order) -> None:
 def test_a_pattern_that_a_text_could_keep_busy_is_not_tried() -> None:
     """Twenty-six letters would hold the loop for seconds, forty for hours."""
     assert fault({"type": "string", "pattern": "(a+)+$"}, "a" * 60 + "!") is None
+
+
+def test_names_that_patterns_may_allow_are_let_pass() -> None:
+    schema = {"type": "object", "patternProperties": {"^x-": {}}, "additionalProperties": False}
+    assert fault(schema, {"x-1": 1}) is None
+    assert fault({"type": "object", "additionalProperties": False}, {"x-1": 1}) is not None

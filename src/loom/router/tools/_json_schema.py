@@ -2,7 +2,7 @@
 
 Of JSON Schema 2020-12 it knows what schemas of answers and tools are made of: type, enum, const, properties, required,
 additionalProperties, items, prefixItems, anyOf, oneOf, allOf, $ref within the schema, and the bounds of numbers,
-texts and arrays. What it does not know (formats, conditions) it lets pass.
+texts and arrays. What it does not know (formats, conditions, patterns of names) it lets pass.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _object(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> I
     for name in schema.get("required", ()):
         if name not in value:
             yield f"{where}.{name} is missing"
-    others = schema.get("additionalProperties", True)
+    others = "patternProperties" in schema or schema.get("additionalProperties", True)
     for name, each in value.items():
         if name in properties:
             yield from _faults(properties[name], each, f"{where}.{name}", root)
