@@ -193,8 +193,8 @@ class Guard:
     def _leaving(self, request: Any) -> Steps[Outbound]:
         if not (yield from reading(request.input, request.options)):
             raise NotRedacted(
-                "an input that is no text, too large or too deep, or that looks like a file in base64, cannot be redacted; ask "
-                "a local backend"
+                "an input that is no text, too large, too deep, or seems to hold a file in base64, cannot be redacted; "
+                "ask a local backend"
             )
         conversation = self._conversation(request)
         sent, options = yield from self._hidden(request.input, request.options, conversation)
