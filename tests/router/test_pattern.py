@@ -3,7 +3,7 @@
 import pytest
 
 from loom.errors import ConfigError
-from loom.router.pattern import LONGEST, SEEN, compiled, window
+from loom.router.pattern import LONGEST, SEEN, SEEN_TWICE, compiled, window
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,8 @@ def test_a_repeat_of_a_repeat_is_refused(pattern: str) -> None:
         "(a|a)*b", "(a|aa)+$", "(?:a|b|ab)*c", "(?:(?:a|b)|[ab])*c", "(?:\\w\\w|[0-9_]b)*!", "(?i:(ab|Ab)*)c",
         "(a|a){0,100}b", "(a{0,100})*b", "(a{1,128}){1,128}b", "(?:a?){0,100}b", "(.*a){20}", "a?" * 40 + "a" * 40,
         "(a)?(?(1)(a+)+b|x)", "(?>(a+)+b)", "(?=(a+)+b)", "(?:(a+)+b)?+c", "(a)(?:\\1|a)*b",
-        "a*a*a*a*a*b", ".*.*.*.*x", "foo.*bar.*baz", "(\\s*word\\s*){1,30}x", "([\u0430-\u044f]x|\u0431x)*!",
+        "a*a*a*a*a*b", ".*.*.*.*x", "foo.*bar.*baz.*x", "\\w+a.*b\\w+!", "(\\s*word\\s*){1,30}x",
+        "([\u0430-\u044f]x|\u0431x)*!",
     ],
 )  # fmt: skip
 def test_what_matches_in_too_many_ways_is_refused(pattern: str) -> None:
@@ -36,6 +37,7 @@ def test_a_pattern_that_takes_long_to_look_through_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "pattern", ["money\\s+back", "(?i)^(please|now)\\b.{0,48}x", "(?:(?:please|then)\\s+)*go", "a{2,9}b+", "foo.*bar",
+     "foo.*bar.*baz", "ignore.*(previous|prior).*instructions",
      "(?:(?:das|der|dein|deine)\\s+)*haus", "^[^,]+(,[^,]+)*$", '"(?:[^"\\\\]|\\\\.)*"', "^[a-z0-9]+(?:-[a-z0-9]+)*$",
      "^(?=.*[a-z])(?=.*\\d).{8,}$", "\\b[A-Z0-9._%+-]+@[A-Z0-9.-]+\\.[A-Z]{2,}\\b", "(?:a|b)*c", "[[a]b", "(?!)x"],
 )  # fmt: skip
@@ -54,8 +56,17 @@ def test_what_is_no_pattern_is_refused_or_taken_as_text(pattern: str) -> None:
 
 def test_of_a_long_text_the_beginning_and_the_end_are_looked_at() -> None:
     text = "first" + "x" * 1_000_000 + "last"
-    seen = window(text)
-    assert len(seen) <= SEEN + 1
-    assert seen.startswith("first")
-    assert seen.endswith("last")
-    assert window("short") == "short"
+    for pattern, most in (
+        ("a.*b", SEEN),
+        ("a.*b.*c", SEEN_TWICE),
+        ("\\w+a\\w+!x", SEEN_TWICE),
+        ("[a-z]+@[a-z.]+\\.com", SEEN),
+        ("\\w+@\\w+!", SEEN),
+        ("(?i)[[a]b", SEEN),
+    ):
+        wanted = compiled(pattern, "x")
+        seen = window(text, wanted)
+        assert len(seen) == most + 1
+        assert seen.startswith("first")
+        assert seen.endswith("last")
+        assert window("short", wanted) == "short"

@@ -27,23 +27,29 @@ Chars = frozenset[str]
 
 
 class Ways(NamedTuple):
-    """How many ways there are: the length of the text to the power of *degree*, times *factor*."""
+    """How many ways there are: the length of the text to the power of *degree*, times *factor*.
+
+    *work* is the power of that length that says how many steps are taken to try them all.
+    """
 
     degree: float = 0
     factor: float = 1.0
+    work: float = 0
 
     def times(self, other: Ways) -> Ways:
         """One of these, then one of *other*."""
-        return Ways(self.degree + other.degree, self.factor * other.factor)
+        work = max(self.work, self.degree + other.work)  # what follows is tried once in each of these ways
+        return Ways(self.degree + other.degree, self.factor * other.factor, work)
 
     def often(self, rounds: int) -> Ways:
         """One of these in each of *rounds*."""
-        if self == Ways():
+        if (self.degree, self.factor) == (0, 1):
             return self
+        work = self.degree * (rounds - 1) + self.work
         try:
-            return Ways(self.degree * rounds, self.factor**rounds)
+            return Ways(self.degree * rounds, self.factor**rounds, work)
         except OverflowError:
-            return Ways(self.degree * rounds, inf)
+            return Ways(self.degree * rounds, inf, work)
 
 
 def ways(tree: Any) -> Ways:
@@ -66,7 +72,7 @@ class _Ways:
         """Of *items* one after the other, before one of *after*."""
         total = Ways()
         for item in reversed(items):
-            total = total.times(self._of(item, after))
+            total = self._of(item, after).times(total)
             begins, empty = self._begins(item)
             after = begins | after if empty else begins
         return total
@@ -84,7 +90,7 @@ class _Ways:
         if operator in _ALONE:  # once left it is not gone back into
             inner = [(codes.MAX_REPEAT, argument)] if operator is codes.POSSESSIVE_REPEAT else _inner(item)
             found = self.row(inner, frozenset())
-            return found if found.degree > 1 or found.factor == inf else Ways()
+            return found if found.degree > 1 or found.factor == inf else Ways(work=found.work)
         return Ways()
 
     def _repeat(self, argument: Any, after: Chars) -> Ways:
@@ -97,7 +103,8 @@ class _Ways:
         stops = Ways()
         if least != most and begins & after:
             stops = Ways(1) if rounds == LONG else Ways(0, rounds - least + 1.0)
-        return stops.times(once.often(rounds))
+        found = stops.times(once.often(rounds))
+        return found._replace(work=max(found.work, rounds == LONG))
 
     def _branch(self, alternatives: Sequence[Sequence[Any]], after: Chars) -> Ways:
         alternatives = _by_letter(alternatives)
@@ -109,7 +116,8 @@ class _Ways:
             if begins & seen:
                 return _either(each_ways)
             seen |= begins
-        return max(each_ways, default=Ways())
+        worst = max(each_ways, default=Ways())
+        return worst._replace(work=max((each.work for each in each_ways), default=0))
 
     def _row_begins(self, items: Any) -> tuple[Chars, bool]:
         found: Chars = frozenset()
@@ -166,7 +174,11 @@ def _inner(item: Any) -> list[Any]:
 
 
 def _either(found: Sequence[Ways]) -> Ways:
-    return Ways(max(each.degree for each in found), sum(each.factor for each in found))
+    return Ways(
+        max(each.degree for each in found),
+        sum(each.factor for each in found),
+        max(each.work for each in found),
+    )
 
 
 def _by_letter(alternatives: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from loom.errors import ConfigError
-from loom.router.pattern import compiled
+from loom.router.pattern import SEEN_TWICE, compiled, reach
 
 DEEPEST = 64
 MOST = 100_000  # values that are looked at, each time that an alternative looks at one
@@ -242,12 +242,12 @@ def _pattern(schema: Mapping[str, Any], value: Any, where: str, root: _Root) -> 
     if not isinstance(value, str) or not isinstance(pattern, str):
         return
     try:
-        found = len(value) <= LONGEST_MATCHED and compiled(pattern, "pattern").search(value)
-    except (
-        ConfigError
-    ):  # of another language, or one that a text could keep busy: the backend's grammar may know it
+        wanted = compiled(pattern, "pattern")
+    except ConfigError:  # of another language, or one that a text could keep busy: the grammar may know it
         return
-    if not found:
+    if SEEN_TWICE == reach(wanted) < len(value):
+        return
+    if len(value) > LONGEST_MATCHED or not wanted.search(value):
         yield f"{where} must match {pattern:.80}, not {say(value)}"
 
 

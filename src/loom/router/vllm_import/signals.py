@@ -36,8 +36,7 @@ class Keywords:
 
     def value(self, asked: Asked, likeness: Likeness) -> float | None:
         """1.0 or 0.0."""
-        seen = window(asked.text)
-        found = (pattern.search(seen) is not None for pattern in self.patterns)
+        found = (each.search(window(asked.text, each)) is not None for each in self.patterns)
         if self.operator == "AND":
             return float(all(found))
         return float(any(found) != (self.operator == "NOR"))
@@ -61,7 +60,9 @@ class Counted:
 
     def _number(self, asked: Asked) -> float | None:
         if self.what == "regex":
-            return float(sum(1 for _ in self.pattern.finditer(window(asked.text)))) if self.pattern else None
+            if self.pattern is None:
+                return None
+            return float(sum(1 for _ in self.pattern.finditer(window(asked.text, self.pattern))))
         numbers = {
             "message": asked.roles.count(self.role) if self.role else len(asked.roles),
             "tool_definition": asked.tools,
