@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom.event import Confidentiality, Label
@@ -29,6 +29,7 @@ def taken(decision: Decision, among: Sequence[Facts]) -> list[Facts]:
     return [by_name[name] for name in decision.order]
 
 
+@settings(max_examples=400)
 @given(requests, candidates(), budgets, policies, nows)
 def test_what_leaves_this_device_is_cleared_for_it_and_redacted(
     request: ModelRequest, among: list[Facts], left: Remaining, policy: Policy, now: Now
@@ -51,6 +52,7 @@ def test_what_leaves_this_device_is_cleared_for_it_and_redacted(
             assert verdict.redact == now.redactable
 
 
+@settings(max_examples=400)
 @given(requests, candidates(), budgets, policies, nows)
 def test_nothing_is_asked_that_costs_more_than_it_may_or_has_no_price_where_money_counts(
     request: ModelRequest, among: list[Facts], left: Remaining, policy: Policy, now: Now
