@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loom.agent import Timers
-from loom.agent._timers import next_daily
+from loom.agent._schedule import at_schedule
 from loom.testing import VirtualClock, run, virtual_time
 from loom.testing._virtual_loop import VirtualLoop
 
@@ -89,8 +89,11 @@ async def test_moments_of_the_calendar_and_of_the_day() -> None:
 
 def test_the_next_time_of_day_is_later_than_now() -> None:
     moment = dt.datetime(2026, 3, 1, 7, 30).timestamp()  # noqa: DTZ001
-    assert next_daily(dt.time(7, 30), moment - 1) == moment
-    assert next_daily(dt.time(7, 30), moment) > moment
+    daily = at_schedule("07:30:00", None)
+    assert daily.next(int(moment * 1000) - 1) == moment * 1000
+    later = daily.next(int(moment * 1000))
+    assert later is not None
+    assert later > moment * 1000
 
 
 @virtual_time

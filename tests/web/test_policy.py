@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from loom import Confidentiality, Loom
-from loom.errors import BackendFailed, BudgetExceeded, Deferred, NotRedacted, Overloaded, RouteRefused
+from loom.errors import (
+    BackendFailed,
+    BudgetExceeded,
+    ConfigError,
+    Deferred,
+    NotRedacted,
+    Overloaded,
+    RouteRefused,
+)
 from loom.models import Decision, Price
 from loom.models.decision import Route
 from loom.router.rules import Rule, When
@@ -149,32 +157,65 @@ async def test_what_failed_says_what_was_decided(serve: Any, stream: bool) -> No
     assert (status, headers["x-loom-route"], decision.order) == (502, "local", ("b",))
 
 
+async def test_a_gateway_without_budgets_leaves_no_file(serve: Any, tmp_path: Path) -> None:
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        assert (await raw.post(CHAT, HI))[0] == 200
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
+
+
 @pytest.mark.blocks("the test writes a file of keys")
-async def test_a_key_of_later_whose_budget_nobody_counts_is_not_served(
+async def test_a_key_of_later_pays_from_its_own_budget_at_once(
     serve: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("loom.web.keyring.LOOK_S", 0.0)
     async with serve(cloud()) as gateway, Raw(gateway) as raw:
-        keys = keys_of(tmp_path, late={"budget": "1.0/day"}, free={})
-        status, _, body = await raw.post(CHAT, HI, keys["late"])
-        assert (status, body["error"]["code"]) == (503, "budget_unknown")
-        assert (await raw.post(CHAT, HI, keys["free"]))[0] == 200
+        keys = keys_of(tmp_path, late={"budget": "0.5/day"}, free={})
+        answers = [(await raw.post(CHAT, HI, keys["late"]))[0] for _ in range(4)]
+        assert answers == [200, 200, 402, 402]
+        keys |= keys_of(tmp_path, latest={"budget": "0.25/total"})
+        answers = [(await raw.post(CHAT, HI, keys[name]))[0] for name in ("latest", "latest", "late", "free")]
+        assert answers == [200, 402, 402, 200]
+        KeyFile(tmp_path / "gateway-keys.json").remove("free")
+        bound = keys_of(tmp_path, free={"budget": "0.5/day"})["free"]
+        assert [(await raw.post(CHAT, HI, bound))[0] for _ in range(3)] == [200, 200, 402]
+    async with serve(cloud()) as gateway, Raw(gateway) as raw:
+        assert [(await raw.post(CHAT, HI, key))[0] for key in (keys["latest"], bound)] == [402, 402]
 
 
 @pytest.mark.blocks("the test writes a file of keys")
-async def test_a_key_made_anew_with_another_budget_does_not_spend_the_old_one(
+async def test_a_key_made_anew_goes_on_with_what_it_has_spent_of_the_new_amount(
     serve: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("loom.web.keyring.LOOK_S", 0.0)
     file = KeyFile(tmp_path / "gateway-keys.json")
     keys_of(tmp_path, desk={"budget": "100/day"})
     async with serve(cloud()) as gateway, Raw(gateway) as raw:
-        for budget, served in (("0.3/day", False), ("100/total", False), ("100/day", True)):
+        for budget, wanted in (("0.3/day", [200, 402]), ("0.5/day", [200, 402]), ("0.3/total", [200, 402])):
             file.remove("desk")
             key = keys_of(tmp_path, desk={"budget": budget})["desk"]
-            status, _, body = await raw.post(CHAT, HI, key)
-            assert (status == 200) is served, body
-            assert served or body["error"]["code"] == "budget_unknown"
+            assert [(await raw.post(CHAT, HI, key))[0] for _ in wanted] == wanted, budget
+        await gateway.close()
+        budgets = gateway._upstream._loom.models._routing.budgets
+        assert [(each.name, each.per, each.money) for each in budgets.limits] == [("key desk", (), 0.3)]
+
+
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_is_not_served_where_nobody_counts_its_budget(
+    serve: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """A program that asked before it made its gateway: what it asks with has no budgets."""
+    monkeypatch.setattr("loom.web.keyring.LOOK_S", 0.0)
+    async with Loom(watchdog=None) as loom:
+        loom.add_model(cloud())
+        await loom.ask("chat", "Hello")
+        made = await asyncio.to_thread(Gateway, loom, Settings(port=0), tmp_path)
+        keys = keys_of(tmp_path, late={"budget": "1.0/day"}, free={})
+        async with made as gateway, Raw(gateway) as raw:
+            status, _, body = await raw.post(CHAT, HI, keys["late"])
+            assert (await raw.post(CHAT, HI, keys["free"]))[0] == 200
+        assert (status, body["error"]["code"]) == (503, "budget_unknown")
+        with pytest.raises(ConfigError, match="before anybody is asked"):
+            Gateway(loom, Settings(port=0), tmp_path)
 
 
 @pytest.mark.blocks("the test writes a file of keys")

@@ -162,14 +162,6 @@ def apply(kept: Mapping[str, Any], delta: Mapping[str, Op]) -> dict[str, Any]:
     return result
 
 
-def replay_state(base: Mapping[str, Any], deltas: Iterable[Mapping[str, Op]]) -> dict[str, Any]:
-    """The kept state after all of *deltas*, in order; raises StoreCorrupt for one that does not fit."""
-    state = dict(base)
-    for delta in deltas:
-        state = apply(state, delta)
-    return state
-
-
 def _applied(value: Any, op: Op) -> Any:
     kind, *rest = op
     return rest[0] if kind == "=" else _APPLY[kind](value, *rest)

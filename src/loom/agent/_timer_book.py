@@ -94,10 +94,6 @@ class TimerBook:
         found = [self._get(key) for key in sorted(keys) if b"\0" not in key[len(prefix) :]]
         return [timer for timer in found if timer is not None]
 
-    def wall_ms(self, timer: StoredTimer) -> int:
-        """The Unix ms at which *timer* is due if the calendar clock does not jump any more."""
-        return timer.due_ms + self._shift_of(timer.steady)
-
     @property
     def by_calendar(self) -> bool:
         """Whether one of the nearest timers waits for the calendar."""

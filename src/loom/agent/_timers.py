@@ -253,12 +253,3 @@ class Timers:
 
     def _reading(self, absolute: bool) -> int:
         return self._clock.now_ms() if absolute else round(self._clock.monotonic() * 1000)
-
-
-def next_daily(moment: dt.time, after: float) -> float:
-    """The first Unix second later than *after* at which local clocks show *moment*."""
-    from loom.agent._schedule import at_schedule
-
-    found = at_schedule(moment.isoformat(), None).next(int(after * 1000))
-    assert found is not None, "a day has every time of day"
-    return found / 1000

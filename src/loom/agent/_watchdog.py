@@ -118,7 +118,7 @@ class Watchdog:
         frame = sys._current_frames().get(self._thread_id)
         if is_waiting(frame):  # nobody's code is in the way: the machine has not let the process run
             return
-        stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+        stack = "".join(traceback.format_stack(frame, limit=6)) if frame is not None else ""
         blocked = Blocked(silent, blame(frame, self._handlers), stack)
         with self._lock:
             if not self._beat.open:  # it turned while we looked: whom we saw may be innocent

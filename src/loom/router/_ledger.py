@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from loom.errors import BudgetExceeded
 from loom.router._account import Account, Key, key_of
@@ -57,7 +57,7 @@ class Ledger:
     """
 
     def __init__(self, limits: Sequence[Limit], calendar: Calendar, capacity: int = 10_000) -> None:
-        self.rules = tuple(Rule(limit) for limit in limits)
+        self.rules: tuple[Rule, ...] = ()
         self.calendar = calendar
         self.capacity = capacity
         self.accounts: dict[Key, Account] = {}
@@ -66,6 +66,13 @@ class Ledger:
         self.fetch: Callable[[Key], Account | None] = lambda key: None
         self.evictable: Callable[[Account, int], bool] = self._of_yesterday
         self._of_agent: dict[str, tuple[Rule, ...]] = {}
+        self.limit(limits)
+
+    def limit(self, limits: Iterable[Limit], instead: Collection[str] = ()) -> None:
+        """Count by *limits* too from now on, *instead* of those of these names; what was counted stays counted."""
+        kept = (rule for rule in self.rules if rule.limit.name not in instead)
+        self.rules = (*kept, *(Rule(limit) for limit in limits))
+        self._of_agent.clear()
 
     def of_agent(self, agent: str) -> tuple[Rule, ...]:
         """The rules that count *agent*."""

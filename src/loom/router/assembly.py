@@ -56,7 +56,8 @@ def make_router(models: Iterable[Model], around: Surroundings, settings: Setting
     """The router of a runtime; raises ConfigError, MissingExtra for a detector or a file that is not there."""
     models = list(models)
     learner = _learner(around) if settings.learned else None
-    budgets = Budgets(settings.limits, around.keep, offset=settings.offset) if settings.limits else None
+    counted = settings.limits or settings.counted
+    budgets = Budgets(settings.limits, around.keep, offset=settings.offset) if counted else None
     rules, signals = _taken_over(settings, models, lambda: router)
     router = Router(
         models,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from loom.errors import BudgetExceeded, LoomError
@@ -68,12 +68,24 @@ class Budgets:
         retention: int = 7,
         capacity: int | None = None,
     ) -> None:
-        self.limits = tuple(read_limits(limits) if isinstance(limits, Mapping) else limits)
-        self._ledger = Ledger(self.limits, Calendar(offset), capacity or (50_000 if keep is None else 10_000))
+        wanted = tuple(read_limits(limits) if isinstance(limits, Mapping) else limits)
+        self._ledger = Ledger(wanted, Calendar(offset), capacity or (50_000 if keep is None else 10_000))
         self._retention = max(retention, 1)
         self._rows = None if keep is None else Rows(keep, self._ledger)
         self._today = None if self._rows is None else self._rows.seen()
         self.reserved = self.committed = self.released = self.refused = self.overrun = 0
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """What it holds to."""
+        return tuple(rule.limit for rule in self._ledger.rules)
+
+    def limit(self, limits: Iterable[Limit], instead: Collection[str] = ()) -> None:
+        """Hold to *limits* too from now on, *instead* of those of these names.
+
+        What was spent stays spent: a limit of the same name and period goes on with the accounts of the one before.
+        """
+        self._ledger.limit(limits, instead)
 
     def remaining(self, payer: Payer, now_ms: int) -> Remaining:
         """What is left for *payer* of each kind, what others have reserved taken off."""
@@ -137,7 +149,7 @@ class Budgets:
     def _age(self, now_ms: int) -> None:
         """On a new day, forget what is too old; not after a jump, for a clock that was wrong may be set back again."""
         today = self._ledger.calendar.day(now_ms)
-        if today == self._today:
+        if today == self._today or not self._ledger.rules:
             return
         before, self._today = self._today, today
         steady = before is not None and 0 < today - before <= self._retention

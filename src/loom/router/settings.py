@@ -54,8 +54,8 @@ class Settings:
     *cache*: the settings of one, None without; *learned*: it learns whom to ask; *detectors*: who finds what is hidden
     before it leaves; *imported*: the policy of another router to take over (``file``, ``recipe``, ``backends``,
     ``embed``). *offset*: the seconds that the clocks on which days of budgets begin are ahead of UTC at a Unix second.
-    *file*: where a runtime without a store keeps what was spent and learned, None: in memory; *folder*: from where
-    other files are looked for.
+    *counted*: there may be limits later, if there are none yet. *file*: where a runtime without a store keeps what was
+    spent and learned, None: in memory; *folder*: from where other files are looked for.
     """
 
     policy: Policy = PROFILES[DEFAULT]
@@ -66,12 +66,13 @@ class Settings:
     detectors: tuple[str, ...] = ("core",)
     imported: Mapping[str, Any] = field(default_factory=empty)
     offset: Callable[[int], int] = field(default_factory=lambda: clocks("UTC"))
+    counted: bool = False
     file: File | None = None
     folder: File = File()
 
     def beside(self, folder: File, stored: bool) -> Settings:
         """The same for a project in *folder*: what must be kept is *stored*, or in a file of the router's own there."""
-        kept = self.learned or bool(self.limits)
+        kept = self.learned or self.counted or bool(self.limits)
         return replace(self, folder=folder, file=folder / FILE if kept and not stored else None)
 
 

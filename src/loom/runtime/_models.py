@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -41,16 +41,23 @@ class Models:
             self._routing.router.add(model)
         self._models.append(model)
 
-    def limit(self, limits: Iterable[Limit]) -> None:
-        """Hold to more budgets than the project file has; raises ConfigError once somebody was asked."""
+    def limit(self, limits: Iterable[Limit], instead: Collection[str] = ()) -> None:
+        """Hold to *limits* too, *instead* of those of these names.
+
+        Raises ConfigError when somebody was asked before this was called for the first time.
+        """
         from loom.router.settings import Settings
 
-        if self._routing is not None:
-            raise ConfigError(
-                "the router has its budgets already; say what more there are before anybody is asked"
-            )
         settings = self.settings or Settings()
-        self.settings = replace(settings, limits=(*settings.limits, *limits))
+        if self._routing is None:
+            kept = (each for each in settings.limits if each.name not in instead)
+            self.settings = replace(settings, limits=(*kept, *limits), counted=True)
+        elif settings.counted:
+            self._routing.budgets.limit(limits, instead)
+        else:
+            raise ConfigError(
+                "the router counts no more budgets; say that there are some before anybody is asked"
+            )
 
     def __iter__(self) -> Any:
         return iter(self._models)
@@ -83,10 +90,12 @@ class Models:
     def router(self) -> Any:
         """The router, made when it is first needed: it remembers what it decided and how its backends did."""
         if self._routing is None:
-            around = surroundings(self.services, self.settings)
-            self._routing = load("router")(self._models, around, *([self.settings] if self.settings else ()))
-            load("listen")(self.services.bus, self._routing.router)
+            self._make(surroundings(self.services, self.settings))
         return self._routing.router
+
+    def _make(self, around: Any) -> None:
+        self._routing = load("router")(self._models, around, *([self.settings] if self.settings else ()))
+        load("listen")(self.services.bus, self._routing.router)
 
     async def open(self) -> None:
         """Make the router, if a project or program says how it is to be; without that it waits until it is asked."""
@@ -94,7 +103,11 @@ class Models:
             await self._open()
 
     async def _open(self) -> None:
-        await asyncio.to_thread(load, "router")  # imports, for which the loop has no time
+        settings = self.settings  # imports and a file, for which the loop has no time
+        await asyncio.to_thread(load, "router")
+        around = await asyncio.to_thread(surroundings, self.services, settings)
+        if self._routing is None and self.settings is settings:
+            self._make(around)
         self.router  # noqa: B018 - made here, by whoever is first
         self._opened = True
         await self._routing.open()

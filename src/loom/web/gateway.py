@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ class Gateway:
         self._check_reach()
         self._upstream = Upstream(loom)
         self._serving = Serving(self._upstream, self.settings, clock.now_ms)
-        self._serving.budgeted = self._count_budgets(loom, Path(home))
+        self._loom = loom
+        self._purses: frozenset[Purse] = frozenset()
+        self._serving.counts = self._counts
+        self._expect_budgets(Path(home))
         self._server: Any = None
         self._starting = asyncio.Lock()
 
@@ -51,18 +55,39 @@ class Gateway:
             f"{self._keyring.file.path}; make one first: loom gateway key NAME, or listen on 127.0.0.1"
         )
 
-    def _count_budgets(self, loom: Any, home: Path) -> frozenset[Purse]:
-        """Have the router count the budgets of the keys, over restarts; returns whose."""
-        limited = [each for each in self.ring.clients.values() if each.budget is not None]
-        if limited:
-            loom.models.limit([limit_of(each) for each in limited])
-            loom.models.settings = loom.models.settings.beside(home, False)  # a store goes before that file
-        return frozenset(each.purse for each in limited)
+    def _expect_budgets(self, home: Path) -> None:
+        """Have the router count the budgets of the keys there are and of those to come, over restarts."""
+        try:
+            self._count_budgets()
+        except ConfigError:
+            if self._limited():
+                raise
+            return  # whoever asked before had no budgets: keys with one are refused until the next start
+        models = self._loom.models
+        models.settings = models.settings.beside(home, False)  # a store goes before that file
+
+    def _count_budgets(self) -> None:
+        """Have the router count the budgets of the keys that count now; raises ConfigError if it counts none."""
+        limited = self._limited()
+        before = [_budget_of(name) for name, *_ in self._purses]
+        self._loom.models.limit([limit_of(each) for each in limited], before)
+        self._purses = frozenset(each.purse for each in limited)
+
+    def _limited(self) -> list[Client]:
+        return [each for each in self.ring.clients.values() if each.budget is not None]
+
+    def _counts(self, client: Client) -> bool:
+        """Whether the budget of *client* is counted: if it is new, from now on."""
+        if client.purse not in self._purses:
+            with suppress(ConfigError):
+                self._count_budgets()
+        return client.purse in self._purses
 
     async def start(self) -> None:
         """Listen, unless it does; raises ConfigError when the port is taken."""
         async with self._starting:
             if self._server is None:
+                await self._loom.models.open()
                 server = await self._made()
                 await server.start()
                 self._server = server
@@ -140,7 +165,7 @@ def gateway(loom: Any, home: str | Path, table: Mapping[str, Any]) -> Gateway:
 def limit_of(client: Client) -> Limit:
     """The budget of a key, as the router counts it: reserved before a request, whatever other budgets there are."""
     per = ("day",) if client.period == "day" else ()
-    return Limit(f"key {client.name}", per, (client.agent,), money=client.budget)
+    return Limit(_budget_of(client.name), per, (client.agent,), money=client.budget)
 
 
 def _parts() -> tuple[Any, Any]:
@@ -151,3 +176,7 @@ def _parts() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("web", error.name or "starlette") from error
     return Application, Server
+
+
+def _budget_of(key: str) -> str:
+    return f"key {key}"

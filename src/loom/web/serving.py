@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from loom.errors import LoomError
 from loom.models import ModelReply, ModelRequest
 from loom.web.call import Call, Told
-from loom.web.client import Client, Purse
+from loom.web.client import Client
 from loom.web.provisional import Held
 from loom.web.refusal import Refusal, refusal_of
 from loom.web.replying import Answer, Reply, decided, headers_of, send_answer
@@ -77,7 +77,7 @@ class Serving:
         self.gone = 0
         self.refused = 0
         self.open = True
-        self.budgeted: frozenset[Purse] = frozenset()
+        self.counts: Callable[[Client], bool] = _nobody_counts
 
     async def __call__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; a client that leaves ends the work for it."""
@@ -113,9 +113,9 @@ class Serving:
             await while_there(receive, done(endpoint, call, request, reply))
 
     def _check_budget(self, client: Client) -> None:
-        if client.budget is not None and client.purse not in self.budgeted:
+        if client.budget is not None and not self.counts(client):
             raise Refusal(
-                503, "budget_unknown", "this key has a budget that is not counted yet; start the gateway anew"
+                503, "budget_unknown", "this key has a budget that nobody counts; start the gateway anew"
             )
 
     def _slot(self) -> _Slot:
@@ -248,6 +248,10 @@ async def _left(receive: Receive) -> None:
 async def beside(size: int, work: Callable[..., T], *given: Any) -> T:
     """What *work* makes of *given*; in a thread where there is so much of it that the loop would stand still."""
     return await asyncio.to_thread(work, *given) if size > MUCH else work(*given)
+
+
+def _nobody_counts(client: Client) -> bool:
+    return False
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
