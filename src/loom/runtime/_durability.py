@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loom.bus import Bus
@@ -13,6 +12,8 @@ from loom.clock import Clock
 from loom.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loom.agent._durable import Durable
 
 log = logging.getLogger("loom.store")

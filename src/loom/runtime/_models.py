@@ -7,7 +7,6 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import Closed, ConfigError, NoBackend
@@ -46,6 +45,8 @@ class Models:
 
         Raises ConfigError when somebody was asked before this was called for the first time.
         """
+        from dataclasses import replace
+
         from loom.router.settings import Settings
 
         settings = self.settings or Settings()

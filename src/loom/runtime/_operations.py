@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
@@ -11,6 +10,8 @@ from loom.runtime._durability import retain
 from loom.store.families import Family, join
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from loom.agent import Cell, DeadLetter, Services
     from loom.agent._durable import Durable
     from loom.bus import Bus, Subscription

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loom.errors import ConfigError
 from loom.runtime._switches import FiledSwitches, ForgottenSwitches, Switch, Switches
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loom.adapters import ActionSink, HostAdapter
     from loom.runtime._sources import SourceRunner
 
@@ -135,6 +136,8 @@ class Sensing:
 
         Raises ConfigError for a file that is there and cannot be read.
         """
+        from pathlib import Path
+
         self._senses.remember(FiledSwitches(Path(file)))
 
     async def mute(self, name: str) -> None:

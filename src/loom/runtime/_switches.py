@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from loom.errors import ConfigError, LoomError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loom.agent._durable import Durable
 
 SWITCHES = ".loom/sources.json"
