@@ -157,6 +157,17 @@ async def test_what_failed_says_what_was_decided(serve: Any, stream: bool) -> No
     assert (status, headers["x-loom-route"], decision.order) == (502, "local", ("b",))
 
 
+@pytest.mark.blocks("the test writes a file of keys")
+async def test_a_key_is_good_as_soon_as_it_is_made(serve: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("loom.web.keyring.LOOK_S", 1e9)
+    first = keys_of(tmp_path, first={})["first"]
+    async with serve() as gateway, Raw(gateway) as raw:
+        assert (await raw.post(CHAT, HI, first))[0] == 200
+        assert (await raw.post(CHAT, HI, "Authorization: Bearer loom-nobodys"))[0] == 401
+        second = keys_of(tmp_path, second={})["second"]
+        assert (await raw.post(CHAT, HI, second))[0] == 200
+
+
 async def test_a_gateway_without_budgets_leaves_no_file(serve: Any, tmp_path: Path) -> None:
     async with serve(cloud()) as gateway, Raw(gateway) as raw:
         assert (await raw.post(CHAT, HI))[0] == 200

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from loom.errors import LoomError
+from loom.web.client import Client
 from loom.web.door import Door, Ring, single
 from loom.web.refusal import Refusal, refusal_of
 from loom.web.replying import Answer, Reply, send_answer
@@ -25,7 +26,7 @@ Page = tuple[str, Callable[[Any, str], Answer]]
 
 
 class Application:
-    """ASGI: who may come in, then the routes. *ring* gives the keys of the moment."""
+    """ASGI: who may come in, then the routes. *ring* gives the keys, at most so many seconds old."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Application:
         endpoints: Iterable[Endpoint],
         pages: Iterable[Page],
         door: Door,
-        ring: Callable[[], Awaitable[Ring]],
+        ring: Callable[[float | None], Awaitable[Ring]],
     ) -> None:
         self._door = door
         self._ring = ring
@@ -54,7 +55,7 @@ class Application:
                 await _preflight(Reply(seen, PATIENCE_S, scope))
                 return
             if scope["path"] not in OPEN:
-                scope["state"]["client"] = self._door.admit(headers, await self._ring())
+                scope["state"]["client"] = await self._admit(headers)
             scope["app"] = self  # with it, the routes raise what they do not know
             await self._routes(scope, receive, seen)
         except (Refusal, HTTPException) as error:
@@ -63,6 +64,14 @@ class Application:
             await Reply(seen, PATIENCE_S, scope).refuse(refusal, is_anthropic(scope["path"]), more)
         finally:
             _note(scope, seen.status)
+
+    async def _admit(self, headers: Mapping[bytes, bytes]) -> Client:
+        try:
+            return self._door.admit(headers, await self._ring(None))
+        except Refusal as refusal:
+            if refusal.code != "invalid_key":
+                raise
+        return self._door.admit(headers, await self._ring(0.0))  # it may have been made a moment ago
 
 
 class _Seen:

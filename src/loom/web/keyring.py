@@ -26,13 +26,15 @@ class Keyring:
         self._looked = monotonic()
         self._looking = asyncio.Lock()
 
-    async def now(self) -> Ring:
-        """The keys, at most LOOK_S old."""
-        if self._monotonic() - self._looked >= LOOK_S:
+    async def now(self, age: float | None = None) -> Ring:
+        """The keys, at most *age* seconds old (LOOK_S)."""
+        asked = self._monotonic()
+        if asked - self._looked >= (LOOK_S if age is None else age):
             async with self._looking:
-                if self._monotonic() - self._looked >= LOOK_S:
+                if self._looked <= asked:  # nobody has looked while this one stood in line
+                    began = self._monotonic()
                     await asyncio.to_thread(self._look)
-                    self._looked = self._monotonic()
+                    self._looked = began
         return self.ring
 
     def _look(self) -> None:
