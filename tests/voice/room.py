@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import loom.router.assembly  # noqa: F401 - loaded late it is waited for, and that is time in virtual time too
 from loom import Event, Loom, action
 from loom.testing import FakeBackend, new_loom
 from loom.voice import Mind, Mouth, Turns

@@ -51,7 +51,7 @@ async def test_an_interruption_with_words_takes_the_turn_down_and_is_answered():
         assert len(speaker.heard) - before <= 1, "it is silent while somebody speaks"
         await hear(loom, "mic#2", "no, about 2 please")
         await run_until_idle(loom, 10)
-        assert set(speaker.heard[: before + 1]) == {1}
+        assert set(speaker.heard[:before]) == {1}
         assert speaker.heard[-len(blocks(2)) :] == blocks(2)
         assert speaker.heard.count(1) <= before + 1
         assert interrupted.payloads == [{"turn": 1}]
