@@ -1,0 +1,112 @@
+"""What a vLLM 0.32.0 answered, word by word, and LiteLLM 1.80.5 before one; see vllm_answers/LICENCE.txt."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loom.adapters._vllm_metrics import read_metrics
+from loom.adapters.anthropic import anthropic
+from loom.adapters.openai import openai
+from loom.adapters.vllm import vllm
+from loom.errors import BackendFailed
+from tests.adapters.fault_server import Asked, reply
+from tests.adapters.model_server import JSON, SSE, asking, chat, streamed
+
+Patch = pytest.MonkeyPatch
+HERE = Path(__file__).with_name("vllm_answers")
+LIGHT = {"name": "light.on", "description": "", "parameters": {"type": "object"}}
+
+
+def said(name: str) -> bytes:
+    """What it said."""
+    return (HERE / name).read_bytes()
+
+
+class Vllm:
+    """A server that says what that one said; *answer* is what it says in pieces."""
+
+    def __init__(self, answer: str = "chat.sse", models: bytes | None = None) -> None:
+        self.answer, self.models = answer, said("models.json") if models is None else models
+
+    async def __call__(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if asked.path == "/metrics":
+            writer.write(reply(200, said("metrics.txt"), content_type="text/plain; version=1.0.0"))
+        elif asked.path == "/v1/models":
+            writer.write(reply(200, self.models, **JSON))
+        elif json.loads(asked.body).get("stream"):
+            writer.write(reply(200, said(self.answer), **SSE))
+        else:
+            writer.write(reply(200, said("chat.json"), **JSON))
+
+
+def test_its_metrics_are_read() -> None:
+    found = read_metrics(said("metrics.txt").decode(), "tiny-alias")
+    assert found == {"running": 2, "waiting": 23, "kv_cache": pytest.approx(0.000977, abs=1e-6)}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("make", "strict"), [(vllm, False), (vllm, True), (openai, True)])
+async def test_each_of_its_names_for_a_model_is_that_model(
+    monkeypatch: Patch, make: Any, strict: bool, streams: bool
+) -> None:
+    settings = {"model": "tiny-alias", "strict": strict, "concurrency": 1}
+    async with asking(monkeypatch, Vllm(), make, **settings) as (model, _):
+        await model.warm() if not strict else None
+        output = (await streamed(model))[-1] if streams else (await model.infer(chat())).output
+        assert "other_model" not in output
+        assert (output["tokens_in"], output["tokens_out"], output["stopped"]) == (14, 3, "length")
+        assert model.statistics()["other_model"] == 0
+
+
+async def test_a_name_for_something_else_is_another_model(monkeypatch: Patch) -> None:
+    models = json.loads(said("models.json"))
+    models["data"][1] |= {"root": "/models/adapter", "parent": "tiny"}
+    server = Vllm(models=json.dumps(models).encode())
+    async with asking(monkeypatch, server, vllm, model="tiny-alias", strict=True) as (model, _):
+        with pytest.raises(BackendFailed, match=r"asked for 'tiny-alias' and answered as 'tiny'"):
+            await model.infer(chat())
+        assert model.statistics()["failed"] == 1
+
+
+async def test_its_list_says_the_context_of_a_model_that_is_named(monkeypatch: Patch) -> None:
+    async with asking(monkeypatch, Vllm(), vllm, model="org/tiny", keep=True) as (model, server):
+        for _ in range(2):
+            await model.infer(chat())
+            await model._signals._task
+            model._signals._next = 0.0
+        assert model.context == 1024
+        assert model.signals["waiting"] == 23
+        assert sum(asked.path == "/v1/models" for asked in server.requests) == 1
+
+
+async def test_a_list_that_is_not_given_is_not_asked_for_each_time(monkeypatch: Patch) -> None:
+    async with asking(monkeypatch, Vllm(models=b"no"), vllm, model="tiny", keep=True) as (model, server):
+        for _ in range(3):
+            await model.infer(chat())
+            await model._signals._task
+            model._signals._next = 0.0
+        assert (model.context, model.signals["running"]) == (None, 2)
+        assert sum(asked.path == "/v1/models" for asked in server.requests) == 1
+
+
+async def test_its_calls_of_tools_are_put_together(monkeypatch: Patch) -> None:
+    async with asking(monkeypatch, Vllm("tools.sse"), vllm, model="tiny-alias") as (model, _):
+        output = (await streamed(model, chat("on", tools=[LIGHT], tool_choice="required")))[-1]
+        (call,) = output["tool_calls"]
+        assert (call["name"], call["arguments"]) == ("light.on", {"room": "hall"})
+        assert (output["stopped"], output["tokens_out"]) == ("tools", 74)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "answer"),
+    [(anthropic, {}, "messages.sse"), (openai, {"api": "responses"}, "responses.sse")],
+)
+async def test_its_other_two_apis_are_read(
+    monkeypatch: Patch, make: Any, settings: dict[str, str], answer: str
+) -> None:
+    async with asking(monkeypatch, Vllm(answer), make, model="tiny", **settings) as (model, _):
+        output = (await streamed(model))[-1]
+        assert (output["tokens_in"], output["tokens_out"], output["stopped"]) == (14, 3, "length")
