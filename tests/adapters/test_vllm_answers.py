@@ -13,7 +13,7 @@ from loom.adapters.openai import openai
 from loom.adapters.vllm import vllm
 from loom.errors import BackendFailed
 from tests.adapters.fault_server import Asked, reply
-from tests.adapters.model_server import JSON, SSE, asking, chat, streamed
+from tests.adapters.model_server import JSON, SSE, asking, chat, says_bytes, streamed
 
 Patch = pytest.MonkeyPatch
 HERE = Path(__file__).with_name("vllm_answers")
@@ -110,3 +110,23 @@ async def test_its_other_two_apis_are_read(
     async with asking(monkeypatch, Vllm(answer), make, model="tiny", **settings) as (model, _):
         output = (await streamed(model))[-1]
         assert (output["tokens_in"], output["tokens_out"], output["stopped"]) == (14, 3, "length")
+
+
+@pytest.mark.parametrize("make", [openai, anthropic])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "temperature must be in [0, 2], got 3.0. (parameter=temperature, value=3.0)",
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
+        "temperature: Input should be less than or equal to 1",
+    ],
+)
+async def test_a_value_that_is_refused_costs_nobody_the_setting(
+    monkeypatch: Patch, make: Any, words: str
+) -> None:
+    error = reply(400, json.dumps({"error": {"message": words}}), **JSON)
+    async with asking(monkeypatch, says_bytes(error), make) as (model, server):
+        with pytest.raises(BackendFailed, match="temperature"):
+            await model.infer(chat("hi", temperature=1))
+        assert len(server.requests) == 1
+        assert model.statistics()["adapted"] == 0

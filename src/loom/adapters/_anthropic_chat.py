@@ -11,7 +11,7 @@ from loom.adapters._chat_answer import Chat
 from loom.adapters._chat_asked import Asked, ToolCall, Turn, chat_asked
 from loom.adapters._json_fields import count, encode, fields, read_object, rows, text
 from loom.adapters._model_call import Answer, Call
-from loom.adapters._model_errors import Peer, told
+from loom.adapters._model_errors import Peer, out_of_range, told
 from loom.adapters._sse_parser import Message
 from loom.adapters._tool_names import ToolNames
 from loom.errors import ModelFailed
@@ -65,7 +65,8 @@ class MessagesTalk:
 
     def adapted(self, words: str) -> MessagesWire | None:
         """The format without a temperature, which newer models refuse; None when *words* are about something else."""
-        left = "temperature" in words and self.wire.temperature and self.asked.temperature is not None
+        named = "temperature" in words and not out_of_range(words)
+        left = named and self.wire.temperature and self.asked.temperature is not None
         return replace(self.wire, temperature=False) if left else None
 
     def call(self, model: str, stream: bool) -> Call:

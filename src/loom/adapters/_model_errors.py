@@ -46,6 +46,11 @@ _FINAL = re.compile(
     r"|BadRequest|\b4(?!08|09|25|29)[0-9]{2}\b",
     re.IGNORECASE,
 )
+_RANGE = re.compile(
+    r"must be (in\b|between|non-negative|positive|less|greater|at (least|most)|[<>])|\brange\b"
+    r"|(less|greater|larger|more|smaller) than|(above|below) m(ax|in)imum|expected a value [<>]",
+    re.IGNORECASE,
+)
 _SPENT = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
 _KEYS = re.compile(r"(?i)\b(?:sk|pk|key|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{6,}|\bbearer\s+\S+")
 _OPAQUE = re.compile(
@@ -138,6 +143,11 @@ def unknown_model(status: int, said: Refusal) -> bool:
     about = f"{said.code} {said.words}"[:4096]
     named = "model_not_found" in about or _UNKNOWN_MODEL.search(about) is not None
     return status in (400, 404) and (named or (status == 404 and "not_found_error" in about))
+
+
+def out_of_range(words: str) -> bool:
+    """Whether a refusal is about how large the value of a setting is, not about the setting."""
+    return _RANGE.search(words[:4096]) is not None
 
 
 def asked_pause(headers: Mapping[str, str], now: float) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from loom.adapters._model_errors import out_of_range
 from loom.errors import ConfigError
 
 
@@ -41,7 +42,7 @@ class Dialect:
             return replace(self, logprobs=False)
         if "stream_options" in words and self.usage:
             return replace(self, usage=False)
-        if "temperature" in words and self.temperature:
+        if "temperature" in words and self.temperature and not out_of_range(words):
             return replace(self, temperature=False)  # models that reason have one of their own
         return None
 
