@@ -11,13 +11,17 @@ from loom.adapters._vllm_metrics import read_metrics
 from loom.adapters.anthropic import anthropic
 from loom.adapters.openai import openai
 from loom.adapters.vllm import vllm
-from loom.errors import BackendFailed
+from loom.errors import BackendFailed, ContextExceeded
 from tests.adapters.fault_server import Asked, reply
-from tests.adapters.model_server import JSON, SSE, asking, chat, says_bytes, streamed
+from tests.adapters.model_server import HI_EVENTS, JSON, SSE, asking, chat, events, says_bytes, streamed
 
 Patch = pytest.MonkeyPatch
 HERE = Path(__file__).with_name("vllm_answers")
 LIGHT = {"name": "light.on", "description": "", "parameters": {"type": "object"}}
+TOO_MANY = (
+    "max_completion_tokens=8192 cannot be greater than max_model_len=1024. Please request fewer output tokens. "
+    "(parameter=max_completion_tokens, value=8192)"
+)
 
 
 def said(name: str) -> bytes:
@@ -130,3 +134,32 @@ async def test_a_value_that_is_refused_costs_nobody_the_setting(
             await model.infer(chat("hi", temperature=1))
         assert len(server.requests) == 1
         assert model.statistics()["adapted"] == 0
+
+
+async def test_more_tokens_than_it_has_context_are_for_a_model_with_more(monkeypatch: Patch) -> None:
+    error = reply(400, json.dumps({"error": {"message": TOO_MANY}}), **JSON)
+    async with asking(monkeypatch, says_bytes(error), vllm) as (model, _):
+        with pytest.raises(ContextExceeded) as raised:
+            await model.infer(chat("hi", max_tokens=8192))
+        assert raised.value.limit == 1024
+
+
+@pytest.mark.parametrize(
+    "words", [TOO_MANY, "max_tokens: 8192 > 1024, which is the maximum allowed number of output tokens for m"]
+)
+async def test_who_has_less_than_our_number_of_tokens_is_asked_for_that(
+    monkeypatch: Patch, words: str
+) -> None:
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if json.loads(asked.body)["max_tokens"] > 1024:
+            writer.write(reply(400, json.dumps({"type": "error", "error": {"message": words}}), **JSON))
+        else:
+            writer.write(reply(200, events(*HI_EVENTS), **SSE))
+
+    async with asking(monkeypatch, behave, anthropic) as (model, server):
+        for _ in range(2):
+            assert (await model.infer(chat("hi"))).output["text"] == "Hi thére"
+        assert [json.loads(asked.body)["max_tokens"] for asked in server.requests] == [8192, 1024, 1024]
+        with pytest.raises(BackendFailed, match="8192"):
+            await model.infer(chat("hi", max_tokens=2000))  # who says a number means it
+        assert len(server.requests) == 4

@@ -31,16 +31,18 @@ OF_KEY, OF_PROMPT = 8, 24
 RETRYABLE = frozenset({408, 409, 425, 429})
 _CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|context_length_exceeded|exceed_context_size|prompt is too long"
-    r"|maximum (context|prompt) length|too many (input )?tokens|input length .{0,40}exceed",
+    r"|maximum (context|prompt) length|too many (input )?tokens|input length .{0,40}exceed|max_model_len",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
-    r"(?:maximum (?:context|prompt) length (?:is|of)|context (?:size|window|length)[^0-9]{0,20}|> ?)\s*\(?([0-9]{3,9})",
+    r"(?:maximum (?:context|prompt) length (?:is|of)|context (?:size|window|length)[^0-9]{0,20}|max_model_len=|> ?)"
+    r"\s*\(?([0-9]{3,9})",
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(
     r"model.{0,200}(does not exist|not found|not supported)", re.IGNORECASE | re.DOTALL
 )
+_MOST_OUT = re.compile(r"max_model_len=([0-9]{1,9})|max_tokens: [0-9]{1,9} > ([0-9]{1,9})")
 _FINAL = re.compile(
     r"invalid|authentication|permission|not_found|billing|too_large|quota|content_filter|unsupported"
     r"|BadRequest|\b4(?!08|09|25|29)[0-9]{2}\b",
@@ -148,6 +150,12 @@ def unknown_model(status: int, said: Refusal) -> bool:
 def out_of_range(words: str) -> bool:
     """Whether a refusal is about how large the value of a setting is, not about the setting."""
     return _RANGE.search(words[:4096]) is not None
+
+
+def most_out(words: str) -> int | None:
+    """The largest answer in tokens that a refusal of a larger one names; vLLM and Anthropic do."""
+    match = _MOST_OUT.search(words[:4096])
+    return count(int(match[1] or match[2])) or None if match else None
 
 
 def asked_pause(headers: Mapping[str, str], now: float) -> float | None:
