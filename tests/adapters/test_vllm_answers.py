@@ -163,3 +163,26 @@ async def test_who_has_less_than_our_number_of_tokens_is_asked_for_that(
         with pytest.raises(BackendFailed, match="8192"):
             await model.infer(chat("hi", max_tokens=2000))  # who says a number means it
         assert len(server.requests) == 4
+
+
+async def test_a_model_that_litellm_does_not_have_is_told_with_the_nearest(monkeypatch: Patch) -> None:
+    words = "{'error': '/chat/completions: Invalid model name passed in model=fake-gtp. Call `/v1/models` to view'}"
+
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        listed = {"data": [{"id": "fake-gpt"}, {"id": "else"}], "object": "list"}
+        wrong = {"error": {"message": words, "type": "None", "param": "None", "code": "400"}}
+        here = asked.path == "/v1/models"
+        writer.write(reply(200 if here else 400, json.dumps(listed if here else wrong), **JSON))
+
+    async with asking(monkeypatch, behave, model="fake-gtp") as (model, _):
+        with pytest.raises(BackendFailed, match="it has 'fake-gpt'"):
+            await model.infer(chat())
+
+
+async def test_an_error_that_litellm_sends_as_an_event_is_read(monkeypatch: Patch) -> None:
+    words = "litellm.ContextWindowExceededError: This model's maximum context length is 1024 tokens."
+    event = f"data: {json.dumps({'error': {'message': words, 'type': 'None', 'code': '400'}})}\n\n"
+    async with asking(monkeypatch, says_bytes(reply(400, event, **SSE))) as (model, _):
+        with pytest.raises(ContextExceeded, match=r"answered 400: litellm") as raised:
+            await model.infer(chat())
+        assert raised.value.limit == 1024

@@ -40,7 +40,7 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(
-    r"model.{0,200}(does not exist|not found|not supported)", re.IGNORECASE | re.DOTALL
+    r"model.{0,200}(does not exist|not found|not supported)|invalid model name", re.IGNORECASE | re.DOTALL
 )
 _MOST_OUT = re.compile(r"max_model_len=([0-9]{1,9})|max_tokens: [0-9]{1,9} > ([0-9]{1,9})")
 _FINAL = re.compile(
@@ -58,6 +58,7 @@ _KEYS = re.compile(r"(?i)\b(?:sk|pk|key|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{6,}|\bbea
 _OPAQUE = re.compile(
     r"(?=[A-Za-z0-9+=_%\\-]*[0-9])[A-Za-z0-9+=_%\\-]{28,}"
 )  # whatever it spells, it helps nobody
+_EVENT = re.compile(rb"\s*(?:event:[^\n]*\n)?data:([^\n]*)")
 _TOKEN = re.compile(r"[^\s'\"`,;:()<>\[\]{}]{6,}")
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -83,9 +84,13 @@ class Peer:
 
 
 def refusal(body: bytes) -> Refusal:
-    """What *body* says, in the forms of OpenAI, Anthropic, vLLM, Ollama and llama-server; or its plain text."""
+    """What *body* says, in the forms of OpenAI, Anthropic, vLLM, Ollama and llama-server; or its plain text.
+
+    LiteLLM sends the error of a stream as an event, whatever the status is.
+    """
+    event = _EVENT.match(body)
     try:
-        said = fields(parse_json(body))
+        said = fields(parse_json(event[1] if event else body))
     except RemoteFailed:
         plain = body.decode("utf-8", "replace").strip()
         return Refusal("" if plain.startswith("<") else plain, "")
