@@ -1,4 +1,4 @@
-"""What a vLLM 0.32.0 answered, word by word, and LiteLLM 1.80.5 before one; see vllm_answers/LICENCE.txt."""
+"""What vLLM 0.32.0 (vllm_answers/LICENCE.txt), LiteLLM 1.80.5 and llama-cpp-python 0.3.36 answered, word by word."""
 
 import asyncio
 import json
@@ -13,7 +13,17 @@ from loom.adapters.openai import openai
 from loom.adapters.vllm import vllm
 from loom.errors import BackendFailed, ContextExceeded
 from tests.adapters.fault_server import Asked, reply
-from tests.adapters.model_server import HI_EVENTS, JSON, SSE, asking, chat, events, says_bytes, streamed
+from tests.adapters.model_server import (
+    HI_EVENTS,
+    JSON,
+    SSE,
+    asking,
+    chat,
+    completion,
+    events,
+    says_bytes,
+    streamed,
+)
 
 Patch = pytest.MonkeyPatch
 HERE = Path(__file__).with_name("vllm_answers")
@@ -186,3 +196,30 @@ async def test_an_error_that_litellm_sends_as_an_event_is_read(monkeypatch: Patc
         with pytest.raises(ContextExceeded, match=r"answered 400: litellm") as raised:
             await model.infer(chat())
         assert raised.value.limit == 1024
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_who_takes_a_schema_beside_json_object_gets_it_there(monkeypatch: Patch, api: str) -> None:
+    words = (
+        "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': "
+        "\"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}\n\n File \"app.py\", logprobs"
+    )
+    schema = {"type": "object"}
+
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if json.loads(asked.body).get("response_format", {}).get("type") != "json_object":
+            writer.write(reply(500, json.dumps({"error": {"message": words}}), **JSON))
+        else:
+            writer.write(reply(200, json.dumps(completion("{}")), **JSON))
+
+    async with asking(monkeypatch, behave, api=api, logprobs=True) as (model, server):
+        if api == "responses":  # it has other words for it
+            with pytest.raises(BackendFailed, match="response_format"):
+                await model.infer(chat(schema=schema))
+            return
+        for _ in range(2):
+            assert (await model.infer(chat(schema=schema))).output["text"] == "{}"
+        assert len(server.requests) == 3
+        sent = json.loads(server.requests[-1].body)
+        assert sent["response_format"] == {"type": "json_object", "schema": schema}
+        assert sent["logprobs"] is True

@@ -21,7 +21,8 @@ class Dialect:
 
     *pieces*: answers are asked for in pieces even when they are wanted whole. llama-server works on for nobody when who
     asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed. *usage*: it is
-    asked to say at the end of a stream what that took. *temperature*: it takes one.
+    asked to say at the end of a stream what that took. *temperature*: it takes one. *formats*: it takes a schema as
+    OpenAI writes it; otherwise beside ``json_object``, as llama-cpp-python's server does.
     """
 
     name: str
@@ -31,9 +32,12 @@ class Dialect:
     pieces: bool = False
     usage: bool = True
     temperature: bool = True
+    formats: bool = True
 
     def adapted(self, words: str) -> Dialect | None:
         """The dialect of a server that refuses a setting in these *words*; None when they name none of ours."""
+        if "response_format" in words and "'json_object'" in words and self.formats:
+            return replace(self, formats=False)
         if "max_completion_tokens" in words and self.max_tokens == "max_tokens":
             return replace(
                 self, max_tokens="max_completion_tokens"
@@ -48,6 +52,8 @@ class Dialect:
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """How an answer is bound to *schema*; strictly, where the server can and the schema allows it."""
+        if not self.formats:
+            return {"type": "json_object", "schema": dict(schema)}
         bound: dict[str, Any] = {"name": "answer", "schema": dict(schema)}
         if self.strict:
             bound["strict"] = closed(schema)

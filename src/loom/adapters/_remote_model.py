@@ -218,7 +218,7 @@ class RemoteModel:
                     yield exchange
                     return
                 said = refusal(await exchange.head(ERROR_BODY))
-            wire = talk.adapted(said.words) if exchange.status in (400, 422) else None
+            wire = talk.adapted(said.words) if _names(exchange.status, said) else None
             if wire is None:
                 raise await self._refused(call, exchange, said)
             self._wires[request.task], talk = wire, wire.talk(request)
@@ -256,6 +256,11 @@ class RemoteModel:
             what = f"{self.peer.name} was asked for {asked!r} and answered as {name!r}"
             raise BackendFailed(what, retryable=False, status=exchange.status)
         return {**output, "other_model": name}, name
+
+
+def _names(status: int, said: Refusal) -> bool:
+    """Whether a refusal may be about a setting; what a server that broke says is code, and names what it likes."""
+    return status in (400, 422) or (status == 500 and "'response_format'" in said.words)
 
 
 class _Whole:
