@@ -1,8 +1,8 @@
 """What servers that call themselves compatible do differently, as one small table. Pure.
 
-Seen in the documentation of each, vLLM 0.32 and llama-server at work too (November 2026). All four take a JSON schema
-as ``response_format``: vLLM 0.12 removed ``guided_json`` for ``structured_outputs`` and reads ``response_format``
-before and after; Ollama turns it into its own ``format``; llama-server makes a grammar of it.
+Seen in the documentation of each, and at work: vLLM 0.32, Ollama 0.17 and llama-server (November 2026). All four take a
+JSON schema as ``response_format``: vLLM 0.12 removed ``guided_json`` for ``structured_outputs`` and reads
+``response_format`` before and after; Ollama turns it into its own ``format``; llama-server makes a grammar of it.
 """
 
 from __future__ import annotations
