@@ -175,6 +175,19 @@ async def test_who_has_less_than_our_number_of_tokens_is_asked_for_that(
         assert len(server.requests) == 4
 
 
+async def test_who_has_ever_less_room_is_not_asked_for_ever(monkeypatch: Patch) -> None:
+    async def behave(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        words = (
+            f"max_tokens=1 cannot be greater than max_model_len={json.loads(asked.body)['max_tokens'] - 1}"
+        )
+        writer.write(reply(400, json.dumps({"error": {"message": words}}), **JSON))
+
+    async with asking(monkeypatch, behave, anthropic) as (model, server):
+        with pytest.raises(ContextExceeded):
+            await model.infer(chat("hi"))
+        assert len(server.requests) == 2
+
+
 async def test_a_model_that_litellm_does_not_have_is_told_with_the_nearest(monkeypatch: Patch) -> None:
     words = "{'error': '/chat/completions: Invalid model name passed in model=fake-gtp. Call `/v1/models` to view'}"
 

@@ -67,7 +67,7 @@ class MessagesTalk:
     def adapted(self, words: str) -> MessagesWire | None:
         """The format without a temperature, which newer models refuse, or with fewer tokens; None for other *words*."""
         most = most_out(words)
-        if most and self.asked.max_tokens is None and most < self.wire.max_tokens:
+        if most and self.asked.max_tokens is None and most < self.wire.max_tokens == MAX_TOKENS:  # once
             return replace(self.wire, max_tokens=most)
         named = "temperature" in words and not out_of_range(words)
         left = named and self.wire.temperature and self.asked.temperature is not None
