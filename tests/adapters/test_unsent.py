@@ -93,4 +93,4 @@ async def test_what_one_server_does_wrong_is_no_reason_not_to_ask_the_next(
         bound(model, response=4_000)
         router = Router([model, FakeModel("here", quality=0.1)], policy=Policy(hybrid="off"))
         assert (await router.ask(ASKED)).backend == "here"
-        assert len(server.requests) == 1
+        assert [asked.method for asked in server.requests].count("POST") == 1

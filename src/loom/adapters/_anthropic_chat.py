@@ -11,7 +11,7 @@ from loom.adapters._chat_answer import Chat
 from loom.adapters._chat_asked import Asked, ToolCall, Turn, chat_asked
 from loom.adapters._json_fields import count, encode, fields, read_object, rows, text
 from loom.adapters._model_call import Answer, Call
-from loom.adapters._model_errors import Peer, told
+from loom.adapters._model_errors import Peer, most_out, out_of_range, told
 from loom.adapters._sse_parser import Message
 from loom.adapters._tool_names import ToolNames
 from loom.errors import ModelFailed
@@ -29,12 +29,13 @@ class MessagesWire:
     """Chat by ``/messages``, which has no seed. See loom.adapters._model_call.Wire.
 
     With *pieces* even whole answers are asked for as streams: not every server notices otherwise that nobody waits.
-    Without *temperature* none is sent.
+    Without *temperature* none is sent. *max_tokens* goes with a request that does not say.
     """
 
     peer: Peer
     pieces: bool = False
     temperature: bool = True
+    max_tokens: int = MAX_TOKENS
 
     def talk(self, request: ModelRequest) -> MessagesTalk:
         """*request*, checked; raises ModelFailed for what cannot be asked."""
@@ -64,13 +65,17 @@ class MessagesTalk:
         return self.wire.pieces
 
     def adapted(self, words: str) -> MessagesWire | None:
-        """The format without a temperature, which newer models refuse; None when *words* are about something else."""
-        left = "temperature" in words and self.wire.temperature and self.asked.temperature is not None
+        """The format without a temperature, which newer models refuse, or with fewer tokens; None for other *words*."""
+        most = most_out(words)
+        if most and self.asked.max_tokens is None and most < self.wire.max_tokens == MAX_TOKENS:  # once
+            return replace(self.wire, max_tokens=most)
+        named = "temperature" in words and not out_of_range(words)
+        left = named and self.wire.temperature and self.asked.temperature is not None
         return replace(self.wire, temperature=False) if left else None
 
     def call(self, model: str, stream: bool) -> Call:
         """What to send."""
-        body = messages_body(self.asked, model)
+        body = messages_body(self.asked, model, self.wire.max_tokens)
         if not self.wire.temperature:
             body.pop("temperature", None)
         if stream:
@@ -139,7 +144,7 @@ class MessagesReader:
         return ""  # what it thinks is not part of the answer
 
 
-def messages_body(asked: Asked, model: str) -> dict[str, Any]:
+def messages_body(asked: Asked, model: str, most: int = MAX_TOKENS) -> dict[str, Any]:
     """The request as JSON has it, without what is left to the backend."""
     names = ToolNames(asked)
     system = "\n\n".join(turn.content for turn in asked.turns if turn.role == "system" and turn.content)
@@ -159,7 +164,7 @@ def messages_body(asked: Asked, model: str) -> dict[str, Any]:
         "tool_choice": {"type": CHOICES[asked.choice]} if tools and asked.choice in CHOICES else None,
         "output_config": None if asked.schema is None else {"format": _format(asked.schema)},
     }
-    body = {"model": model, "max_tokens": asked.max_tokens or MAX_TOKENS, "messages": _messages(asked, names)}
+    body = {"model": model, "max_tokens": asked.max_tokens or most, "messages": _messages(asked, names)}
     return {**body, **{name: value for name, value in settings.items() if value is not None}}
 
 

@@ -31,19 +31,26 @@ OF_KEY, OF_PROMPT = 8, 24
 RETRYABLE = frozenset({408, 409, 425, 429})
 _CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|context_length_exceeded|exceed_context_size|prompt is too long"
-    r"|maximum (context|prompt) length|too many (input )?tokens|input length .{0,40}exceed",
+    r"|maximum (context|prompt) length|too many (input )?tokens|input length .{0,40}exceed|max_model_len",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
-    r"(?:maximum (?:context|prompt) length (?:is|of)|context (?:size|window|length)[^0-9]{0,20}|> ?)\s*\(?([0-9]{3,9})",
+    r"(?:maximum (?:context|prompt) length (?:is|of)|context (?:size|window|length)[^0-9]{0,20}|max_model_len=|> ?)"
+    r"\s*\(?([0-9]{3,9})",
     re.IGNORECASE,
 )
 _UNKNOWN_MODEL = re.compile(
-    r"model.{0,200}(does not exist|not found|not supported)", re.IGNORECASE | re.DOTALL
+    r"model.{0,200}(does not exist|not found|not supported)|invalid model name", re.IGNORECASE | re.DOTALL
 )
+_MOST_OUT = re.compile(r"max_model_len=([0-9]{1,9})|max_tokens: [0-9]{1,9} > ([0-9]{1,9})")
 _FINAL = re.compile(
     r"invalid|authentication|permission|not_found|billing|too_large|quota|content_filter|unsupported"
     r"|BadRequest|\b4(?!08|09|25|29)[0-9]{2}\b",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(
+    r"must be (in\b|between|non-negative|positive|less|greater|at (least|most)|[<>])|\brange\b"
+    r"|(less|greater|larger|more|smaller) than|(above|below) m(ax|in)imum|expected a value [<>]",
     re.IGNORECASE,
 )
 _SPENT = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
@@ -51,6 +58,7 @@ _KEYS = re.compile(r"(?i)\b(?:sk|pk|key|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{6,}|\bbea
 _OPAQUE = re.compile(
     r"(?=[A-Za-z0-9+=_%\\-]*[0-9])[A-Za-z0-9+=_%\\-]{28,}"
 )  # whatever it spells, it helps nobody
+_EVENT = re.compile(rb"\s*(?:event:[^\n]*\n)?data:([^\n]*)")
 _TOKEN = re.compile(r"[^\s'\"`,;:()<>\[\]{}]{6,}")
 _PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -76,9 +84,13 @@ class Peer:
 
 
 def refusal(body: bytes) -> Refusal:
-    """What *body* says, in the forms of OpenAI, Anthropic, vLLM, Ollama and llama-server; or its plain text."""
+    """What *body* says, in the forms of OpenAI, Anthropic, vLLM, Ollama and llama-server; or its plain text.
+
+    LiteLLM sends the error of a stream as an event, whatever the status is.
+    """
+    event = _EVENT.match(body)
     try:
-        said = fields(parse_json(body))
+        said = fields(parse_json(event[1] if event else body))
     except RemoteFailed:
         plain = body.decode("utf-8", "replace").strip()
         return Refusal("" if plain.startswith("<") else plain, "")
@@ -138,6 +150,17 @@ def unknown_model(status: int, said: Refusal) -> bool:
     about = f"{said.code} {said.words}"[:4096]
     named = "model_not_found" in about or _UNKNOWN_MODEL.search(about) is not None
     return status in (400, 404) and (named or (status == 404 and "not_found_error" in about))
+
+
+def out_of_range(words: str) -> bool:
+    """Whether a refusal is about how large the value of a setting is, not about the setting."""
+    return _RANGE.search(words[:4096]) is not None
+
+
+def most_out(words: str) -> int | None:
+    """The largest answer in tokens that a refusal of a larger one names; vLLM and Anthropic do."""
+    match = _MOST_OUT.search(words[:4096])
+    return count(int(match[1] or match[2])) or None if match else None
 
 
 def asked_pause(headers: Mapping[str, str], now: float) -> float | None:

@@ -1,8 +1,8 @@
 """What servers that call themselves compatible do differently, as one small table. Pure.
 
-Seen in the documentation of each (November 2026). All four take a JSON schema as ``response_format``: vLLM 0.12 removed
-``guided_json`` for ``structured_outputs`` and reads ``response_format`` before and after; Ollama turns it into its own
-``format``; llama-server makes a grammar of it.
+Seen in the documentation of each, and at work: vLLM 0.32, Ollama 0.17 and llama-server (November 2026). All four take a
+JSON schema as ``response_format``: vLLM 0.12 removed ``guided_json`` for ``structured_outputs`` and reads
+``response_format`` before and after; Ollama turns it into its own ``format``; llama-server makes a grammar of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from loom.adapters._model_errors import out_of_range
 from loom.errors import ConfigError
 
 
@@ -20,7 +21,8 @@ class Dialect:
 
     *pieces*: answers are asked for in pieces even when they are wanted whole. llama-server works on for nobody when who
     asked for a whole answer has left, but not for a stream; of an unknown server the worst is supposed. *usage*: it is
-    asked to say at the end of a stream what that took. *temperature*: it takes one.
+    asked to say at the end of a stream what that took. *temperature*: it takes one. *formats*: it takes a schema as
+    OpenAI writes it; otherwise beside ``json_object``, as llama-cpp-python's server does.
     """
 
     name: str
@@ -30,9 +32,12 @@ class Dialect:
     pieces: bool = False
     usage: bool = True
     temperature: bool = True
+    formats: bool = True
 
     def adapted(self, words: str) -> Dialect | None:
         """The dialect of a server that refuses a setting in these *words*; None when they name none of ours."""
+        if "response_format" in words and "'json_object'" in words and self.formats:
+            return replace(self, formats=False)
         if "max_completion_tokens" in words and self.max_tokens == "max_tokens":
             return replace(
                 self, max_tokens="max_completion_tokens"
@@ -41,12 +46,14 @@ class Dialect:
             return replace(self, logprobs=False)
         if "stream_options" in words and self.usage:
             return replace(self, usage=False)
-        if "temperature" in words and self.temperature:
+        if "temperature" in words and self.temperature and not out_of_range(words):
             return replace(self, temperature=False)  # models that reason have one of their own
         return None
 
     def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """How an answer is bound to *schema*; strictly, where the server can and the schema allows it."""
+        if not self.formats:
+            return {"type": "json_object", "schema": dict(schema)}
         bound: dict[str, Any] = {"name": "answer", "schema": dict(schema)}
         if self.strict:
             bound["strict"] = closed(schema)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loom.adapters._chat_answer import Chat
@@ -141,7 +141,7 @@ def response_body(asked: Asked, model: str, dialect: Dialect) -> dict[str, Any]:
 
 
 def _format(schema: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    made = dialect.response_format(schema)
+    made = replace(dialect, formats=True).response_format(schema)
     return {"type": made["type"], **made["json_schema"]}
 
 

@@ -113,13 +113,14 @@ class RemoteModel:
         """
         begun, first = _now(), None
         talk = await self._talk(request)
-        async with self._counted(), self._asked(request, talk, talk.pieces) as exchange:
-            if _kind(exchange) == "text/event-stream":
-                answer, first = await self._gathered(exchange, talk.reader())
-            else:
-                body = await exchange.read()
-                answer = await off_loop(len(body), talk.answer, exchange.headers, body)
-            output, name = self._checked(answer, exchange)
+        async with self._counted():
+            async with self._asked(request, talk, talk.pieces) as exchange:
+                if _kind(exchange) == "text/event-stream":
+                    answer, first = await self._gathered(exchange, talk.reader())
+                else:
+                    body = await exchange.read()
+                    answer = await off_loop(len(body), talk.answer, exchange.headers, body)
+            output, name = await self._checked(answer, exchange)
         return ModelReply(
             output,
             self.name,
@@ -149,7 +150,7 @@ class RemoteModel:
                         first = first if first is not None else (_now() - begun) * 1000
                         yield {"text": piece}
             answer = reader.answer()
-            output, name = self._checked(answer, exchange)
+            output, name = await self._checked(answer, exchange)
         last = {**output, "text": "", "done": True, "model": name}
         yield last if first is None else {**last, "first_ms": round(first, 3)}
 
@@ -217,7 +218,7 @@ class RemoteModel:
                     yield exchange
                     return
                 said = refusal(await exchange.head(ERROR_BODY))
-            wire = talk.adapted(said.words) if exchange.status in (400, 422) else None
+            wire = talk.adapted(said.words) if _names(exchange.status, said) else None
             if wire is None:
                 raise await self._refused(call, exchange, said)
             self._wires[request.task], talk = wire, wire.talk(request)
@@ -238,7 +239,7 @@ class RemoteModel:
                 first = _now() if first is None else first
         return reader.answer(), first
 
-    def _checked(self, answer: Answer, exchange: Exchange) -> tuple[dict[str, Any], str]:
+    async def _checked(self, answer: Answer, exchange: Exchange) -> tuple[dict[str, Any], str]:
         """The output, and the model's name; an answer of another one is noticed, and refused where that was wanted."""
         self._counts["estimated"] += answer.estimated
         told, asked = vsr_signals(exchange.headers), self.about.model
@@ -246,11 +247,20 @@ class RemoteModel:
         name = answer.model if answer.model == asked else self.peer.shown(answer.model)[:LONGEST_NAME]
         if not asked or not name or same_model(asked, name):
             return output, name
+        if self.about.strict:
+            await self._served.glance()
+        if self._served.same(asked, name):
+            return output, name
         self._counts["other_model"] += 1
         if self.about.strict:
             what = f"{self.peer.name} was asked for {asked!r} and answered as {name!r}"
             raise BackendFailed(what, retryable=False, status=exchange.status)
         return {**output, "other_model": name}, name
+
+
+def _names(status: int, said: Refusal) -> bool:
+    """Whether a refusal may be about a setting; what a server that broke says is code, and names what it likes."""
+    return status in (400, 422) or (status == 500 and "'response_format'" in said.words)
 
 
 class _Whole:

@@ -36,7 +36,7 @@ class ServedModels:
         self._http, self._wanted, self._seen = http, wanted, seen
         self._models: list[Mapping[str, Any]] | None = None
         self._looking = asyncio.Lock()
-        self._again = 0.0
+        self._again = self._glance = 0.0
 
     @property
     def known(self) -> bool:
@@ -75,6 +75,24 @@ class ServedModels:
                 self._seen(self._models)
         return self.names
 
+    async def glance(self, http: ModelHttp | None = None) -> None:
+        """Ask for the list, by *http* where it is given, unless it is known; it may fail, and then not soon again."""
+        async with self._looking:  # who looks already is waited for
+            now = asyncio.get_running_loop().time()
+            if self._models is not None or now < self._glance:
+                return
+            self._glance = now + AGAIN
+            try:
+                self._models = await self._asked(LOOK, http)
+            except BackendFailed:
+                return  # nothing depends on it
+            self._seen(self._models)
+
+    def same(self, asked: str, told: str) -> bool:
+        """Whether the list has both names for one model, as vLLM has for each of its --served-model-name."""
+        made = {text(each.get("id")): (each.get("root"), each.get("parent")) for each in self._models or ()}
+        return bool(text(made.get(asked, ("",))[0])) and made.get(told) == made[asked]
+
     async def advised(self, error: BackendFailed, said: Refusal, wanted: str) -> BackendFailed:
         """*error*, with the nearest names where it is about the name of the model."""
         if not unknown_model(error.status, said):
@@ -90,9 +108,9 @@ class ServedModels:
         advice = f"{error}; it has {', '.join(repr(name) for name in near)}"
         return BackendFailed(advice[:1000], retryable=False, status=error.status)
 
-    async def _asked(self, timeout: float) -> list[Mapping[str, Any]]:
+    async def _asked(self, timeout: float, http: ModelHttp | None = None) -> list[Mapping[str, Any]]:
         who = self._http.who
-        async with self._http.open(Call("/models", method="GET"), timeout) as exchange:
+        async with (http or self._http).open(Call("/models", method="GET"), timeout) as exchange:
             if exchange.status != 200:
                 raise BackendFailed(
                     f"{who} answered {exchange.status} to a question for its models",

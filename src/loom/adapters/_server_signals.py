@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from loom.adapters._json_fields import off_loop
 from loom.adapters._model_call import Call
 from loom.adapters._model_http import ModelHttp
+from loom.adapters._served_models import ServedModels
 from loom.adapters._vllm_metrics import read_metrics
 from loom.errors import BackendFailed
 
@@ -26,11 +27,14 @@ class ServerSignals:
     """The load of one server, from its ``/metrics`` where *http* reaches them, and what its latest headers said.
 
     ``used`` is called with each request: it begins a question in the background, unless one is under way or the last is
-    less than two seconds old. Nothing is asked of a server that nobody uses.
+    less than two seconds old. Nothing is asked of a server that nobody uses. With *served* its list of models is asked
+    for first, while it is not known: it says the context.
     """
 
-    def __init__(self, http: ModelHttp | None = None, model: str = "") -> None:
-        self._http, self._model = http, model
+    def __init__(
+        self, http: ModelHttp | None = None, model: str = "", served: ServedModels | None = None
+    ) -> None:
+        self._http, self._model, self._served = http, model, served
         self._load: Mapping[str, float] = {}
         self._load_at = self._next = float("-inf")
         self._told: Mapping[str, float | str] = {}
@@ -75,6 +79,8 @@ class ServerSignals:
 
     async def _look(self, http: ModelHttp) -> None:
         self._counts["looks"] += 1
+        if self._served is not None:
+            await self._served.glance(http)
         try:
             async with http.open(Call("/metrics", method="GET", outside=True), PATIENCE) as exchange:
                 if exchange.status != 200:

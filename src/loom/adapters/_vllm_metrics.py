@@ -1,6 +1,6 @@
 """What a vLLM server says of its load, out of Prometheus' text format. Pure; a line that makes no sense is left out.
 
-The names are those of vLLM 0.4 to 0.12: the use of the KV cache was called ``gpu_cache_usage_perc`` before V1. SGLang's
+The names are those of vLLM 0.4 to 0.32: the use of the KV cache was called ``gpu_cache_usage_perc`` before V1. SGLang's
 and llama-server's names for the same are understood too.
 """
 

@@ -91,7 +91,8 @@ def openai(
             each.features |= {"logprobs"} if found.logprobs and api == "chat" else set()
 
     watched = ModelHttp(name, http.origin, METRICS) if metrics else None
-    link = Link(http, peer, ServedModels(http, model, seen), ServerSignals(watched, model))
+    served = ServedModels(http, model, seen)
+    link = Link(http, peer, served, ServerSignals(watched, model, served))
     wires = make_wires(peer, spoken, api, voice)
     about = replace(about, features=frozenset(features))
     made.append(RemoteModel(about, link, {task: wires[task] for task in chosen}))
