@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
-from loom.errors import BudgetExceeded
-from tests.web.conftest import Capable
+from loom.errors import BudgetExceeded, ModelFailed
+from loom.models.price import Price
+from tests.web.conftest import Capable, client_of
+from tests.web.raw import Raw
+from tests.web.test_openai_tools import wants_a_tool
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 
@@ -28,3 +33,30 @@ async def test_clients_that_retry_by_themselves_do_not_wait_for_another_day(serv
             with pytest.raises(openai.RateLimitError, match="none left today"):
                 await other.chat.completions.create(model="auto", messages=HI)
     assert len(backend.requests) == 2
+
+
+async def test_an_answer_that_breaks_off_is_an_error_to_clients_that_look_at_no_status(serve: Any) -> None:
+    backend = Capable("chat", [[{"text": "Half "}, ModelFailed("it broke off")]])
+    texts: list[str] = []
+
+    async def read(stream: Any) -> None:
+        async for each in stream:
+            texts.extend([each.delta] if each.type == "response.output_text.delta" else [])
+
+    async with serve(backend) as gateway, client_of(gateway) as client:
+        stream = await client.responses.create(model="auto", input="Hi", stream=True)
+        with pytest.raises(openai.APIError, match="it broke off") as caught:
+            await read(stream)
+    assert (texts, caught.value.code) == (["Half "], "backend_failed")
+
+
+async def test_both_forms_of_a_failure_are_told_in_their_order(serve: Any) -> None:
+    backend = Capable("chat", [[{"text": "Half "}, ModelFailed("it broke off")]])
+    async with serve(backend) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        asked = {"model": "auto", "input": "Hi", "stream": True}
+        text = (await client.post("/v1/responses", json=asked)).text
+    events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    assert [each["sequence_number"] for each in events] == list(range(len(events)))
+    error, failed = events[-2:]
+    assert (error["type"], error["message"], error["code"]) == ("error", "it broke off", "backend_failed")
+    assert (failed["type"], failed["response"]["error"]["message"]) == ("response.failed", "it broke off")
