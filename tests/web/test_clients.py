@@ -60,3 +60,18 @@ async def test_both_forms_of_a_failure_are_told_in_their_order(serve: Any) -> No
     error, failed = events[-2:]
     assert (error["type"], error["message"], error["code"]) == ("error", "it broke off", "backend_failed")
     assert (failed["type"], failed["response"]["error"]["message"]) == ("response.failed", "it broke off")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/completions", "/v1/chat/completions"), ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/", "/v1/chat/completions"), ("/v1/v1/messages", "/v1/messages"),
+        ("/api/v1/embeddings", "/v1/embeddings"), ("/v1/messages/count_tokens", ""), ("/", ""), ("//", ""),
+    ],
+)  # fmt: skip
+async def test_a_path_beside_one_that_is_there_is_told_that_one(serve: Any, path: str, meant: str) -> None:
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post(path, {"model": "auto", "prompt": "Hi"})
+    assert status == 404
+    assert body["error"]["message"].endswith(f"did you mean {meant!r}?" if meant else "; see /openapi.json")
