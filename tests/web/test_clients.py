@@ -75,3 +75,22 @@ async def test_a_path_beside_one_that_is_there_is_told_that_one(serve: Any, path
         status, _, body = await raw.post(path, {"model": "auto", "prompt": "Hi"})
     assert status == 404
     assert body["error"]["message"].endswith(f"did you mean {meant!r}?" if meant else "; see /openapi.json")
+
+
+async def test_the_tool_runner_of_anthropic_sends_everything_where_no_thread_is_kept(serve: Any) -> None:
+    @anthropic.beta_async_tool
+    async def light(on: bool) -> str:
+        """Switch it."""
+        return f"it is {on}"
+
+    backend = Capable("chat", [wants_a_tool, "done"])
+    async with serve(backend) as gateway:
+        async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
+            runner = client.beta.messages.tool_runner(model="auto", max_tokens=9, tools=[light], messages=HI)
+            got = await runner.until_done()
+            with pytest.raises(anthropic.BadRequestError, match="send the earlier messages"):
+                await client.beta.messages.create(
+                    model="auto", max_tokens=9, messages=HI, thread={"type": "create"}
+                )
+    assert [block.text for block in got.content if block.type == "text"] == ["done"]
+    assert [each["role"] for each in backend.requests[1].input] == ["user", "assistant", "tool"]  # type: ignore[attr-defined]

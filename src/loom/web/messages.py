@@ -16,7 +16,16 @@ READ = (
     "model", "messages", "system", "max_tokens", "stop_sequences", "temperature", "stream", "tools", "tool_choice",
     "output_config", "thinking",
 )  # fmt: skip
-WITHOUT_EFFECT = ("metadata", "service_tier", "top_p", "top_k", "cache_control", "inference_geo", "betas")
+WITHOUT_EFFECT = (
+    "metadata",
+    "service_tier",
+    "top_p",
+    "top_k",
+    "cache_control",
+    "inference_geo",
+    "betas",
+    "context_management",
+)
 STOPPED = {"end": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "refusal"}
 CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
@@ -24,6 +33,8 @@ CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"
 def read_messages(data: bytes) -> Call:
     """The call in the body *data*; raises Refusal."""
     body = Fields(read_json(data))
+    if body.has("thread"):
+        raise _no_threads(body)
     body.only((*READ, *WITHOUT_EFFECT))
     thinking = body.object("thinking")
     if thinking is not None and thinking.text("type") == "enabled":
@@ -39,6 +50,14 @@ def read_messages(data: bytes) -> Call:
     options |= {"stop": read_stops(body, "stop_sequences"), **_schema(body), **_tools(body)}
     options = {name: value for name, value in options.items() if value is not None}
     return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"))
+
+
+def _no_threads(body: Fields) -> Refusal:
+    """That nothing is kept, in the words by which Anthropic's client knows to send all of it."""
+    code = "thread_unsupported_request"
+    refusal = body.wrong("thread", "cannot be used here: nothing is kept; send the earlier messages", code)
+    refusal.details = {"error_code": code, "unsupported": ["thread"]}
+    return refusal
 
 
 def _schema(body: Fields) -> dict[str, Any]:
