@@ -94,3 +94,15 @@ async def test_the_tool_runner_of_anthropic_sends_everything_where_no_thread_is_
                 )
     assert [block.text for block in got.content if block.type == "text"] == ["done"]
     assert [each["role"] for each in backend.requests[1].input] == ["user", "assistant", "tool"]  # type: ignore[attr-defined]
+
+
+async def test_who_names_a_model_is_told_of_that_one_alone(serve: Any) -> None:
+    paid = Capable("chat", ["no"], name="paid")
+    paid.price = Price(1.0, 1.0)  # type: ignore[attr-defined]
+    others = [Capable("chat", ["no"], name=f"other{number}") for number in range(5)]
+    async with serve(*others, paid) as gateway, Raw(gateway) as raw:
+        asked = {"model": "paid", "messages": HI}
+        status, _, body = await raw.post("/v1/chat/completions", asked, "x-loom-max-cost: 0")
+    assert status == 402
+    assert "other" not in body["error"]["message"]
+    assert "paid: about" in body["error"]["message"]
