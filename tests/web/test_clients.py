@@ -106,3 +106,14 @@ async def test_who_names_a_model_is_told_of_that_one_alone(serve: Any) -> None:
     assert status == 402
     assert "other" not in body["error"]["message"]
     assert "paid: about" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["schema", "value"])
+async def test_a_schema_beside_json_object_counts(serve: Any, name: str) -> None:
+    backend = Capable("chat", ["{}"])
+    form = {"type": "json_object", name: {"type": "object", "properties": {"a": {"type": "string"}}}}
+    async with serve(backend) as gateway, Raw(gateway) as raw:
+        status, _, _ = await raw.post(
+            "/v1/chat/completions", {"model": "auto", "messages": HI, "response_format": form}
+        )
+    assert (status, backend.requests[0].options["schema"]) == (200, form[name])

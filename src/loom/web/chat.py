@@ -23,7 +23,7 @@ READ = (
 WITHOUT_EFFECT = (
     "user", "metadata", "store", "service_tier", "top_p", "presence_penalty", "frequency_penalty", "logit_bias",
     "parallel_tool_calls", "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier", "top_logprobs",
-    "prompt_cache_retention", "prompt_cache_options",
+    "prompt_cache_retention", "prompt_cache_options", "top_k", "min_p", "repetition_penalty",
 )  # fmt: skip
 """Fields that are taken and do nothing: no backend of every kind has them."""
 REFUSED = {
@@ -112,7 +112,9 @@ def schema_of(holder: Fields | None, form: Fields, kind: str) -> dict[str, Any]:
     if kind == "text":
         return {}
     if kind == "json_object":
-        return {"schema": {"type": "object"}}
+        # where llama.cpp's clients put it, and Hugging Face's
+        own = form.object("schema") or form.object("value")
+        return {"schema": {"type": "object"} if own is None else dict(own.values)}
     schema = None if holder is None else holder.object("schema")
     if schema is None:
         raise form.wrong("json_schema", "needs a schema: {name, schema}")
