@@ -77,6 +77,22 @@ async def test_a_path_beside_one_that_is_there_is_told_that_one(serve: Any, path
     assert body["error"]["message"].endswith(f"did you mean {meant!r}?" if meant else "; see /openapi.json")
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/chat/completions", {"messages": HI, "top_k": 40, "min_p": 0.1, "repetition_penalty": 1.1}),
+        ("/v1/responses", {"input": "Hi", "client_metadata": {"turn": "1"}}),
+        ("/v1/responses", {"input": "Hi", "context_management": [{"type": "compaction"}]}),
+        ("/v1/messages", {"messages": HI, "max_tokens": 5, "thread": None}),
+        ("/v1/messages", {"messages": HI, "max_tokens": 5, "context_management": {"edits": []}}),
+    ],
+)
+async def test_fields_that_only_help_are_taken(serve: Any, path: str, more: Any) -> None:
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post(path, {"model": "auto", **more})
+    assert status == 200, body
+
+
 async def test_the_tool_runner_of_anthropic_sends_everything_where_no_thread_is_kept(serve: Any) -> None:
     @anthropic.beta_async_tool
     async def light(on: bool) -> str:
@@ -117,3 +133,11 @@ async def test_a_schema_beside_json_object_counts(serve: Any, name: str) -> None
             "/v1/chat/completions", {"model": "auto", "messages": HI, "response_format": form}
         )
     assert (status, backend.requests[0].options["schema"]) == (200, form[name])
+
+
+async def test_a_client_that_refers_to_what_it_thinks_is_kept_is_told_what_to_set(serve: Any) -> None:
+    items = [{"role": "user", "content": "Hi"}, {"type": "item_reference", "id": "msg_1"}]
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post("/v1/responses", {"model": "auto", "input": items})
+    assert status == 400
+    assert "store=false" in body["error"]["message"]
