@@ -141,3 +141,71 @@ async def test_a_client_that_refers_to_what_it_thinks_is_kept_is_told_what_to_se
         status, _, body = await raw.post("/v1/responses", {"model": "auto", "input": items})
     assert status == 400
     assert "store=false" in body["error"]["message"]
+
+
+TOOL: Any = {"name": "light", "parameters": {"type": "object", "properties": {}}}
+EARLIER: Any = [
+    *HI,
+    {
+        "role": "assistant",
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "light", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "no"},
+]
+
+
+def calls_twice(request: Any) -> Any:
+    """Two calls of one id, as a model that counts from the beginning of what it was given names them."""
+    calls = [{"id": "c1", "name": "light", "arguments": {}}, {"id": "c1", "name": "light", "arguments": {}}]
+    found = {"text": "", "tokens_in": 5, "tokens_out": 3, "stopped": "tools", "tool_calls": calls}
+    return [{**found, "done": True}] if request.stream else found
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_two_calls_of_a_conversation_have_one_id(serve: Any, stream: bool) -> None:
+    tool: Any = {"type": "function", "function": TOOL}
+    async with serve(Capable("chat", calls_twice)) as gateway, client_of(gateway) as client:
+        asked: Any = {"model": "auto", "messages": EARLIER, "tools": [tool]}
+        if stream:
+            async with client.chat.completions.stream(**asked) as events:
+                got = await events.get_final_completion()
+        else:
+            got = await client.chat.completions.create(**asked)
+        first = await client.chat.completions.create(model="auto", messages=HI, tools=[tool])
+    ids = [each.id for each in got.choices[0].message.tool_calls]
+    assert len({*ids, "c1"}) == 3
+    assert all(ids)
+    assert [each.id == "c1" for each in first.choices[0].message.tool_calls] == [True, False]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("one", [False, True])
+async def test_who_wants_one_call_at_a_time_gets_one(serve: Any, stream: bool, one: bool) -> None:
+    claude: Any = {"name": "light", "input_schema": TOOL["parameters"]}
+    more = {"model": "auto", "stream": stream}
+    asked: list[tuple[str, Any, str]] = [
+        (
+            "/v1/chat/completions",
+            {"messages": HI, "tools": [{"type": "function", "function": TOOL}], "parallel_tool_calls": not one},
+            '"type": "function", "function"',
+        ),
+        (
+            "/v1/responses",
+            {"input": "Hi", "tools": [{"type": "function", **TOOL}], "parallel_tool_calls": not one},
+            '"arguments": "{}"',
+        ),
+        (
+            "/v1/messages",
+            {
+                "messages": HI, "max_tokens": 9, "tools": [claude],
+                "tool_choice": {"type": "auto", "disable_parallel_tool_use": one},
+            },
+            '"type": "tool_use"',
+        ),
+    ]  # fmt: skip
+    async with serve(Capable("chat", calls_twice)) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url) as client:
+            for path, body, mark in asked:
+                text = (await client.post(path, json={**body, **more})).text
+                each = 3 if stream and path == "/v1/responses" else 1  # told, done, and in the whole
+                assert text.count(mark) == each * (1 if one else 2), text

@@ -35,7 +35,7 @@ def read_messages(data: bytes) -> Call:
     body = Fields(read_json(data))
     if body.has("thread"):
         raise _no_threads(body)
-    body.only((*READ, *WITHOUT_EFFECT))
+    body.only((*READ, *WITHOUT_EFFECT, "thread"))
     thinking = body.object("thinking")
     if thinking is not None and thinking.text("type") == "enabled":
         raise body.wrong("thinking", "cannot be enabled here; leave the field out", "unsupported_value")
@@ -49,7 +49,9 @@ def read_messages(data: bytes) -> Call:
     options: dict[str, Any] = {"max_tokens": most, "temperature": body.number("temperature", 0.0, 2.0)}
     options |= {"stop": read_stops(body, "stop_sequences"), **_schema(body), **_tools(body)}
     options = {name: value for name, value in options.items() if value is not None}
-    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"))
+    choice = body.object("tool_choice")
+    one = choice is not None and choice.flag("disable_parallel_tool_use")
+    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"), one_tool=one)
 
 
 def _no_threads(body: Fields) -> Refusal:

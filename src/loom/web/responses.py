@@ -22,10 +22,10 @@ from loom.web.fields import Fields
 
 READ = (
     "model", "input", "instructions", "stream", "max_output_tokens", "temperature", "text", "tools", "tool_choice",
-    "stream_options",
+    "stream_options", "parallel_tool_calls",
 )  # fmt: skip
 WITHOUT_EFFECT = (
-    "user", "metadata", "store", "service_tier", "top_p", "parallel_tool_calls", "reasoning", "truncation", "include",
+    "user", "metadata", "store", "service_tier", "top_p", "reasoning", "truncation", "include",
     "prompt_cache_key", "safety_identifier", "max_tool_calls", "top_logprobs", "prompt_cache_retention",
     "prompt_cache_options", "client_metadata", "context_management",
 )  # fmt: skip
@@ -56,7 +56,8 @@ def read_response(data: bytes) -> Call:
         **_tools(body),
     }
     options = {name: value for name, value in options.items() if value is not None}
-    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"))
+    one = not body.flag("parallel_tool_calls", default=True)
+    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"), one_tool=one)
 
 
 def _messages(body: Fields) -> list[dict[str, Any]]:
