@@ -209,3 +209,35 @@ async def test_who_wants_one_call_at_a_time_gets_one(serve: Any, stream: bool, o
                 text = (await client.post(path, json={**body, **more})).text
                 each = 3 if stream and path == "/v1/responses" else 1  # told, done, and in the whole
                 assert text.count(mark) == each * (1 if one else 2), text
+
+
+async def test_an_answer_that_was_empty_goes_back(serve: Any) -> None:
+    backend = Capable("chat", ["", "now"])
+    async with serve(backend) as gateway:
+        async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
+            first = await client.messages.create(model="auto", max_tokens=9, messages=HI)
+            said: Any = [
+                *HI,
+                {"role": "assistant", "content": first.content},
+                {"role": "user", "content": "Well?"},
+            ]
+            again = await client.messages.create(model="auto", max_tokens=9, messages=said)
+            with pytest.raises(anthropic.BadRequestError, match="content is missing or empty"):
+                await client.messages.create(
+                    model="auto", max_tokens=9, messages=[{"role": "user", "content": []}]
+                )
+    assert [block.text for block in again.content if block.type == "text"] == ["now"]
+    assert [each["content"] for each in backend.requests[1].input] == ["Hi", "Well?"]  # type: ignore[attr-defined]
+
+
+async def test_a_picture_in_the_result_of_a_tool_is_refused_by_its_name(serve: Any) -> None:
+    block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    said = [
+        *HI,
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": [block]}]},
+    ]
+    async with serve() as gateway, Raw(gateway) as raw:
+        status, _, body = await raw.post("/v1/messages", {"model": "auto", "max_tokens": 5, "messages": said})
+    assert status == 400
+    assert "content[0].content[0].type is 'image', and only text is taken" in body["error"]["message"]

@@ -80,7 +80,7 @@ def _messages(entry: Fields) -> list[dict[str, Any]]:
     if isinstance(entry.values.get("content"), str):
         return [{"role": role, "content": entry.text("content")}]
     blocks = list(entry.objects("content"))
-    if not blocks:
+    if not blocks and (role != "assistant" or not entry.has("content")):  # an answer may have been empty
         raise entry.wrong("content", "is missing or empty")
     texts, calls, results = _sorted_out(blocks, role)
     message: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
@@ -129,8 +129,10 @@ def _text(holder: Fields, name: str) -> str:
         return holder.text(name)
     texts = []
     for block in holder.objects(name):
-        if block.text("type") != "text":
-            raise block.wrong("type", "is 'text': no pictures or files are taken", "unsupported_value")
+        kind = block.text("type")
+        if kind != "text":
+            said = f"is {kind[:40]!r}, and only text is taken: no pictures or files"
+            raise block.wrong("type", said, "unsupported_value")
         texts.append(block.text("text"))
     return "\n".join(texts)
 
