@@ -51,7 +51,25 @@ def test_what_is_not_known_is_not_there() -> None:
 def test_a_pause_is_whole_seconds_and_at_least_one() -> None:
     for seconds, text in ((0.0, "1"), (1.2, "2"), (60.0, "60")):
         assert refusal_headers(Refusal(503, "x", "y", retry_after=seconds)) == {"retry-after": text}
-    assert refusal_headers(Refusal(503, "x", "y", retry_after=float("inf"))) == {}
+    assert "retry-after" not in refusal_headers(Refusal(503, "x", "y", retry_after=float("inf")))
+
+
+@pytest.mark.parametrize(
+    ("status", "pause", "waits"),
+    [
+        (429, 60.0, True),
+        (429, 61.0, False),
+        (429, None, False),
+        (503, 3_600.0, False),
+        (503, 5.0, True),
+        (502, None, True),
+    ],
+)
+def test_nobody_is_told_to_try_again_by_itself_for_minutes_or_in_vain(
+    status: int, pause: float | None, waits: bool
+) -> None:
+    headers = refusal_headers(Refusal(status, "x", "y", retry_after=pause))
+    assert headers.get("x-should-retry") == (None if waits else "false")
 
 
 @pytest.mark.parametrize("item", ["text", None, {}, {"cost": "much"}, {"decision": None}])

@@ -148,7 +148,9 @@ def nobody(bounds: Bounds, weighed: Sequence[Weighed]) -> Choice:
 
 
 def _all_told(weighed: Sequence[Weighed]) -> str:
-    told = [f"{each.facts.name}: {each.refusal[1]}" for each in weighed if each.refusal is not None]
+    refused = [(each.facts.name, each.refusal) for each in weighed if each.refusal is not None]
+    asked = [each for each in refused if each[1][0] != "route"] or refused  # nobody asked for the others
+    told = [f"{name}: {why}" for name, (_, why) in asked]
     more = f"; and {len(told) - 4} more" if len(told) > 4 else ""
     return f"no backend may take it: {'; '.join(told[:4])}{more}" if told else "nobody is good enough"
 

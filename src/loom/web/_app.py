@@ -40,6 +40,7 @@ class Application:
         self._ring = ring
         routes = [Route(each.path, _Post(serving, each), methods=["POST"]) for each in endpoints]
         routes += [Route(path, _Get(page), methods=["GET"]) for path, page in pages]
+        self._paths = [each.path for each in routes]
         self._routes = Router(routes, redirect_slashes=False)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -59,7 +60,7 @@ class Application:
             scope["app"] = self  # with it, the routes raise what they do not know
             await self._routes(scope, receive, seen)
         except (Refusal, HTTPException) as error:
-            refusal = error if isinstance(error, Refusal) else _refused(scope, error)
+            refusal = error if isinstance(error, Refusal) else self._refused(scope, error)
             more = {} if isinstance(error, Refusal) else error.headers
             await Reply(seen, PATIENCE_S, scope).refuse(refusal, is_anthropic(scope["path"]), more)
         finally:
@@ -72,6 +73,17 @@ class Application:
             if refusal.code != "invalid_key":
                 raise
         return self._door.admit(headers, await self._ring(0.0))  # it may have been made a moment ago
+
+    def _refused(self, scope: Scope, error: HTTPException) -> Refusal:
+        """What the routes refuse: a path that is none, a method that a path does not have."""
+        path, method = scope["path"][:100], scope["method"][:20]
+        if error.status_code != 404:
+            code = {405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+            return Refusal(error.status_code, code, f"{path!r} is not for {method}; see /openapi.json")
+        last = path.rstrip("/").rpartition("/")[2]
+        near = [each for each in self._paths if last and each.endswith("/" + last)]
+        hint = f"did you mean {near[0]!r}?" if near else "see /openapi.json"
+        return Refusal(404, "not_found", f"there is nothing at {path!r}; {hint}")
 
 
 class _Seen:
@@ -117,14 +129,6 @@ class _Get:
             await send_answer(reply, self._page(scope["state"].get("client"), rest), {})
         except LoomError as error:
             await reply.refuse(refusal_of(error), is_anthropic(scope["path"]))
-
-
-def _refused(scope: Scope, error: HTTPException) -> Refusal:
-    """What the routes refuse: a path that is none, a method that a path does not have."""
-    path, method = scope["path"][:100], scope["method"][:20]
-    what = f"there is nothing at {path!r}" if error.status_code == 404 else f"{path!r} is not for {method}"
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-    return Refusal(error.status_code, code, f"{what}; see /openapi.json")
 
 
 async def _preflight(reply: Reply) -> None:

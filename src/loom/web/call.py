@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,8 @@ SPEAK = "speak"
 class Call:
     """*task* on *input* by *model* (auto, local, cloud, a backend, profile:NAME), with the model's *options*.
 
-    *stream*: in pieces; *usage*: the client wants figures at the end of a stream; *form* is how the answer is written.
+    *stream*: in pieces; *usage*: the client wants figures at the end of a stream; *form* is how the answer is written;
+    *one_tool*: at most one call of a tool in an answer.
     """
 
     task: str
@@ -29,6 +31,7 @@ class Call:
     stream: bool = False
     usage: bool = False
     form: str = ""
+    one_tool: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,23 @@ class Figures:
         self.stopped = (
             "tools" if self.calls else "filtered" if filtered else str(values.get("stopped") or "end")
         )
+
+
+def told_apart(output: object, call: Call) -> object:
+    """*output* with calls that the client can answer: no id twice in the conversation, and one where it wants one."""
+    found = output.get("tool_calls") if isinstance(output, Mapping) and call.task == CHAT else None
+    if not isinstance(output, Mapping) or not isinstance(found, list | tuple):
+        return output
+    earlier = [each for message in call.input for each in message.get("tool_calls") or ()]
+    taken = {each["id"] for each in earlier}
+    calls = []
+    for each in [each for each in found if isinstance(each, Mapping)][: 1 if call.one_tool else None]:
+        name = str(each.get("id") or "")
+        if not name or name in taken:
+            name = f"call_{secrets.token_hex(8)}"
+        taken.add(name)
+        calls.append({**each, "id": name})
+    return {**output, "tool_calls": calls}
 
 
 def arguments_text(call: Mapping[str, Any]) -> str:

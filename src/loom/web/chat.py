@@ -18,12 +18,12 @@ MOST_STOPS = 16
 MOST_TOKENS = 10_000_000
 READ = (
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "stop",
-    "seed", "tools", "tool_choice", "response_format", "n",
+    "seed", "tools", "tool_choice", "response_format", "n", "parallel_tool_calls",
 )  # fmt: skip
 WITHOUT_EFFECT = (
     "user", "metadata", "store", "service_tier", "top_p", "presence_penalty", "frequency_penalty", "logit_bias",
-    "parallel_tool_calls", "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier", "top_logprobs",
-    "prompt_cache_retention", "prompt_cache_options",
+    "reasoning_effort", "verbosity", "prompt_cache_key", "safety_identifier", "top_logprobs",
+    "prompt_cache_retention", "prompt_cache_options", "top_k", "min_p", "repetition_penalty",
 )  # fmt: skip
 """Fields that are taken and do nothing: no backend of every kind has them."""
 REFUSED = {
@@ -50,7 +50,8 @@ def read_chat(data: bytes) -> Call:
         raise body.wrong("stream_options", "is for streams only; set stream to true")
     options = {**read_sampling(body), **_schema(body), **read_tools(body)}
     usage = extra is not None and extra.flag("include_usage")
-    return Call(CHAT, body.text("model", most=200), messages, options, streams, usage)
+    one = not body.flag("parallel_tool_calls", default=True)
+    return Call(CHAT, body.text("model", most=200), messages, options, streams, usage, one_tool=one)
 
 
 def check_asked(body: Fields, name: str, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -112,7 +113,9 @@ def schema_of(holder: Fields | None, form: Fields, kind: str) -> dict[str, Any]:
     if kind == "text":
         return {}
     if kind == "json_object":
-        return {"schema": {"type": "object"}}
+        # where llama.cpp's clients put it, and Hugging Face's
+        own = form.object("schema") or form.object("value")
+        return {"schema": {"type": "object"} if own is None else dict(own.values)}
     schema = None if holder is None else holder.object("schema")
     if schema is None:
         raise form.wrong("json_schema", "needs a schema: {name, schema}")

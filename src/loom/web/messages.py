@@ -16,7 +16,16 @@ READ = (
     "model", "messages", "system", "max_tokens", "stop_sequences", "temperature", "stream", "tools", "tool_choice",
     "output_config", "thinking",
 )  # fmt: skip
-WITHOUT_EFFECT = ("metadata", "service_tier", "top_p", "top_k", "cache_control", "inference_geo", "betas")
+WITHOUT_EFFECT = (
+    "metadata",
+    "service_tier",
+    "top_p",
+    "top_k",
+    "cache_control",
+    "inference_geo",
+    "betas",
+    "context_management",
+)
 STOPPED = {"end": "end_turn", "length": "max_tokens", "tools": "tool_use", "filtered": "refusal"}
 CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 
@@ -24,7 +33,9 @@ CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"
 def read_messages(data: bytes) -> Call:
     """The call in the body *data*; raises Refusal."""
     body = Fields(read_json(data))
-    body.only((*READ, *WITHOUT_EFFECT))
+    if body.has("thread"):
+        raise _no_threads(body)
+    body.only((*READ, *WITHOUT_EFFECT, "thread"))
     thinking = body.object("thinking")
     if thinking is not None and thinking.text("type") == "enabled":
         raise body.wrong("thinking", "cannot be enabled here; leave the field out", "unsupported_value")
@@ -38,7 +49,17 @@ def read_messages(data: bytes) -> Call:
     options: dict[str, Any] = {"max_tokens": most, "temperature": body.number("temperature", 0.0, 2.0)}
     options |= {"stop": read_stops(body, "stop_sequences"), **_schema(body), **_tools(body)}
     options = {name: value for name, value in options.items() if value is not None}
-    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"))
+    choice = body.object("tool_choice")
+    one = choice is not None and choice.flag("disable_parallel_tool_use")
+    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"), one_tool=one)
+
+
+def _no_threads(body: Fields) -> Refusal:
+    """That nothing is kept, in the words by which Anthropic's client knows to send all of it."""
+    code = "thread_unsupported_request"
+    refusal = body.wrong("thread", "cannot be used here: nothing is kept; send the earlier messages", code)
+    refusal.details = {"error_code": code, "unsupported": ["thread"]}
+    return refusal
 
 
 def _schema(body: Fields) -> dict[str, Any]:
@@ -59,7 +80,7 @@ def _messages(entry: Fields) -> list[dict[str, Any]]:
     if isinstance(entry.values.get("content"), str):
         return [{"role": role, "content": entry.text("content")}]
     blocks = list(entry.objects("content"))
-    if not blocks:
+    if not blocks and (role != "assistant" or not entry.has("content")):  # an answer may have been empty
         raise entry.wrong("content", "is missing or empty")
     texts, calls, results = _sorted_out(blocks, role)
     message: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
@@ -108,8 +129,10 @@ def _text(holder: Fields, name: str) -> str:
         return holder.text(name)
     texts = []
     for block in holder.objects(name):
-        if block.text("type") != "text":
-            raise block.wrong("type", "is 'text': no pictures or files are taken", "unsupported_value")
+        kind = block.text("type")
+        if kind != "text":
+            said = f"is {kind[:40]!r}, and only text is taken: no pictures or files"
+            raise block.wrong("type", said, "unsupported_value")
         texts.append(block.text("text"))
     return "\n".join(texts)
 

@@ -23,6 +23,7 @@ TYPES: Mapping[str, Any] = {
     "max_tokens": {**WHOLE, "minimum": 1}, "max_completion_tokens": {**WHOLE, "minimum": 1},
     "max_output_tokens": {**WHOLE, "minimum": 1}, "temperature": {**NUMBER, "minimum": 0, "maximum": 2},
     "stop": {"type": ["string", "array"]}, "stop_sequences": LIST, "seed": WHOLE, "tools": {**LIST, "items": OBJECT},
+    "parallel_tool_calls": FLAG,
     "tool_choice": {"type": ["string", "object"]}, "response_format": OBJECT, "n": {"const": 1},
     "input": {"type": ["string", "array"]}, "instructions": TEXT, "text": OBJECT,
     "system": {"type": ["string", "array"]},

@@ -39,7 +39,7 @@ KINDS = {
 class Refusal(LoomError):
     """A request that is not answered: *status* (HTTP), a *code* for programs, *param* (which field), a sentence.
 
-    *retry_after* is in seconds; *decision* the router's, where there is one.
+    *retry_after* is in seconds; *decision* the router's, where there is one; *details* what Anthropic's clients read.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Refusal(LoomError):
         super().__init__(message)
         self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
         self.decision: Any = None
+        self.details: Mapping[str, Any] = {}
 
     @property
     def message(self) -> str:
@@ -72,7 +73,8 @@ class Refusal(LoomError):
         """The body of an Anthropic error."""
         other = "api_error" if self.status >= 500 else "invalid_request_error"
         kind = "billing_error" if self.status == 402 else KINDS.get(self.status, other)
-        return {"type": "error", "error": {"type": kind, "message": self.message}}
+        more = {"details": self.details} if self.details else {}
+        return {"type": "error", "error": {"type": kind, "message": self.message, **more}}
 
 
 def bad(message: str, param: str | None = None, code: str = "invalid_value") -> Refusal:

@@ -15,6 +15,8 @@ from loom.web.call import Told
 from loom.web.refusal import Refusal
 
 JSON = "application/json"
+LONG_S = 60.0
+"""Seconds above which a client is told not to wait for another try: some would, for the hours until a new budget."""
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
@@ -118,11 +120,16 @@ def headers_of(told: Told) -> dict[str, str]:
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
-    """Retry-After, and the decision that refused."""
+    """Retry-After, whether to try again by itself, and the decision that refused."""
     decision = refusal.decision
     found = {} if decision is None else headers_of(Told("", 0, "", decision.id, str(decision.route)))
-    if refusal.retry_after is not None and math.isfinite(refusal.retry_after):
-        found["retry-after"] = str(max(1, math.ceil(refusal.retry_after)))
+    pause = refusal.retry_after
+    if pause is not None and math.isfinite(pause):
+        found["retry-after"] = str(max(1, math.ceil(pause)))
+    if (pause is None and refusal.status == 429) or (pause is not None and pause > LONG_S):
+        found["x-should-retry"] = (
+            "false"  # what the vendors' clients obey; Retry-After alone they may sleep for
+        )
     if refusal.status == 401:
         found["www-authenticate"] = "Bearer"
     return found

@@ -57,9 +57,12 @@ class ResponseStream:
         return found + self._event(f"response.{status}", response=whole)
 
     def failed(self, refusal: Refusal) -> bytes:
-        """What went wrong in the middle."""
+        """What went wrong in the middle, twice: there are clients that take what ends in a failed response as whole."""
+        said = refusal.openai()["error"]
+        alone = {name: said[name] for name in ("code", "message", "param")}
         error = {"code": "server_error", "message": refusal.message}
-        return self._event("response.failed", response={**head(self._told, "failed"), "error": error})
+        first = self._event("error", **alone, error=said)
+        return first + self._event("response.failed", response={**head(self._told, "failed"), "error": error})
 
     def _opened(self) -> bytes:
         added = self._event("response.output_item.added", output_index=0, item=self._item)

@@ -22,12 +22,12 @@ from loom.web.fields import Fields
 
 READ = (
     "model", "input", "instructions", "stream", "max_output_tokens", "temperature", "text", "tools", "tool_choice",
-    "stream_options",
+    "stream_options", "parallel_tool_calls",
 )  # fmt: skip
 WITHOUT_EFFECT = (
-    "user", "metadata", "store", "service_tier", "top_p", "parallel_tool_calls", "reasoning", "truncation", "include",
+    "user", "metadata", "store", "service_tier", "top_p", "reasoning", "truncation", "include",
     "prompt_cache_key", "safety_identifier", "max_tool_calls", "top_logprobs", "prompt_cache_retention",
-    "prompt_cache_options",
+    "prompt_cache_options", "client_metadata", "context_management",
 )  # fmt: skip
 REFUSED = {
     "previous_response_id": "no answers are kept here; send the earlier items in input",
@@ -56,7 +56,8 @@ def read_response(data: bytes) -> Call:
         **_tools(body),
     }
     options = {name: value for name, value in options.items() if value is not None}
-    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"))
+    one = not body.flag("parallel_tool_calls", default=True)
+    return Call(CHAT, body.text("model", most=200), messages, options, body.flag("stream"), one_tool=one)
 
 
 def _messages(body: Fields) -> list[dict[str, Any]]:
@@ -88,6 +89,12 @@ def _take(messages: list[dict[str, Any]], item: Fields) -> None:
     elif kind == "function_call_output":
         content = content_text(item, "output", TEXTS)
         messages.append({"role": "tool", "content": content, "tool_call_id": item.text("call_id", most=200)})
+    elif kind == "item_reference":
+        raise item.wrong(
+            "type",
+            "is 'item_reference', and no items are kept here: send them whole, as clients do with store=false",
+            "unsupported_value",
+        )
     elif kind != "reasoning":  # what another model thought is not for this one
         raise item.wrong(
             "type", f"is {kind[:40]!r}; messages and function calls are taken", "unsupported_value"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from loom.errors import LoomError
 from loom.models import ModelReply, ModelRequest
-from loom.web.call import Call, Told
+from loom.web.call import Call, Told, told_apart
 from loom.web.client import Client
 from loom.web.provisional import Held
 from loom.web.refusal import Refusal, refusal_of
@@ -131,7 +131,7 @@ class Serving:
         got = await self._upstream.infer(request)
         told = self._told(endpoint, call, got)
         size = len(call.input) * 4_000 if endpoint.kind == "embeddings" else 0
-        answer = await beside(size, endpoint.write, got.output, told, call)
+        answer = await beside(size, endpoint.write, told_apart(got.output, call), told, call)
         await send_answer(reply, answer, headers_of(told))
 
     async def _streamed(self, endpoint: Endpoint, call: Call, request: ModelRequest, reply: Reply) -> None:
@@ -149,7 +149,7 @@ class Serving:
                 self.refused += 1
                 await reply.end(events.failed(self._refusal(error)))
             else:
-                await reply.end(events.end(last, decided(told, last)))
+                await reply.end(events.end(told_apart(last, call), decided(told, last)))
 
     async def _pieces(self, first: Any, items: Any, events: Events, reply: Reply) -> object:
         """Pass the pieces on, each when the one before has room; returns the last item, which holds the figures."""
