@@ -45,6 +45,11 @@ PHRASES = (
     "la password è {v}.", "mdp : {v}", "a senha do wifi é {v}.", "hasło do serwera to {v}.", "пароль от сервера {v}", "口令：{v}", "暗証番号：{v}", "비밀번호는 {v} 입니다", "şifrem {v}", "كلمة السر هي {v}",
     "lösenordet är {v}.", "adgangskoden er {v}.", "salasanani on {v}.", "הסיסמה היא {v}", "ο κωδικός είναι {v}", "mật khẩu là {v}",
 )  # fmt: skip
+NUMBERS = (
+    "téléphone : {}", "Tél. {}", "тел. {}", "моб. {}", "мой номер {}", "my number is {}", "meine Nummer ist {}", "mon numéro est le {}", "mi número es {}", "llámame al {}", "il mio numero è {}",
+    "o meu telemóvel é {}", "mijn nummer is {}", "我的手机号是{}", "手机号码：{}", "電話番号は{}です", "전화번호 {}", "휴대폰: {}", "numaram {}", "cep: {}", "رقم هاتفي {}", "الجوال: {}", "फोन नंबर {}",
+    "mitt nummer är {}", "puhelin {}", "τηλέφωνο {}", "טלפון: {}", "số điện thoại {}", "telp. {}", "เบอร์โทร {}", "mob {}", "Tlf. {}", "GSM {}", "Rückruf unter {}",
+)  # fmt: skip
 TABLES = (
     "name,password,age\nann,,4\nbob,{v},3\n", "user;api_key\nann;zz9\nbob;{v}\n", '"name","db password"\n"bob, the first","{v}"\n', "name\tpassword\tx\nbob\t{v}\t1\n",
     "| user | api key | host |\n|:--|:-:|--:|\n| ann | a1 | h |\n| bob | {v} | h |\n", "+------+----------+\n| user | password |\n+------+----------+\n| bob  | {v} |\n", "id, pw, mail\n1, {v}, x\n",

@@ -75,3 +75,13 @@ def test_every_row_of_a_table_is_hidden_and_nothing_but_the_column() -> None:
 )  # fmt: skip
 def test_ordinary_text_is_left_alone(text: str) -> None:
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize("form", strange.NUMBERS)
+def test_a_number_is_found_by_the_words_of_many_languages(form: str) -> None:
+    random = Random(f"{SEED}{form}")
+    values = ["".join(random.choices("23456789", k=size)) for size in (7, 8, 9, 10)]
+    assert [each for value in values if (each := shown(form, value))] == []
+    more = redacted(f"call 555-234-{values[0][:4]} x{values[1][:4]}, or 555 234 1234 ext. {values[2][:4]}")
+    assert values[1][:4] not in more
+    assert values[2][:4] not in more
