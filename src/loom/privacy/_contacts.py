@@ -64,7 +64,8 @@ _TELLS = re.compile(
     r"mobile?|mobil|mob|m[oó]vil|cell\w*|call|calls|ring|fax|sms|text|whatsapp|signal|dial|handy\w*|rufnummer|r[üu]ckruf\w*|"
     r"anrufen|ruf|rufen|appel\w*|portable|ll[aá]m\w+|celular|telefone|ligar|cellulare|chiama\w*|bel|numer|zadzwo\w+|"
     r"reach|contact|puhelin\w*|cep|numaram|nomor|hp|đt|sđt|тел|моб|"
-    r"(?:my|his|her|our|your|meine?|mon|mi|mio|meu|mijn|mój|mitt?|min) (?:num(?:ber|mer|[eé]ro)|n[uú]mero))\b\W[^\n]{0,24}\Z"
+    r"(?:my|his|her|our|your|meine?|mon|mi|mio|meu|mijn|mój|mitt?|min) (?:num(?:ber|mer|[eé]ro)|n[uú]mero))\b"
+    r"\W[^\n]{0,24}\Z"
     r"|(?:телефон|звон|мой номер|电话|電話|手机|手機|携帯|전화|휴대폰|핸드폰|هاتف|جوال|"
     r"फोन|मोबाइल|τηλ[εέ]φων|κινητ|טלפון|נייד|điện thoại|โทร|เบอร์)[^\n]{0,25}\Z",
     re.IGNORECASE,
