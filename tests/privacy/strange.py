@@ -53,6 +53,7 @@ NUMBERS = (
 TABLES = (
     "name,password,age\nann,,4\nbob,{v},3\n", "user;api_key\nann;zz9\nbob;{v}\n", '"name","db password"\n"bob, the first","{v}"\n', "name\tpassword\tx\nbob\t{v}\t1\n",
     "| user | api key | host |\n|:--|:-:|--:|\n| ann | a1 | h |\n| bob | {v} | h |\n", "+------+----------+\n| user | password |\n+------+----------+\n| bob  | {v} |\n", "id, pw, mail\n1, {v}, x\n",
+    "Use this: name,password\nbob,{v}\n", '{"rows": [{"note": "name,password\\nann,zz9\\nbob,{v}\\n"}]}',
 )  # fmt: skip
 
 

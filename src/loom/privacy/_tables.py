@@ -16,7 +16,9 @@ _SPLIT = {
     char: re.compile(rf' *+(?:"((?:[^"\n]|"")*+)"|([^{char}\n]*+))[^{char}\n]*+(?:{char}|$)')
     for char in "|\t;,"
 }
-_SHORT = re.compile(r"[\w .\-()/\"'`*,;|\t\r]++\Z")
+_SHORT = re.compile(r"[\w :#>=.\-()/\"'`*,;|\t\r]++\Z")
+_TAIL = re.compile(r"[\w :#>=.\-()/'*,;|\t\r]++")
+_LONGEST = 512
 _LINE = re.compile(r"[^\n]++")
 _RULE = re.compile(r"[\s|+:=\-]++\Z")
 _MARKS = " \t\r\"'`*"
@@ -52,7 +54,12 @@ def columns(text: str, words: Iterable[re.Match[str]]) -> Iterator[Finding]:
 
 def _table(head: str) -> _Table | None:
     """The table that *head* begins, if it has several cells and one of them is called like a secret."""
-    for by, split in _SPLIT.items() if len(head) <= 512 and _SHORT.match(head) else ():
+    if len(head) > _LONGEST or not _SHORT.match(
+        head
+    ):  # the line may be in a string of JSON, and begin behind its quote
+        tail = _TAIL.match(head[: -_LONGEST - 1 : -1])
+        head = tail[0][::-1] if tail else ""
+    for by, split in _SPLIT.items():
         names = [(cell[1] or cell[2] or "").strip(_MARKS) for cell in split.finditer(head)]
         secret = frozenset(at for at, name in enumerate(names) if _CELL.match(name))
         if secret and len(names) > 2:  # the last is what stands behind the last mark: nothing
