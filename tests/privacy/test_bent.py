@@ -62,9 +62,10 @@ def test_what_begins_a_line_in_json_is_found(value: str, end: str, depth: int) -
         (lambda text: text.replace("-", "\u207b").replace(" ", "\u02d7"), VALUES[1:6]),
         (lambda text: text.replace(" ", "\u2022"), VALUES[1:3]),
         (lambda text: text.replace(" ", "\u2800"), VALUES[1:3]),
+        (lambda text: f"\x1b[1;31m{text}\x1b[0m", VALUES),
         (lambda text: text.replace(" ", "\r\n"), VALUES[1:3]),
     ],
-    ids=["\\U", "&#", "markdown", "minus", "bullet", "braille", "lines"],
+    ids=["\\U", "&#", "markdown", "minus", "bullet", "braille", "colours", "lines"],
 )
 def test_escapes_and_odd_gaps_are_seen_through(bend: Callable[[str], str], values: tuple[str, ...]) -> None:
     assert [value for value in values if not left(f"it is {bend(value)} then", value)] == []

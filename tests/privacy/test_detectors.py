@@ -37,7 +37,7 @@ FOUND = {
         "Ledagervej 218", "Haraldsted Allé 531", "Strandgränd 181", "Otermankuja 913", "Elisebaan 30", "Putzstraße 1/1", "Calle Salta N° 92", "ул. Волжская, д. 19 к. 1/4", "пер. Запрудный, д. 7", "провулок Морський, буд. 018",
         "avenue Beguin 9", "Vicolo Antonietta, 5", "al. Wybickiego 21/99", "Av. Buenos Aires N° 164", "1600 PENNSYLVANIA AVENUE", "14 Harbour View", "Calle José Faúndez 4908 Dpto. 216",
     ],
-    "network": ["192.168.1.17", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"],
+    "network": ["MAC:00:1a:2b:3c:4d:5e", "IP:2001:db8::ff00:42:8329", "2001:db8::ff00:42:8329: up", "00:1a:2b:3c:4d:5e: up", "No.10.2.3.4", "192.168.1.17", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"],
 }  # fmt: skip
 LEFT = {
     "mail": ["user@localhost is nobody", "@everyone", "a @ b", "look at example.com", "x@y", "meet at noon dot"],
@@ -51,7 +51,7 @@ LEFT = {
         "commit=3f786850e387550fdab836ed7e6dc881de23001b", "ENV MAX_TOKENS 4096",
     ],
     "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts", "Figure 3 Next Page", "the Allegro 5 plays", "C. Smith 2024", "R. Brown, 1999"],
-    "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector"],
+    "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector", "SHA1 Fingerprint=ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01", "std::string: x"],
 }  # fmt: skip
 
 
