@@ -86,8 +86,13 @@ _RUN = re.compile(r"[!#-&(-;=?-~]{14,}+")
 """Where a key can stand: none is shorter, and prose has few words that are as long."""
 
 
+_FEWEST = 4  # different characters that a key has at least
+
+
 def known(text: str) -> Iterator[Finding]:
     """What has the form of a key that some service gives out."""
     for run in _RUN.finditer(text):
+        if len(set(run[0])) < _FEWEST:
+            continue
         for match in _KEY.finditer(text, *run.span()):
             yield Finding(*match.span(), "KEY")

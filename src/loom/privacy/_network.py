@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 from loom.privacy.finding import Finding
 
-_FOUR = re.compile(r"(?<!\w)(?<!\d\.)\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_FOUR = re.compile(r"\d(?<!\w.)(?<!\d\..)\d{0,2}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 _SIX = re.compile(
-    r"(?:(?<![\w:.])|(?<=[G-Zg-z]:)|(?<=[Vv]6:))[0-9A-Fa-f]{0,4}+(?::[0-9A-Fa-f]{0,4}+){2,8}+(?:(?:\.\d{1,3}){3})?(?![\w:])"
+    r"(?=[0-9A-Fa-f:]{2})(?:(?<![\w:.])|(?<=[G-Zg-z]:)|(?<=[Vv]6:))"
+    r"[0-9A-Fa-f]{0,4}+(?::[0-9A-Fa-f]{0,4}+){2,8}+(?:(?:\.\d{1,3}){3})?(?![\w:])"
 )
+_PAIR = "[0-9A-Fa-f]{2}"
 _MAC = re.compile(
-    r"(?<![\w-])(?<![:-][0-9A-Fa-f]{2}[:-])(?<![^\w:-][0-9A-Fa-f]{2}[:-])"  # "MAC:", but in no longer row of pairs
-    r"(?:[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})"
-    r"(?!\w|[:-][0-9A-Fa-f]{2})"
+    rf"{_PAIR}(?<![\w-]..)(?<![:-]{_PAIR}[:-]..)(?<![^\w:-]{_PAIR}[:-]..)"  # "MAC:", but in no longer row of pairs
+    rf"(?:([:-]){_PAIR}(?:\1{_PAIR}){{4}}|{_PAIR}(?:\.{_PAIR}{_PAIR}){{2}})(?!\w|[:-]{_PAIR})"
 )
 
 

@@ -41,7 +41,7 @@ _RUE = (
     "[Pp]assage|[Mm]ontée|[Ff]aubourg|[Vv]oie)"
 )
 _CALLE = (
-    r"(?:[Cc]alle|C/|[Aa]venida|[Aa]vda?\.|[Pp]laza|[Pp]aseo|[Cc]arrer|[Rr]ua|[Tt]ravessa|[Vv]ia|[Vv]iale|[Pp]iazza|"
+    r"(?=[CcAaPpRrTtVvLlSsBbOoUuУуПпБбНнШшВв])(?:[Cc]alle|C/|[Aa]venida|[Aa]vda?\.|[Pp]laza|[Pp]aseo|[Cc]arrer|[Rr]ua|[Tt]ravessa|[Vv]ia|[Vv]iale|[Pp]iazza|"
     r"[Cc]orso|[Ll]argo|[Vv]icolo|[Ss]trada|[Bb]orgo|[Cc]ontrada|[Aa]lameda|[Pp]raça|[Cc]amino|[Rr]onda|[Cc]uesta|"
     r"[Pp]asaje|[Cc]arretera|Av\.?(?= )|[Rr]ue|[Aa]venue|[Cc]hemin|[Uu]l\.|[Uu]lica|[Aa]l\.|[Aa]leja|[Pp]l\.(?= )|"
     r"[Pp]lac|[Oo]s\.(?= )|[Уу]л\.|[Уу]лица|[Пп]р\.|[Пп]роспект|[Пп]ер\.|[Пп]ереулок|[Бб]ул\.|[Бб]ульвар|[Нн]аб\.|"

@@ -62,8 +62,10 @@ _AFTER = (
 
 
 def _alone(words: Iterable[str]) -> Iterator[str]:
-    """Patterns for *words* that no letter touches in front: that is looked at behind the first one, which is faster."""
-    return (rf"{word[0]}(?<![^\W_]{word[0]}){word[1:]}{_LATER}(?![^\W_])" for word in words)
+    """Patterns for *words* that no letter touches in front; it is looked at behind the first two: that is faster."""
+    for word in words:
+        size = 2 if word[1].isalpha() else 1
+        yield rf"{word[:size]}(?<![^\W_]{word[:size]}){word[size:]}{_LATER}(?![^\W_])"
 
 
 PASSWORD, _FAR = "|".join(_PASSWORDS), "|".join(_FOREIGN)
