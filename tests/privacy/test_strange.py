@@ -70,7 +70,7 @@ def test_every_row_of_a_table_is_hidden_and_nothing_but_the_column() -> None:
         "def test_async_gen_aclose_with_different_coros(self): pass", "import { FallTokenProvider9 } from './southern'", "napi_create_function(env, NULL)", "hf_hub_download_to_cache",
         "sectionKeyboardLayoutVersion2Manager", "sha512:" + "0a1b" * 32, "U29tZSBvcmRpbmFyeSB3b3JkcywgYW5kIG5vdGhpbmcgZWxzZSB0byBoaWRlLg==", "3f786850-e387-550f-daba-36ed7e6dc881",
         "user, password, and host are\nasked for, one by one", "from x import user, password, host\nfrom y import port, which, where", "pass: 12 fail: 3", "the first pass is over", "a token of 3 words",
-        "user | password | host\nare needed | in all | of them", "compass: north2", "tokens: 9000, max_tokens=4096",
+        "| what | at most | pass |\n|---|---|---|\n| bus.publish_many_64 | 14 x | short |\n", "token;count\nhello;5\nworld;17", "user | password | host\nare needed | in all | of them", "compass: north2", "tokens: 9000, max_tokens=4096",
     ],
 )  # fmt: skip
 def test_ordinary_text_is_left_alone(text: str) -> None:

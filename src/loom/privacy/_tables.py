@@ -9,9 +9,12 @@ from typing import NamedTuple
 from loom.privacy._told import KEY, PASSWORD, is_dull, is_odd
 from loom.privacy.finding import Finding
 
-_NAME = rf"(?:[\w.\-]{{0,24}}[_. \-])?(?:{PASSWORD}|{KEY}|pass|secret|token|pin|cvv2?|cvc2?)"
+_NAME = (
+    rf"(?:[\w.\-]{{0,24}}[_. \-])?(?:{PASSWORD}|{KEY}|secret|(?P<odd>token)|pin|cvv2?|cvc2?)"
+    r"|[\w.\-]{1,24}[_.\-]pass"
+)
 _EDGE = re.compile(r"[ \"'`*]{0,3}(?:[,;|\t]|\r?$)", re.MULTILINE)
-_CELL = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+_CELL = re.compile(rf"(?:{_NAME})\Z", re.IGNORECASE)
 _SPLIT = {
     char: re.compile(rf' *+(?:"((?:[^"\n]|"")*+)"|([^{char}\n]*+))[^{char}\n]*+(?:{char}|$)')
     for char in "|\t;,"
@@ -25,12 +28,15 @@ _MARKS = " \t\r\"'`*"
 
 
 class _Table(NamedTuple):
-    """Cells end with *by*; there are *width* of them, those in *secret* hold secrets. *loose*: it may be prose."""
+    """Cells end with *by*; there are *width* of them, those in *secret* hold secrets.
+
+    Those in *odd* only if they are no words: the table may be prose, or one of words that are called tokens.
+    """
 
     by: str
     width: int
     secret: frozenset[int]
-    loose: bool
+    odd: frozenset[int]
 
 
 def columns(text: str, words: Iterable[re.Match[str]]) -> Iterator[Finding]:
@@ -46,7 +52,7 @@ def columns(text: str, words: Iterable[re.Match[str]]) -> Iterator[Finding]:
             cells = list(_SPLIT[table.by].finditer(row[0]))
             if len(cells) == table.width:
                 for at in table.secret:
-                    yield from _secret(row.start(), cells[at], table.loose)
+                    yield from _secret(row.start(), cells[at], at in table.odd)
             elif not _RULE.match(row[0]):
                 break
             done = row.end()
@@ -54,27 +60,27 @@ def columns(text: str, words: Iterable[re.Match[str]]) -> Iterator[Finding]:
 
 def _table(head: str) -> _Table | None:
     """The table that *head* begins, if it has several cells and one of them is called like a secret."""
-    if len(head) > _LONGEST or not _SHORT.match(
-        head
-    ):  # the line may be in a string of JSON, and begin behind its quote
+    if len(head) > _LONGEST or not _SHORT.match(head):  # it may begin behind the quote of a string of JSON
         tail = _TAIL.match(head[: -_LONGEST - 1 : -1])
         head = tail[0][::-1] if tail else ""
     for by, split in _SPLIT.items():
         names = [(cell[1] or cell[2] or "").strip(_MARKS) for cell in split.finditer(head)]
-        secret = frozenset(at for at, name in enumerate(names) if _CELL.match(name))
-        if secret and len(names) > 2:  # the last is what stands behind the last mark: nothing
-            return _Table(by, len(names), secret, by == "," and ", " in head)
+        found = {at: match for at, name in enumerate(names) if (match := _CELL.match(name))}
+        if found and len(names) > 2:  # the last is what stands behind the last mark: nothing
+            loose = by == "," and ", " in head
+            odd = frozenset(at for at, match in found.items() if loose or match["odd"])
+            return _Table(by, len(names), frozenset(found), odd)
     return None
 
 
-def _secret(start: int, cell: re.Match[str], loose: bool) -> Iterator[Finding]:
+def _secret(start: int, cell: re.Match[str], odd: bool) -> Iterator[Finding]:
     group = 1 if cell[1] is not None else 2
     value = cell[group].strip(_MARKS)
     if (
         len(value) > 2
         and " " not in value
         and not is_dull(value)
-        and (is_odd(value) if loose else not _RULE.match(value))
+        and (is_odd(value) if odd else not _RULE.match(value))
     ):
         begin = start + cell.start(group) + cell[group].index(value)
         yield Finding(begin, begin + len(value), "SECRET")

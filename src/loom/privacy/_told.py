@@ -20,7 +20,7 @@ _KINDS = (
 )  # fmt: skip
 _KEYS = tuple(rf"{kind}[_\- ]?key" for kind in _KINDS)
 _OTHERS = (
-    r"pass(?=[\"'`*_)\]]{0,3}\s{0,3}[:=|])", "secrets?", "geheimnis", "token", r"client[_\- ]?secret", "credentials?",
+    r"pass(?=[\"'`*_)\]]{0,3}\s{0,3}[:=])", "secrets?", "geheimnis", "token", r"client[_\- ]?secret", "credentials?",
     "wlan-schl[üu]ssel", r"pin(?:[_\- ]?code)?", "otp", "cvv2?", "cvc2?", "cvn", r"auth(?:orization)?(?:[_\- ]?code)?",
     "bearer", "seed phrase", "mnemonic", "verification code", "security code", "access code", "one[- ]time code",
     "signature", r"sig(?=\s?=)", "cookie",
