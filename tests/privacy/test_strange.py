@@ -85,3 +85,25 @@ def test_a_number_is_found_by_the_words_of_many_languages(form: str) -> None:
     more = redacted(f"call 555-234-{values[0][:4]} x{values[1][:4]}, or 555 234 1234 ext. {values[2][:4]}")
     assert values[1][:4] not in more
     assert values[2][:4] not in more
+
+
+@pytest.mark.parametrize("value", ["&Kr0kus!", "K&r0k,us;9|x", "(Kr0&&kus9", "|Kr0kus#1", "P@ss:w0rd/9"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "DB_PASSWORD={v}\n",
+        "password: {v}\n",
+        "my password is {v}",
+        "DB_PASSWORD={v} x",
+        "postgres://bob:{v}@db/x",
+    ],
+)
+def test_a_password_with_odd_marks_is_hidden_to_its_end(form: str, value: str) -> None:
+    value = value.replace("/", "-") if "://" in form else value
+    left = redacted(form.replace("{v}", value))
+    assert not any(part in left for part in (value[-3:], value[:3], "kus", "w0rd"))
+
+
+def test_the_next_field_is_no_part_of_a_password() -> None:
+    assert redacted("user=bob&password=&lang=de").endswith("&password=&lang=de")
+    assert redacted("password=pear9;lang=de&x=1").endswith(";lang=de&x=1")
