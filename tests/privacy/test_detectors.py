@@ -17,7 +17,7 @@ FOUND = {
         "+49 30 1234567", "+1 (555) 234-5678", "(555) 234-5678", "555-234-5678", "00 44 20 7946 0958", "020 7946 0958", "06 12 34 56 78",
         "call me at 555 0199 23", "Tel.: 12345678", "+86 138 1234 5678", "0171/1234567", "+442079460958", "电话：84512345",
     ],
-    "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "| 4111 | 1111 | 1111 | 1111 |", "4111+1111+1111+1111", "1234 4111 1111 1111 1111"],
+    "card": ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "5555.5555.5555.4444", "6304000000000000000", "4111 1111\n1111 1111", "| 4111 | 1111 | 1111 | 1111 |", "4111+1111+1111+1111", "1234 4111 1111 1111 1111", "213132575976554"],
     "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "fr76 3000 6000 0112 3456 7890 189", "NL91-ABNA-0417-1643-00", "MT84MALT011000012345MTLCAST001S"],
     "ssn": ["536-90-4399", "my ssn:536-90-4399."],
     "keys": [
@@ -34,8 +34,10 @@ FOUND = {
     "address": [
         "12 Baker Street", "1600 Pennsylvania Ave NW", "221B Baker Street, London NW1 6XE", "350 Fifth Avenue, New York, NY 10118", "Hauptstraße 5, 10115 Berlin", "Unter den Linden Allee 77", "Am Markt Platz 3",
         "10 rue de la Paix, 75002 Paris", "5 bis avenue Foch", "Calle de Alcalá 25", "Via Garibaldi, 12", "Kerkstraat 12", "ul. Długa 5", "P.O. Box 1234", "〒100-0001", "SW1A 1AA", "K1A 0B1", "12 baker street",
+        "Ledagervej 218", "Haraldsted Allé 531", "Strandgränd 181", "Otermankuja 913", "Elisebaan 30", "Putzstraße 1/1", "Calle Salta N° 92", "ул. Волжская, д. 19 к. 1/4", "пер. Запрудный, д. 7", "провулок Морський, буд. 018",
+        "avenue Beguin 9", "Vicolo Antonietta, 5", "al. Wybickiego 21/99", "Av. Buenos Aires N° 164", "1600 PENNSYLVANIA AVENUE", "14 Harbour View", "Calle José Faúndez 4908 Dpto. 216",
     ],
-    "network": ["192.168.1.17", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"],
+    "network": ["MAC:00:1a:2b:3c:4d:5e", "IP:2001:db8::ff00:42:8329", "2001:db8::ff00:42:8329: up", "00:1a:2b:3c:4d:5e: up", "No.10.2.3.4", "192.168.1.17", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1", "00:1a:2b:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"],
 }  # fmt: skip
 LEFT = {
     "mail": ["user@localhost is nobody", "@everyone", "a @ b", "look at example.com", "x@y", "meet at noon dot"],
@@ -48,8 +50,8 @@ LEFT = {
         "keyboard", "a non-token class here", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "the bearer of news", "bearer instruments", "pin the tail", "bypass it", "monkey: banana", "the key to success is patience", "3f786850e387550fdab836ed7e6dc881de23001b",
         "commit=3f786850e387550fdab836ed7e6dc881de23001b", "ENV MAX_TOKENS 4096",
     ],
-    "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts"],
-    "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector"],
+    "address": ["12 ways to drive", "in 1999 the street", "10 people on the road", "Chapter 5 Place your bets", "the 5 Kings of old", "3 courts", "Figure 3 Next Page", "the Allegro 5 plays", "C. Smith 2024", "R. Brown, 1999"],
+    "network": ["127.0.0.1", "::1", "0.0.0.0", "1.2.3", "1.2.3.4.5", "999.1.1.1", "10:30:45", "a::b::c", "std::vector", "SHA1 Fingerprint=ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01", "std::string: x"],
 }  # fmt: skip
 
 

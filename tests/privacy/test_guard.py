@@ -118,6 +118,52 @@ def test_what_is_found_late_is_hidden_in_what_came_before() -> None:
     assert outbound.restore(outbound.request.input) == talk
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "dbPassword",
+            "clientSecret",
+            "accessToken",
+            "SECRET_KEY_BASE",
+            "passwordHash",
+            "sharedAccessKey",
+            "PGPASSWORD",
+        ),
+        *(
+            "Ocp-Apim-Subscription-Key",
+            "Passwort",
+            "contraseña",
+            "пароль",
+            "密码",
+            "sessionid",
+            "passwords",
+            "pin",
+            "cvv",
+        ),
+    ],
+)
+def test_what_stands_under_a_key_that_is_called_like_a_secret_is_hidden(name: str) -> None:
+    values = ["apple", 482913, 731, ["pear tree"], "x1y"]
+    arguments = [{name: value} for value in values] + [{"name": name, "value": value} for value in values]
+    outbound = Guard().outbound(ask([{"role": "user", "content": "hi", "args": arguments}]))
+    sent = str(outbound.request.input)
+    assert not any(str(value) in sent for value in ("apple", "482913", "731", "pear tree", "x1y"))
+    assert outbound.restore(outbound.request.input) == [{"role": "user", "content": "hi", "args": arguments}]
+
+
+def test_what_only_sounds_like_such_a_key_is_left() -> None:
+    arguments = {
+        "max_tokens": 4096,
+        "monkey": "banana",
+        "pin": 4,
+        "pass": True,
+        "name": "light",
+        "value": 300,
+    }
+    assert Guard().outbound(ask([{"role": "user", "args": arguments}])).request.input[0]["args"] == arguments
+
+
 def test_what_stands_under_a_telling_key_is_hidden_whatever_it_is() -> None:
     outbound = Guard().outbound(
         ask(

@@ -49,7 +49,7 @@ def _own(found: str) -> str:
     return found.lstrip("'`*_.~|{!#$%&?/=^")
 
 
-_RUN = re.compile(r"(?:\+ ?|(?<!\d))\(?\d(?:[ \t\n()./\-\u00b7]{0,3}+\d){5,}+")
+_RUN = re.compile(r"(?:\+ ?|(?<!\d))\(?\d(?:[ \t\r\n()./\-\u00b7]{0,3}+\d){5,}+")
 _NATIONAL = re.compile(
     r"\(?\d{3}\)?[ .\-]{0,2}\d{3}[ .\-]\d{4}"  # North America
     r"|\(0\d{1,5}\)[ ./\-]{0,2}\d[\d ./\-]{3,14}"
@@ -60,9 +60,18 @@ _NATIONAL = re.compile(
     r"|8 ?\(\d{3,4}\)[\d \-]{6,10}|[6-9]\d{4}[ \-]?\d{5}|1[3-9]\d[ \-]?\d{4}[ \-]?\d{4}"
 )
 _TELLS = re.compile(
-    r"(?:\b(?:tele?phone|phone|phones|tel|telefon\w*|t[eé]l[eé]fono?|mobile?|mobil|m[oó]vil|cell\w*|call|calls|ring|fax|sms|text|"
-    r"whatsapp|signal|dial|handy\w*|rufnummer|anrufen|ruf|rufen|appel\w*|portable|llam\w+|celular|telefone|ligar|"
-    r"cellulare|chiama\w*|bel|numer|zadzwo\w+|reach|contact)\b|телефон|звон|电话|電話|手机|携帯|전화|هاتف)\W[^\n]{0,24}\Z",
+    r"\b(?:tele?phone|phone|phones|ph|tel|telp|telefon\w*|t[eé]l[eé]fono?s?|t[eé]l[eé]phone|t[eé]l|tlf|telem[oó]vel|gsm|natel|"
+    r"mobile?|mobil|mob|m[oó]vil|cell\w*|call|calls|ring|fax|sms|text|whatsapp|signal|dial|handy\w*|rufnummer|r[üu]ckruf\w*|"
+    r"anrufen|ruf|rufen|appel\w*|portable|ll[aá]m\w+|celular|telefone|ligar|cellulare|chiama\w*|bel|numer|zadzwo\w+|"
+    r"reach|contact|puhelin\w*|cep|numaram|nomor|hp|đt|sđt|тел|моб|"
+    r"(?:my|his|her|our|your|meine?|mon|mi|mio|meu|mijn|mój|mitt?|min) (?:num(?:ber|mer|[eé]ro)|n[uú]mero))\b"
+    r"\W[^\n]{0,24}\Z"
+    r"|(?:телефон|звон|мой номер|电话|電話|手机|手機|携帯|전화|휴대폰|핸드폰|هاتف|جوال|"
+    r"फोन|मोबाइल|τηλ[εέ]φων|κινητ|טלפון|נייד|điện thoại|โทร|เบอร์)[^\n]{0,25}\Z",
+    re.IGNORECASE,
+)
+_EXTENSION = re.compile(
+    r"(?: ?x|,? ?(?:ext(?:ension)?|extn|poste|durchwahl|anexo|ramal|доб)\.?:? ?|,? ?#)(\d{1,6})(?!\w)",
     re.IGNORECASE,
 )
 _DATE = re.compile(
@@ -78,7 +87,8 @@ class Phone:
     def find(self, text: str) -> Iterator[Finding]:
         for match in _RUN.finditer(text):
             if _is_phone(match[0], text[max(0, match.start() - 40) : match.start()], text[match.end() :][:1]):
-                yield Finding(*match.span(), "PHONE")
+                more = _EXTENSION.match(text, match.end())
+                yield Finding(match.start(), more.end() if more else match.end(), "PHONE")
             elif len(match[0]) > 16:
                 yield from _within(match)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from loom.privacy.finding import Finding
 
-_GAP = r"[ \t\n.\-_/,:|+\u00b7]{0,3}+"
+_GAP = r"[ \t\r\n.\-_/,:|+\u00b7]{0,3}+"
 _RUN = re.compile(rf"(?<![\d])\d(?:{_GAP}\d){{12,}}+")
 _GROUP = re.compile(r"\d+")
-_ISSUERS = re.compile(r"4|5[0-9]|2[2-7]|3[045678]|6[0-9]|8[16]|9[27]|1[78]00")
+_ISSUERS = re.compile(r"4|5[0-9]|2[2-7]|2131|3[045678]|6[0-9]|8[16]|9[27]|1[78]00")
 SIZES = range(13, 20)
 """How many digits a card has (ISO/IEC 7812-1)."""
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -58,7 +58,7 @@ class SocialSecurity:
             yield Finding(*match.span(), "ID")
 
 
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?:[ \t\n\-./]{0,2}+[A-Za-z0-9]){11,40}+")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?:[ \t\r\n\-./\u00b7]{0,2}+[A-Za-z0-9]){11,40}+")
 _LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,

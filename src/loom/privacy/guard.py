@@ -29,6 +29,7 @@ SHOWN = 65_536
 PASSES = 4
 """How often a request is looked at again because of what was found late in it."""
 _FIGURES = 7  # a shorter number is no card, no phone
+_CODE = 3  # a shorter value is no password, not even the code of a card
 
 
 class Request(Protocol):
@@ -224,18 +225,20 @@ class Guard:
 
     def _leaf(self, conversation: Conversation, where: str, again: bool) -> Leaf:
         def leaf(value: Scalar, told: bool) -> Steps[object]:
+            hidden = told and where not in ("schema", "tools") and len(str(value).strip()) >= _CODE
             if not isinstance(value, str):
-                return (yield from self._number(value, conversation))
-            hidden = told and where not in ("schema", "tools") and len(value.strip()) >= SHORTEST
+                return (yield from self._number(value, conversation, hidden))
             if hidden and not conversation.placeholders.issued(value):
                 return conversation.put(value, "SECRET")
             return (yield from self._redaction.redacting(value, conversation, again))
 
         return leaf
 
-    def _number(self, value: int | float, conversation: Conversation) -> Steps[object]:
+    def _number(self, value: int | float, conversation: Conversation, hidden: bool) -> Steps[object]:
         text = str(value)
-        if len(text) < _FIGURES or not (yield from self._redaction.finding(text, conversation)):
+        if not hidden and (
+            len(text) < _FIGURES or not (yield from self._redaction.finding(text, conversation))
+        ):
             return value
         return conversation.placeholders.put(value, "DATA")
 

@@ -18,10 +18,15 @@ CHARACTERS = 16_000_000
 _NODE = 16  # characters that could be looked at while a value is
 
 _TELLING = re.compile(
-    r"(?:.*[_\- ])?(?:pass(?:word|code|phrase|wd)?|pwd|secret|token|api[_\- ]?key|apikey|access[_\- ]?key|"
-    r"private[_\- ]?key|credentials?|authorization|cookie|pin|cvv2?|cvc2?|otp)\Z",
+    r"(?:(?:.*[_\-. ])?(?:pass|pwd|pw|psk|secrets?|token|credentials?|authorization|auth|cookie|pin|cvv2?|cvc2?|otp|"
+    r"clave|senha|has[łl]o)|"
+    r".*(?:pass(?:word|code|phrase|wd|wort)s?|kennwort|pwd|secret|token|wachtwoord|contrase[ñn]a|mot de passe|"
+    r"парол[ьяе]|密码|密碼|パスワード|비밀번호|sess(?:ion)?[_\- ]?id|"
+    r"(?:api|access|private|secret|account|master|signing|encryption|subscription|shared|storage|license)[_\- ]?key))"
+    r"(?:[_\-]?(?:hash|base|prod|dev|test|\d{1,2}))?\Z",
     re.IGNORECASE,
 )
+_NAMES = ("name", "key")
 
 
 def telling(key: object) -> bool:
@@ -74,9 +79,10 @@ def mapped(tree: object, leaf: Leaf, told: bool = False) -> Steps[object]:
         return (yield from leaf(tree, told))
     if isinstance(tree, Mapping):
         result: dict[object, object] = {}
+        named = any(telling(tree.get(each)) for each in _NAMES)
         for name, value in tree.items():
             key = yield from mapped(name, leaf)
-            result[key] = yield from mapped(value, leaf, told or telling(name))
+            result[key] = yield from mapped(value, leaf, told or telling(name) or (named and name == "value"))
         if len(result) == len(tree):
             return result
         raise NotRedacted(

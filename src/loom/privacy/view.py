@@ -9,21 +9,25 @@ from bisect import bisect_right
 from collections.abc import Callable
 from urllib.parse import unquote
 
-MASK = "\ufffc"
+MASK = "\ufdd0"
 """Stands for what is hidden already: no letter, no digit, no space."""
 MARGIN = 512
 """How far from an escape a text is looked at again once the escape is undone."""
 LEVELS = 3
 """How often an encoding within an encoding is undone."""
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u0300-\u036f\u20d0-\u20ff\U000e0000-\U000e0fff\ud800-\udfff]+"
+_INVISIBLE = re.compile(  # colours of a terminal, controls, formats, what fills or stands above and below letters
+    "\x1b\\[[0-9;?]{0,16}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0600-\u0605\u0610-\u061a\u061c\u064b-\u065f\u0670\u06d6-\u06dd\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u070f\u0890"
+    "\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u20d0-\u20ff\u3164\ud800-\udfff\ufdd1-\ufdef\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\uffa0\ufff0-\uffff\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 _ENCODED = re.compile(
-    r"%[0-7][0-9A-Fa-f]|%[c-fC-F][0-9A-Fa-f](?:%[89abAB][0-9A-Fa-f]){1,3}|&#[xX]?[0-9A-Fa-f]{1,7};|&[A-Za-z]{2,31};"
-    r"|\\u(?:\{[0-9A-Fa-f]{1,6}\}|[0-9A-Fa-f]{4})|\\x[0-9A-Fa-f]{2}|\\[/@.\"']"
+    r"%[0-7][0-9A-Fa-f]|%[c-fC-F][0-9A-Fa-f](?:%[89abAB][0-9A-Fa-f]){1,3}|&#(?:[xX][0-9A-Fa-f]{1,6}|\d{1,7});?|&[A-Za-z]{2,31};"
+    r"|\\u(?:\{[0-9A-Fa-f]{1,6}\}|[0-9A-Fa-f]{4})|\\U[0-9A-Fa-f]{8}|\\x[0-9A-Fa-f]{2}|\\[/@.\"'_+:&=\-\\nrt]"
 )
+_LINES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class _Folding(dict[int, int]):
@@ -53,7 +57,15 @@ class _Lower(dict[int, int]):
         return result
 
 
-_FOLDING = _Folding({0x3002: ord("."), 0xFF61: ord("."), 0x2028: ord("\n"), 0x2029: ord("\n")})
+_FOLDING = _Folding(
+    {
+        **dict.fromkeys((0x3002, 0xFF61), ord(".")),
+        **dict.fromkeys((0x85, 0x2028, 0x2029), ord("\n")),
+        **dict.fromkeys((0x02D7, 0x2043, 0x207B, 0x208B), ord("-")),
+        **dict.fromkeys((0x2022, 0x2027, 0x22C5), 0xB7),
+        0x2800: ord(" "),
+    }
+)
 _LOWER = _Lower()
 
 
@@ -157,7 +169,7 @@ def _decode(found: str) -> str:
         return unquote(found, errors="replace")
     if found[0] == "&":
         return html.unescape(found)
-    if found[1] in "ux":
+    if found[1] in "uUx":
         code = int(found[2:].strip("{}"), 16)
         return chr(code) if code <= 0x10FFFF else found
-    return found[1]
+    return _LINES.get(found[1], found[1])
