@@ -268,6 +268,7 @@ def test_the_first_rule_that_holds_decides_within_what_is_allowed() -> None:
     assert (refused.route, refused.rule, refused.why) == (Route.DROP, "rule:never", "we do not talk of that")
     assert set(rules(refused).values()) == {"rule:never"}
     assert decided(here(), input="a bomb", route="local", **ask).route is Route.DROP
+    assert decided(here(), there(), input="My diagnosis is", route="there", **ask).order == ("there",)
     assert decided(here(), input="bombastic pythons", **ask).rule == "quality"
     private = decided(here(), there(), best, input="python", label=label("local-only"), **ask)
     assert private.route is Route.DROP
