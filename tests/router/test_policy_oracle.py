@@ -142,7 +142,8 @@ def test_the_page_and_the_policy_say_the_same_of_every_candidate_and_every_route
         Route.LOCAL,
         Route.LOCAL_FALLBACK,
     )  # well enough, where one might wait for better
-    answers |= policy.without_cloud == "local" and any(told.taken and each.here for each, told, _ in looked)
+    if policy.without_cloud == "local":
+        answers |= any(told.taken and each.here and not naive.poor(told) for each, told, _ in looked)
     for each, told, no in looked:
         last_resort = each.here and no == ["latency"]
         if naive.rule is not None and naive.rule.refuse:
