@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from typing import Any
 
@@ -14,15 +15,18 @@ from loom.errors import (
     BudgetExceeded,
     ModelError,
     ModelFailed,
+    RouteRefused,
 )
 from loom.event import Confidentiality, Label
 from loom.models import ModelReply, ModelRequest
 from loom.models.price import Price, Usage
-from loom.router.budget import Budgets, Limit, Payer
+from loom.privacy import Guard
+from loom.router.budget import Budgets, Limit, Payer, Reservation, Spend
 from loom.router.policy import Policy
+from loom.router.size import size_of
 from loom.testing import virtual_time
 from tests.router.backends import PRICE as PRICE_SMALL
-from tests.router.backends import FakeModel, cloud, leftovers, new_router
+from tests.router.backends import FakeModel, Told, cloud, leftovers, new_router
 
 SENSITIVE = Label(Confidentiality.SENSITIVE)
 PRIVATE = Label(Confidentiality.PRIVATE)
@@ -206,6 +210,83 @@ async def test_a_stream_with_tools_that_is_left_counts_as_reserved_for_nobody_sa
     full = [each async for each in router.stream(asked(options={"max_tokens": 100, **options}))]
     assert full[-1]["done"]
     assert left - (budgets.remaining(Payer(), 0).tokens or 0) <= 20  # it said what it took
+
+
+class PerByte(FakeModel):
+    """Bills a token for every byte that it reads, the worst that a tokenizer can do, and as many as it may write."""
+
+    billed = 0
+
+    async def infer(self, request: ModelRequest) -> ModelReply:
+        took = Usage(len(json.dumps(request.input, ensure_ascii=False).encode()), 16)
+        self.billed += took.tokens_in + took.tokens_out
+        self.requests.append(request)
+        await asyncio.sleep(1)
+        return ModelReply({"text": "ok"}, self.name, 0.0, 1.0, usage=took)
+
+
+def per_byte() -> PerByte:
+    return PerByte(
+        "cloud", location="cloud", clearance=Confidentiality.PRIVATE, price=Price(1e6, 1e6), concurrency=100
+    )
+
+
+@pytest.mark.parametrize("unit", ["a@b.co ", "10.1.2.3 ", "ring 030 1234567 "])
+@virtual_time
+async def test_placeholders_that_are_longer_than_what_they_stand_for_are_paid_for_before_they_are_sent(
+    unit: str,
+) -> None:
+    far, budgets = per_byte(), Budgets([Limit("all", tokens=30_000)])
+    router = new_router(far, budgets=budgets, guard=Guard())
+    request = asked(input=unit * 200, label=SENSITIVE, options={"max_tokens": 16})
+    results = await asyncio.gather(*(router.ask(request) for _ in range(50)), return_exceptions=True)
+    assert all(not isinstance(each, BaseException) or isinstance(each, ModelError) for each in results)
+    assert 0 < far.billed <= 30_000
+    assert budgets.statistics()["overrun"] == 0
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_placeholders_do_not_cost_more_than_the_request_may() -> None:
+    far = per_byte()
+    router = new_router(far, guard=Guard())
+    request = asked(input="a@b.co " * 200, label=SENSITIVE, options={"max_tokens": 16}, max_cost=400.0)
+    with pytest.raises(BudgetExceeded, match="placeholders"):
+        await router.ask(request)
+    assert far.requests == []
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_the_label_of_a_thread_is_asked_once_more_after_more_was_reserved() -> None:
+    """Reserving may take a write to a disk; what the thread has become meanwhile counts."""
+    far, guard, told = cloud(), Guard(), Told()
+
+    class Slow(Budgets):
+        async def reserve(self, payer: Payer, spend: Spend, now_ms: int) -> Reservation:
+            await asyncio.sleep(1)
+            return await super().reserve(payer, spend, now_ms)
+
+    router = new_router(far, budgets=Slow([Limit("all", tokens=30_000)]), guard=guard, tell=told)
+    request = asked(input="a@b.co " * 200, label=SENSITIVE, thread="t")
+    task = asyncio.create_task(router.ask(request))
+    await asyncio.sleep(1.5)  # reserved once, redacted, and longer: reserving again
+    guard.label("t", PRIVATE)
+    with pytest.raises(RouteRefused):
+        await task
+    assert far.requests == []
+    assert told.of("audit") == []
+    assert leftovers(router) == []
+
+
+@virtual_time
+async def test_numbers_and_names_in_tools_are_read_and_paid_for() -> None:
+    short = {f"{letter}{digit}": 1 for letter in "abcdefgh" for digit in range(10)}
+    for some in ({"enum": list(range(2_000))}, {"enum": [0.1 + 0.2] * 50}, {"default": short}):
+        tools = [{"name": "t", "parameters": some}]
+        text = json.dumps(tools, separators=(",", ":"))
+        assert 4 * size_of(asked(options={"tools": tools})).tokens_in >= len(text)
+    assert size_of(asked(options={"tools": [10**5_000, True, None]})).tokens_in < 2_000
 
 
 @virtual_time

@@ -268,6 +268,7 @@ def test_the_first_rule_that_holds_decides_within_what_is_allowed() -> None:
     assert (refused.route, refused.rule, refused.why) == (Route.DROP, "rule:never", "we do not talk of that")
     assert set(rules(refused).values()) == {"rule:never"}
     assert decided(here(), input="a bomb", route="local", **ask).route is Route.DROP
+    assert decided(here(), there(), input="My diagnosis is", route="there", **ask).order == ("there",)
     assert decided(here(), input="bombastic pythons", **ask).rule == "quality"
     private = decided(here(), there(), best, input="python", label=label("local-only"), **ask)
     assert private.route is Route.DROP
@@ -350,6 +351,14 @@ def test_names_count_as_text_and_what_is_too_much_to_count_is_dear() -> None:
         ({"price": Price(call=-1.0)}, "price"),
         ({"price": Price(million_out=float("nan"))}, "price"),
         ({"price": Price(million_in="1")}, "price"),  # type: ignore[arg-type]  # that is the point
+        ({"price": Price(call=10**400)}, "price"),
+        ({"price": 0}, "price = 0; it must be a Price, FREE for nothing"),
+        ({"price": (1, 2, 3, 4)}, "it must be a Price"),
+        ({"clearance": "private"}, "clearance = 'private'; it must be a Confidentiality"),
+        ({"context": "4k"}, "context = '4k'; it must be a number"),
+        ({"concurrency": -1}, "concurrency = -1; it must be a number, 0 or more"),
+        ({"concurrency": float("nan")}, "concurrency = nan"),
+        ({"tasks": "chat"}, "tasks = 'chat'; it must be a set of names"),
         ({"quality": 1.5}, "quality"),
         ({"quality": float("nan")}, "quality"),
         ({"quality": "good"}, "quality"),

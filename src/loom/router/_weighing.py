@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 
 from loom.errors import ConfigError
@@ -14,13 +13,10 @@ from loom.router._bounds import EVERYWHERE, Bounds
 from loom.router._sides import alone, beyond, by_preference, nobody, sides_of, threshold
 from loom.router._weighed import Choice, Weighed
 from loom.router.budget import Remaining
-from loom.router.facts import Facts, bucket_of
+from loom.router.facts import FAR, Facts, bucket_of
 from loom.router.policy import Now, Policy
 from loom.router.rules import Asked, first
 from loom.router.size import size_of
-
-FAR = sys.float_info.max
-"""A whole number that is larger is none to reckon with."""
 
 
 def weigh(

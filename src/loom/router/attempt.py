@@ -18,8 +18,9 @@ from loom.router.billing import Bound, Meter, bound, told_ms, within
 from loom.router.breaker import Permit
 from loom.router.budget import Spend
 from loom.router.call import GRACE, Call, Tried, named
-from loom.router.leaving import leaving
+from loom.router.leaving import last_check, leaving
 from loom.router.parties import Outbound, Reservation
+from loom.router.size import size_of
 
 
 class Attempt:
@@ -36,6 +37,7 @@ class Attempt:
         now = asyncio.get_running_loop().time()
         self._began = self._sent_at = now
         self._until = call.deadline if seconds is None else now + seconds
+        self._size = call.size
         self._meter = Meter(call.size)
         self._bound: Bound | None = None
         self._permit: Permit | None = None
@@ -145,7 +147,7 @@ class Attempt:
         cap = call.cap
         if cap is not None:
             self._check_cap(cap)
-        self._bound = bound(call.size, self.backend.price, call.left, self._left(), cap is not None)
+        self._bound = bound(self._size, self.backend.price, call.left, self._left(), cap is not None)
         if budgets is None:
             return
         if self._bound.seconds is not None:
@@ -157,14 +159,27 @@ class Attempt:
         )
 
     def _check_cap(self, cap: float) -> None:
-        """The tries before this one were paid for from the same cap."""
-        verdict, paid = self.call.decision.verdict(self.backend.name), self.call.cost
-        cost = None if verdict is None else verdict.cost
-        if paid and cost and paid + cost > cap:
+        """The tries before this one were paid for from the same cap, and placeholders may be longer than the text."""
+        price, paid = self.backend.price, self.call.cost
+        cost = 0.0 if price is None else price.cost(self._size.usage)
+        if cost and paid + cost > cap:
+            what = "more" if self._size is self.call.size else "with its placeholders"
             raise BudgetExceeded(
-                f"{self.backend.name!r} was not asked: about {cost:.4g} more, and of the {cap:.4g} that the request "
+                f"{self.backend.name!r} was not asked: about {cost:.4g} {what}, and of the {cap:.4g} that the request "
                 f"may cost {paid:.4g} are spent", budget="max_cost", kind="money",
             )  # fmt: skip
+
+    async def _paid(self, request: ModelRequest) -> None:
+        """Reserve for *request* as it leaves: its placeholders may be longer than what they stand for."""
+        size = size_of(request)
+        self._meter.reads(size)
+        if self._bound is None or size.tokens_in <= self._size.tokens_in:
+            return
+        self._size = size
+        if self._reservation is not None:
+            await finish(self._reservation.release())
+        await self._reserve()
+        last_check(self.call, self.backend, True)
 
     async def _settle(self, reservation: Reservation, blamed: Blame) -> None:
         if not self._meter.sent or blamed.unbilled:
@@ -184,8 +199,9 @@ class Attempt:
         request = self.call.request
         self._outbound = await leaving(self.call, self.backend, self._until)
         if self._outbound is not None:
-            self._in_time()
             request = self._outbound.request
+            await self._paid(request)
+            self._in_time()
         if self._bound is not None:
             request = within(request, self._bound)
         if self._until is not None:

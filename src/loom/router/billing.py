@@ -95,12 +95,16 @@ class Meter:
     __slots__ = ("_said", "_talks", "piecewise", "read", "sent", "written")
 
     def __init__(self, size: Size) -> None:
-        self.read = Usage(size.tokens_in, 0, size.seconds)
+        self.reads(size)
         self.sent = False
         self._talks = size.tokens_out > 0
         self.piecewise = not self._talks  # nothing is written: what was read is all there is
         self.written = 0
         self._said: Usage | None = None
+
+    def reads(self, size: Size) -> None:
+        """What is sent is of this size."""
+        self.read = Usage(size.tokens_in, 0, size.seconds)
 
     def piece(self, item: object) -> None:
         """One item of a stream arrived."""

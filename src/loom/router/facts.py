@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from loom.models.price import FREE, Price
 
 SIZES = (128, 512, 2048, 8192, 32768)
 """Where one bucket of sizes ends and the next begins, tokens read; the last has no end."""
+FAR = sys.float_info.max
+"""A whole number that is larger is none to reckon with."""
 LOCATIONS = ("local", "edge", "cloud")
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -80,13 +82,16 @@ def facts_of(model: Any) -> Facts:
     """The facts that *model* states itself, by the optional attributes of ``Model``; nothing measured yet.
 
     Raises ConfigError for a location there is none of, for a backend off this device that is called "local" or cleared
-    for local-only data, and for a price or quality that is no number.
+    for local-only data, and for a fact that is of another kind than ``Model`` says.
     """
     here = model.location == "local"
     if model.location not in LOCATIONS:
         raise ConfigError(
             f"model {model.name!r}: location {model.location!r}; use one of {', '.join(LOCATIONS)}"
         )
+    for name, (right, words) in _KINDS.items():
+        if (value := getattr(model, name, None)) is not None and not right(value):
+            raise ConfigError(f"model {model.name!r}: {name} = {value!r:.60}; it must be {words}")
     clearance = getattr(model, "clearance", None)
     if clearance is None:
         clearance = Confidentiality.LOCAL_ONLY if here else Confidentiality.PUBLIC
@@ -121,7 +126,27 @@ def facts_of(model: Any) -> Facts:
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+    return _is_number(value) and value <= FAR  # type: ignore[operator]  # a number
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+_NUMBER = (_is_number, "a number, 0 or more, or None where it is not known")
+_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "tasks": (lambda value: not isinstance(value, str), 'a set of names, such as {"chat"}'),
+    "clearance": (
+        lambda value: isinstance(value, Confidentiality),
+        "a Confidentiality, such as Confidentiality.PUBLIC",
+    ),
+    "price": (
+        lambda value: isinstance(value, Price),
+        "a Price, FREE for nothing, or None where it is not known",
+    ),
+    "context": _NUMBER,
+    "concurrency": _NUMBER,
+}
 
 
 def streams_of(model: Any) -> frozenset[str]:

@@ -55,10 +55,15 @@ async def _redacted(call: Call, backend: Backend) -> Outbound | None:
         raise NotRedacted(
             f"{backend.name!r} gets redacted requests only, and there is no guard to redact them"
         )
-    if not call.leaves(request):  # it was decided, and stood in line, when something might
-        raise RouteRefused(f"{backend.name!r} is not asked: the policy lets nothing leave this device now")
-    backend.may_see(_label(call), outbound is not None)
+    last_check(call, backend, outbound is not None)
     return outbound
+
+
+def last_check(call: Call, backend: Backend, redacted: bool) -> None:
+    """Raise RouteRefused or NotRedacted for what may not leave for *backend* now; nothing is waited for after it."""
+    if not call.leaves(call.request):  # it was decided, and stood in line, when something might
+        raise RouteRefused(f"{backend.name!r} is not asked: the policy lets nothing leave this device now")
+    backend.may_see(_label(call), redacted)
 
 
 def _label(call: Call) -> Label:

@@ -33,8 +33,9 @@ class Policy:
     *prefer* orders those that are equally good: ``quality``, ``latency`` or ``cost``. *max_cost* in money and
     *max_latency_ms* bound each request. *redact*: ``sensitive`` data and above, or ``always``, before it leaves this
     device. *private_local*: what is private stays here while a backend here can do it, cleared ones elsewhere or not.
-    *remote*: whether anything may leave at all. *rules* come before all but privacy; *name* is that of its profile;
-    *lines* says where each setting was written.
+    *remote*: whether anything may leave at all. *rules* come before all but privacy and a route that the request
+    asks for, which one that refuses stops too; *name* is that of its profile; *lines* says where each setting was
+    written.
     """
 
     threshold: float = 0.7
@@ -91,9 +92,9 @@ def decide(
 ) -> Decision:
     """Where *request* goes; the same for the same arguments. Never raises for what a request may hold.
 
-    In this order: whether it is too late, the route asked for, the policy's rules, privacy, capability, breakers and
-    queues, the quality of local answers, latency, cost. What is left is asked: here where that is enough, here and
-    there in the band below, else there; without anybody there it is answered here or deferred, by policy.
+    In this order: whether it is too late, the route asked for, else the policy's rules, privacy, capability, breakers
+    and queues, latency, cost, quality. What is left is asked: here where that is enough, here and there in the band
+    below, else there; without anybody there it is answered here or deferred, by policy.
     """
     from loom.router._weighing import weigh
 

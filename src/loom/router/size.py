@@ -11,12 +11,14 @@ ANSWER = 512
 """Tokens that an answer is taken to have where ``max_tokens`` does not say."""
 MESSAGE = 4
 """Tokens around each message of a chat."""
+NUMBER = 6
+"""Tokens of a number that is no whole one, at most; three digits of one that is are a token."""
 SECOND = 32_000
 """Bytes of a second of sound: signed 16 bit, mono, 16 kHz."""
 TALKS = ("chat", "generate")
 """Tasks whose answers are written token by token."""
 DEEP = 100_000
-"""Values within an input that are looked at; numbers are none."""
+"""Values within an input that are looked at; numbers are none where they are not read as text."""
 UNCOUNTED = 1 << 40
 """Tokens that an input of more values, or a longer answer, is taken to have: no budget pays for that."""
 
@@ -41,11 +43,12 @@ def size_of(request: ModelRequest) -> Size:
     if isinstance(what, bytes | bytearray | memoryview):
         heard = len(what) / SECOND if request.task == "transcribe" else 0.0
         return Size(0, 0, heard)
-    tokens = _tokens(what)
+    talks = request.task in TALKS
+    tokens = _tokens(what, talks)
     for name in ("system", "tools", "schema"):
         if options.get(name):
-            tokens += _tokens(options[name])
-    if request.task not in TALKS:
+            tokens += _tokens(options[name], True)
+    if not talks:
         return Size(tokens, 0, 0.0, tokens)
     most = options.get("max_tokens")
     if stated(most):
@@ -59,12 +62,16 @@ def stated(most: object) -> TypeGuard[int]:
     return type(most) is int and most > 0
 
 
-def _tokens(value: Any) -> int:
-    """The tokens of every text in *value*, which may be nested, keys of mappings included."""
+def _tokens(value: Any, written: bool) -> int:
+    """The tokens of every text in *value*, which may be nested, keys of mappings included.
+
+    *written*: numbers are read as text, too; those of an array or a vector are not.
+    """
     if type(value) is str:
         return tokens_of(value)
+    holds = _is_read if written else _holds
     tokens = seen = 0
-    left = [value]
+    left = [*filter(holds, (value,))]
     while left:
         each = left.pop()
         seen += 1
@@ -73,11 +80,13 @@ def _tokens(value: Any) -> int:
         if isinstance(each, str):
             tokens += tokens_of(each)
         elif isinstance(each, dict):
-            tokens += MESSAGE
+            tokens += max(MESSAGE, len(each)) if written else MESSAGE
             left += filter(_counts, each)
-            left += filter(_holds, each.values())
+            left += filter(holds, each.values())
         elif isinstance(each, list | tuple):
-            left += filter(_holds, each)
+            left += filter(holds, each)
+        else:
+            tokens += NUMBER if isinstance(each, float) else each.bit_length() // 10 + 1
     return tokens
 
 
@@ -89,6 +98,11 @@ def _counts(key: object) -> bool:
 def _holds(value: object) -> bool:
     """Whether there may be text in *value*."""
     return isinstance(value, str | dict | list | tuple)
+
+
+def _is_read(value: object) -> bool:
+    """Whether *value* is text, or is written as some."""
+    return isinstance(value, str | dict | list | tuple | int | float)
 
 
 def tokens_of(text: str) -> int:
